@@ -1,0 +1,199 @@
+/**
+ * How a guarded call can fail other than by its own error: one error class, one `reason` per way to fail.
+ *
+ * Recover by reason and keep the rest typed:
+ * `Effect.catchReason("CircuitBreakerError", "CircuitOpen", (reason) => …)`.
+ *
+ * Rejections are made in volume while a dependency is down, so they carry no stack trace.
+ *
+ * @since 0.1.0
+ */
+import { Duration, Predicate, Schema } from "effect"
+import { kinds } from "./Outcome.ts"
+
+/**
+ * The circuit is open: the call did not run. `retryAfter` is the time left until a probe is admitted, `openedAt` the
+ * wall-clock time (epoch milliseconds) at which the present opening began, `outageId` what the events of this outage
+ * share.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export const CircuitOpen = Schema.TaggedStruct("CircuitOpen", {
+  key: Schema.String,
+  retryAfter: Schema.DurationFromMillis,
+  openedAt: Schema.Int,
+  lastFailureKind: Schema.optional(Schema.Literals(kinds)),
+  outageId: Schema.String
+})
+
+/**
+ * @category reasons
+ * @since 0.1.0
+ */
+export type CircuitOpen = typeof CircuitOpen.Type
+
+/**
+ * The circuit is testing its dependency: every probe slot is taken, or the ramp after closing has no room yet. The
+ * call did not run. `retryAfter` is known while ramping only: nobody knows how long a probe will take.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export const CircuitHalfOpen = Schema.TaggedStruct("CircuitHalfOpen", {
+  key: Schema.String,
+  retryAfter: Schema.optional(Schema.DurationFromMillis)
+})
+
+/**
+ * @category reasons
+ * @since 0.1.0
+ */
+export type CircuitHalfOpen = typeof CircuitHalfOpen.Type
+
+/**
+ * The dependency is healthy but asked everybody to wait: the call did not run.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export const CircuitThrottled = Schema.TaggedStruct("CircuitThrottled", {
+  key: Schema.String,
+  retryAfter: Schema.DurationFromMillis
+})
+
+/**
+ * @category reasons
+ * @since 0.1.0
+ */
+export type CircuitThrottled = typeof CircuitThrottled.Type
+
+/**
+ * An operator holds the circuit open: the call did not run. `until` (wall clock, epoch milliseconds) and `retryAfter`
+ * tell when the hold ends, and are absent when it lasts until a reset; `note` is the operator's reason.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export const CircuitForcedOpen = Schema.TaggedStruct("CircuitForcedOpen", {
+  key: Schema.String,
+  note: Schema.optional(Schema.String),
+  until: Schema.optional(Schema.Int),
+  retryAfter: Schema.optional(Schema.DurationFromMillis)
+})
+
+/**
+ * @category reasons
+ * @since 0.1.0
+ */
+export type CircuitForcedOpen = typeof CircuitForcedOpen.Type
+
+/**
+ * The call ran and was cut off by a limit of the breaker. Counts as a failure of the dependency.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export const AttemptTimedOut = Schema.TaggedStruct("AttemptTimedOut", {
+  key: Schema.String,
+  phase: Schema.Literals(["attempt", "first_content", "idle"]),
+  limit: Schema.DurationFromMillis
+})
+
+/**
+ * @category reasons
+ * @since 0.1.0
+ */
+export type AttemptTimedOut = typeof AttemptTimedOut.Type
+
+/**
+ * Every way in which a breaker rejects a call without running it.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export type Rejection = CircuitOpen | CircuitHalfOpen | CircuitThrottled | CircuitForcedOpen
+
+/**
+ * @category reasons
+ * @since 0.1.0
+ */
+export const Reason = Schema.Union([CircuitOpen, CircuitHalfOpen, CircuitThrottled, CircuitForcedOpen, AttemptTimedOut])
+
+/**
+ * @category reasons
+ * @since 0.1.0
+ */
+export type Reason = typeof Reason.Type
+
+/**
+ * The error a breaker adds to a call.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CircuitBreakerError
+  extends Schema.TaggedError<CircuitBreakerError>("effect-resilience/CircuitError/CircuitBreakerError")(
+    "CircuitBreakerError",
+    { reason: Reason }
+  )
+{
+  override get message(): string {
+    const { reason } = this
+    switch (reason._tag) {
+      case "CircuitOpen":
+        return `circuit "${shown(reason.key)}" is open, retry after ${Duration.format(reason.retryAfter)}`
+      case "CircuitHalfOpen":
+        return reason.retryAfter === undefined
+          ? `circuit "${shown(reason.key)}" is half-open and its probe is still running`
+          : `circuit "${shown(reason.key)}" is taking its load back, retry after ${Duration.format(reason.retryAfter)}`
+      case "CircuitThrottled":
+        return `circuit "${shown(reason.key)}" is throttled, retry after ${Duration.format(reason.retryAfter)}`
+      case "CircuitForcedOpen":
+        return `circuit "${shown(reason.key)}" is held open by an operator${reason.note ? `: ${reason.note}` : ""}`
+      case "AttemptTimedOut":
+        return `circuit "${shown(reason.key)}": ${phases[reason.phase]} after ${Duration.format(reason.limit)}`
+    }
+  }
+
+  /** The wait this error suggests, if it knows one. */
+  get retryAfter(): Duration.Duration | undefined {
+    return "retryAfter" in this.reason ? this.reason.retryAfter : undefined
+  }
+
+  /** Whether the call was turned away without running. */
+  get isRejection(): boolean {
+    return this.reason._tag !== "AttemptTimedOut"
+  }
+}
+
+/**
+ * @category guards
+ * @since 0.1.0
+ */
+export const isCircuitBreakerError = (u: unknown): u is CircuitBreakerError =>
+  Predicate.isTagged(u, "CircuitBreakerError")
+
+/**
+ * Makes the error for a reason: a real `Error` without the schema pass and the stack trace of the constructor, which
+ * together cost forty times the rejection. The fields come from the machine, not from a caller.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (reason: Reason): CircuitBreakerError => {
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = 0
+  const error: object = Reflect.construct(Error, [], CircuitBreakerError)
+  Error.stackTraceLimit = limit
+  return Object.assign(error, { _tag: "CircuitBreakerError", reason }) as CircuitBreakerError
+}
+
+const phases = {
+  attempt: "the attempt was cut off",
+  first_content: "no content had arrived",
+  idle: "the stream had gone silent"
+} as const
+
+// Keys can be of any length; a message is for people.
+const shown = (key: string) => key.length <= 200 ? key : `${key.slice(0, 200)}…`

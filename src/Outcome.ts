@@ -1,0 +1,153 @@
+/**
+ * What one call said about its dependency.
+ *
+ * A classifier turns the exit of a call into an `Outcome`; the circuit acts on it. Only `Failure` and `OpenNow`
+ * count against health, and every outcome frees the slot of a probe.
+ *
+ * @since 0.1.0
+ */
+import { Duration } from "effect"
+
+/**
+ * Why an outcome is what it is: a closed set of labels, small enough for a metric label.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Kind = typeof kinds[number]
+
+/**
+ * Every `Kind`, in the order of the documentation.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const kinds = [
+  "rate_limited",
+  "quota_exhausted",
+  "overloaded",
+  "server_error",
+  "timeout",
+  "connection",
+  "stream_cut",
+  "stream_stalled",
+  "slow_first_content",
+  "content_policy",
+  "context_length",
+  "auth",
+  "invalid_request",
+  "malformed_response",
+  "model_output",
+  "cancelled",
+  "caller_error",
+  "slow",
+  "unknown"
+] as const
+
+/**
+ * The dependency served the call.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Success {
+  readonly _tag: "Success"
+}
+
+/**
+ * The dependency failed the call: counts against its health. `retryAfter` is the wait it asked for, if any; it can
+ * lengthen an opening, never shorten one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Failure {
+  readonly _tag: "Failure"
+  readonly kind: Kind
+  readonly retryAfter?: Duration.Duration | undefined
+}
+
+/**
+ * The call says nothing about the dependency's health: the caller's mistake, the caller's cancellation, a refusal.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Ignored {
+  readonly _tag: "Ignored"
+  readonly kind: Kind
+}
+
+/**
+ * The dependency asked everybody to wait: neutral for health, but no call to this key is admitted before
+ * `retryAfter` has passed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Throttled {
+  readonly _tag: "Throttled"
+  readonly kind: Kind
+  readonly retryAfter: Duration.Duration
+}
+
+/**
+ * Further calls are pointless for now, whatever the trip policy says: the circuit opens at once, for at least
+ * `retryAfter`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface OpenNow {
+  readonly _tag: "OpenNow"
+  readonly kind: Kind
+  readonly retryAfter?: Duration.Duration | undefined
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Outcome = Success | Failure | Ignored | Throttled | OpenNow
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const success: Outcome = { _tag: "Success" }
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const failure = (kind: Kind, retryAfter?: Duration.Input | undefined): Outcome => ({
+  _tag: "Failure",
+  kind,
+  retryAfter: retryAfter === undefined ? undefined : Duration.fromInputUnsafe(retryAfter)
+})
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const ignored = (kind: Kind): Outcome => ({ _tag: "Ignored", kind })
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const throttled = (retryAfter: Duration.Input, kind: Kind = "rate_limited"): Outcome => ({
+  _tag: "Throttled",
+  kind,
+  retryAfter: Duration.fromInputUnsafe(retryAfter)
+})
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const openNow = (kind: Kind, retryAfter?: Duration.Input | undefined): Outcome => ({
+  _tag: "OpenNow",
+  kind,
+  retryAfter: retryAfter === undefined ? undefined : Duration.fromInputUnsafe(retryAfter)
+})

@@ -1,0 +1,15 @@
+import { fileURLToPath } from "node:url"
+import { defineConfig } from "vitest/config"
+
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^effect-resilience$/, replacement: source("./src/index.ts") },
+      { find: /^effect-resilience\/testing$/, replacement: source("./src/testing/index.ts") },
+      { find: /^effect-resilience\/(.+)$/, replacement: source("./src/$1.ts") }
+    ]
+  },
+  test: { include: ["test/**/*.test.ts"] }
+})
