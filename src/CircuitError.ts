@@ -132,12 +132,9 @@ export type Reason = typeof Reason.Type
  * @category errors
  * @since 0.1.0
  */
-export class CircuitBreakerError
-  extends Schema.TaggedError<CircuitBreakerError>("effect-resilience/CircuitError/CircuitBreakerError")(
-    "CircuitBreakerError",
-    { reason: Reason }
-  )
-{
+export class CircuitBreakerError extends Schema.TaggedError<CircuitBreakerError>()("CircuitBreakerError", {
+  reason: Reason
+}) {
   override get message(): string {
     const { reason } = this
     switch (reason._tag) {
@@ -182,12 +179,15 @@ export const isCircuitBreakerError = (u: unknown): u is CircuitBreakerError =>
  * @since 0.1.0
  */
 export const make = (reason: Reason): CircuitBreakerError => {
-  const limit = Error.stackTraceLimit
-  Error.stackTraceLimit = 0
+  const limit = stack.stackTraceLimit
+  stack.stackTraceLimit = 0
   const error: object = Reflect.construct(Error, [], CircuitBreakerError)
-  Error.stackTraceLimit = limit
+  stack.stackTraceLimit = limit
   return Object.assign(error, { _tag: "CircuitBreakerError", reason }) as CircuitBreakerError
 }
+
+// Not part of the language: V8's, and harmless elsewhere.
+const stack = Error as ErrorConstructor & { stackTraceLimit?: number | undefined }
 
 const phases = {
   attempt: "the attempt was cut off",

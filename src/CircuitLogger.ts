@@ -1,0 +1,50 @@
+/**
+ * Writes every event as one structured log line: the message is the event's name, its fields are annotations.
+ *
+ * Levels: `circuit.opened`, `circuit.skipped`, `circuit.failure`, `circuit.slow_call`, `circuit.throttled`,
+ * `circuit.forced` and the faults are warnings; everything else is information. The line is written by the loggers,
+ * and with the annotations and span, of the fiber in which it happened, so that a skipped call carries whatever
+ * identifies its request.
+ *
+ * @since 0.1.0
+ */
+import { Effect, Fiber, type Layer, type LogLevel } from "effect"
+import type { CircuitEvent } from "./CircuitEvent.ts"
+import * as CircuitObserver from "./CircuitObserver.ts"
+
+const levels: Record<CircuitEvent["event"], LogLevel.Severity> = {
+  "circuit.opened": "Warn",
+  "circuit.half_open": "Info",
+  "circuit.closed": "Info",
+  "circuit.skipped": "Warn",
+  "circuit.failure": "Warn",
+  "circuit.slow_call": "Warn",
+  "circuit.throttled": "Warn",
+  "circuit.probe": "Info",
+  "circuit.late_outcome": "Info",
+  "circuit.would_open": "Warn",
+  "circuit.forced": "Warn",
+  "circuit.reset": "Info",
+  "circuit.disabled": "Warn",
+  "circuit.enabled": "Info",
+  "classify.failed": "Warn",
+  "observer.failed": "Warn",
+  "store.policy_mismatch": "Warn"
+}
+
+/**
+ * Logs the events of the breaker it is provided to:
+ * `CircuitBreaker.layer(policy).pipe(Layer.provideMerge(CircuitLogger.layer))`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<never> = CircuitObserver.layer(
+  Effect.map(Effect.context<never>(), (context) => ({
+    name: "logger",
+    onEvent: ({ event, ...fields }) => {
+      const log = Effect.annotateLogs(Effect.logWithLevel(levels[event])(event), fields)
+      Effect.runSyncWith(Fiber.getCurrent()?.context ?? context)(log)
+    }
+  }))
+)

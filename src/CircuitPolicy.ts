@@ -1,0 +1,79 @@
+/**
+ * How the circuits of a breaker behave: what opens them, how long they stay open, how they come back.
+ *
+ * A policy is checked as a whole when the breaker layer is built. A value that breaks a rule ends the build with an
+ * `InvalidOptions` that names the field, the value and the rule.
+ *
+ * @since 0.1.0
+ */
+import { Data, type Duration, type Exit, type Schedule } from "effect"
+import { type Outcome } from "./Outcome.ts"
+import { type TripPolicy } from "./TripPolicy.ts"
+
+/**
+ * Every field has a default.
+ *
+ * - `tripPolicy`: when a closed circuit opens. Default: the fifth failure in a row.
+ * - `openDuration`: how long it stays open. A `Schedule` gives the n-th opening in a row its n-th delay (its last one
+ *   when it ends, its hundredth after a hundred); the count starts again once the circuit has stayed closed as long
+ *   as it was last open. Default: 60 seconds.
+ * - `maxOpenDuration`: the longest wait that a dependency can ask for, through `Throttled`, `OpenNow` or a failure.
+ *   Default: 1 hour. Does not cap `openDuration`.
+ * - `probes`: calls let through at once while half-open. Default: 1.
+ * - `successesToClose`: probes that must succeed to close. Default: 1.
+ * - `probeLease`: a probe that takes longer may lose its slot to another call; its verdict then no longer counts.
+ *   Make it longer than the longest healthy call. Default: 10 minutes.
+ * - `ramp`: after closing, the share of calls let through grows from nothing to all over this time. Default: none.
+ * - `attemptTimeout`: cuts off a call and counts it as a failure. A timeout outside the breaker interrupts instead,
+ *   which says nothing about the dependency. Default: none.
+ * - `classify`: what an exit says about the dependency. Default: a failure or a defect is a `Failure` of kind
+ *   `unknown`, and a call rejected by another circuit is `Ignored`. Interruption is always `Ignored` and not asked
+ *   about. A classifier that throws counts as `Ignored` and never changes the call's result.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CircuitPolicy {
+  readonly tripPolicy?: TripPolicy | undefined
+  readonly openDuration?: Duration.Input | Schedule.Schedule<unknown, number> | undefined
+  readonly maxOpenDuration?: Duration.Input | undefined
+  readonly probes?: number | undefined
+  readonly successesToClose?: number | undefined
+  readonly probeLease?: Duration.Input | undefined
+  readonly ramp?: Duration.Input | undefined
+  readonly attemptTimeout?: Duration.Input | undefined
+  readonly classify?: Classify | undefined
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Classify = (exit: Exit.Exit<unknown, unknown>) => Outcome
+
+/**
+ * An option that breaks its rule. Layers die with it: it is a mistake in the program, not a condition to recover from.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InvalidOptions extends Data.TaggedError("InvalidOptions")<{
+  readonly field: string
+  readonly value: unknown
+  readonly rule: string
+}> {
+  override get message(): string {
+    return `${this.field} must be ${this.rule}, but is ${shown(this.value)}`
+  }
+}
+
+const shown = (value: unknown): string => {
+  switch (typeof value) {
+    case "string":
+      return JSON.stringify(value.slice(0, 100))
+    case "object":
+      return value === null ? "null" : "an object"
+    default:
+      return String(value)
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * What can be read of a circuit. Reading changes nothing: it takes no probe slot and moves no state.
+ *
+ * @since 0.1.0
+ */
+import type { Duration } from "effect"
+import type { Reason } from "./Circuit.ts"
+import type { Kind } from "./Outcome.ts"
+
+interface Common {
+  readonly key: string
+  /** Fencing token: rises with every transition. */
+  readonly generation: number
+  /** Why the circuit is in this state. */
+  readonly reason: Reason
+}
+
+interface Outage {
+  /** Shared by all events of the outage. */
+  readonly outageId: string
+  /** Wall-clock time at which the present opening began, epoch milliseconds. */
+  readonly openedAt: number
+  /** Age of the outage, from its first opening. */
+  readonly openFor: Duration.Duration
+  /** Openings in a row. */
+  readonly openings: number
+  readonly lastFailureKind: Kind | undefined
+  /** Calls turned away by this process since the present opening. */
+  readonly skips: number
+}
+
+/**
+ * Calls pass. `failureThreshold` is present where the trip policy counts failures in a row, `failureRate` where it
+ * keeps a rate and knows it. `throttledFor` is the time left until the gate opens; `ramping` tells that the circuit
+ * is taking its load back.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Closed extends Common {
+  readonly _tag: "Closed"
+  readonly consecutiveFailures: number
+  readonly failureThreshold: number | undefined
+  readonly failureRate: number | undefined
+  readonly lastFailureKind: Kind | undefined
+  readonly throttledFor: Duration.Duration | undefined
+  readonly ramping: boolean
+}
+
+/**
+ * Calls are rejected. With `retryAfter` zero the next call is a probe.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Open extends Common, Outage {
+  readonly _tag: "Open"
+  readonly retryAfter: Duration.Duration
+}
+
+/**
+ * Probes decide. `probing` counts the probes on their way, `successes` those that succeeded in this window.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HalfOpen extends Common, Outage {
+  readonly _tag: "HalfOpen"
+  readonly probing: number
+  readonly successes: number
+  readonly throttledFor: Duration.Duration | undefined
+}
+
+/**
+ * An operator holds the circuit open. `retryAfter` is undefined when it is held until a reset.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ForcedOpen extends Common, Outage {
+  readonly _tag: "ForcedOpen"
+  readonly retryAfter: Duration.Duration | undefined
+  readonly note: string | undefined
+  readonly actor: string | undefined
+}
+
+/**
+ * An operator lets every call pass. `wouldHaveOpened` counts the openings that did not happen.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Disabled extends Common {
+  readonly _tag: "Disabled"
+  readonly wouldHaveOpened: number
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type CircuitState = Closed | Open | HalfOpen | ForcedOpen | Disabled
+
+/**
+ * What a key reads as before its first use.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const unused = (key: string): CircuitState => ({
+  _tag: "Closed",
+  key,
+  generation: 0,
+  reason: "initial",
+  consecutiveFailures: 0,
+  failureThreshold: undefined,
+  failureRate: undefined,
+  lastFailureKind: undefined,
+  throttledFor: undefined,
+  ramping: false
+})

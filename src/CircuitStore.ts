@@ -1,0 +1,130 @@
+/**
+ * Where circuits live. A store adds atomicity and a clock to the machine of `Circuit.ts`; which one is provided
+ * decides whether a breaker is this process's own or the fleet's, and nothing else in a program.
+ *
+ * @since 0.1.0
+ */
+import { Clock, Context, type Duration, Effect, Layer } from "effect"
+import type { Permit } from "./Circuit.ts"
+import type { Rejection } from "./CircuitError.ts"
+import type { OnCall } from "./CircuitObserver.ts"
+import type { CircuitState } from "./CircuitState.ts"
+import type { CompiledPolicy } from "./internal/compiledPolicy.ts"
+import { Hub } from "./internal/hub.ts"
+import { Registry } from "./internal/registry.ts"
+import { millis, positiveInt } from "./internal/validation.ts"
+import type { Outcome } from "./Outcome.ts"
+
+/**
+ * Who steers a circuit by hand, and why. Both go into the event.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Operator {
+  readonly reason?: string | undefined
+  readonly actor?: string | undefined
+}
+
+/**
+ * One circuit of a store, with a view that answers at once and effects for what needs the store's authority.
+ *
+ * - `pass`: the permit that every call gets as things stand; undefined if there is something to decide.
+ * - `admit`: decides without I/O. `"claim"` means that the call would hold a slot: run `claim`, where it cannot be
+ *   interrupted, and settle the permit it gives.
+ * - `settle`: ends an admitted call, once. Returns an effect if the store wants to be waited for.
+ * - `onCall`: whom to tell how calls end, if anybody.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CircuitHandle {
+  readonly key: string
+  readonly pass: Permit | undefined
+  readonly admit: (clock: Clock.Clock, now: number) => Permit | Rejection | "claim"
+  readonly claim: Effect.Effect<Permit | Rejection>
+  readonly settle: (
+    clock: Clock.Clock,
+    permit: Permit,
+    outcome: Outcome,
+    durationMillis: number,
+    interrupted: boolean
+  ) => Effect.Effect<void> | undefined
+  readonly onCall: OnCall | undefined
+  readonly state: Effect.Effect<CircuitState>
+  readonly forceOpen: (millis: number | undefined, operator: Operator) => Effect.Effect<void>
+  readonly reset: (operator: Operator) => Effect.Effect<void>
+  readonly disable: (operator: Operator) => Effect.Effect<void>
+  readonly enable: (operator: Operator) => Effect.Effect<void>
+}
+
+/**
+ * The circuits of a store by key.
+ *
+ * - `circuit`: the circuit of a key, made if it is not there. Two breakers that share a store and a key share the
+ *   circuit; it follows the policy of the first, and says so with a `store.policy_mismatch` event.
+ * - `find`: the circuit of a key if it is there.
+ * - `circuits`: all of them, in no particular order.
+ * - `hub`: where everything that happens to them is told.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class CircuitStore extends Context.Service<CircuitStore, {
+  readonly circuit: (key: string, policy: CompiledPolicy, clock: Clock.Clock, now: number) => CircuitHandle
+  readonly find: (key: string, now: number) => CircuitHandle | undefined
+  readonly circuits: (now: number) => ReadonlyArray<CircuitHandle>
+  readonly hub: Hub
+}>()("effect-resilience/CircuitStore") {}
+
+/**
+ * What a memory store forgets.
+ *
+ * - `idleTimeToLive`: a circuit that nobody has used for this long is dropped and starts again, closed, at its next
+ *   use. An open one is kept that long past its deadline; one that an operator disabled or holds open without an end
+ *   is kept for good. Default: 1 hour.
+ * - `maxCircuits`: beyond this number, a new key takes the place of a closed circuit that was not used for long.
+ *   While there is none to drop, calls to new keys run unguarded. Default: 100,000.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MemoryOptions {
+  readonly idleTimeToLive?: Duration.Input | undefined
+  readonly maxCircuits?: number | undefined
+}
+
+/**
+ * Circuits in the memory of this process.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerMemoryWith = (options: MemoryOptions): Layer.Layer<CircuitStore> =>
+  Layer.effect(
+    CircuitStore,
+    Effect.gen(function*() {
+      const limits = {
+        idleMillis: millis("idleTimeToLive", options.idleTimeToLive ?? "1 hour"),
+        maxCircuits: positiveInt("maxCircuits", options.maxCircuits ?? 100_000)
+      }
+      const clock = yield* Clock.Clock
+      const hub = new Hub(clock)
+      // A generation from the wall clock is new even after a restart, which keeps outage ids apart.
+      const registry = new Registry(hub, clock.currentTimeMillisUnsafe() * 1000 + 1, limits)
+      return {
+        circuit: (key, policy, clock, now) => registry.use(key, policy, clock, now),
+        find: (key, now) => registry.get(key, now),
+        circuits: (now) => registry.all(now),
+        hub
+      }
+    })
+  )
+
+/**
+ * Circuits in the memory of this process, with the default limits.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerMemory: Layer.Layer<CircuitStore> = layerMemoryWith({})

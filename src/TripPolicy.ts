@@ -1,0 +1,191 @@
+/**
+ * When a closed circuit opens: plain data, read by the circuit and checked when a breaker layer is built.
+ *
+ * Only outcomes that speak about health are counted: `Success` and `Failure`. Rates are judged after every counted
+ * call, once their window holds `minimumCalls`; below that they are unknown and never open a circuit.
+ *
+ * @since 0.1.0
+ */
+import { type Duration } from "effect"
+
+/**
+ * The calls a rate is taken over: the last n calls (a number) or the calls of a duration. Both are exact: no slices
+ * that drop many calls at once. A window longer than a minute tells times apart to 1/60,000 of its length.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Window = number | Duration.Input
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Consecutive {
+  readonly _tag: "Consecutive"
+  readonly failures: number
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface FailureRate {
+  readonly _tag: "FailureRate"
+  readonly threshold: number
+  readonly minimumCalls: number
+  readonly window: Window
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface SlowCallRate {
+  readonly _tag: "SlowCallRate"
+  readonly threshold: number
+  readonly minimumCalls: number
+  readonly window: Window
+  readonly slowerThan: Duration.Input
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Adaptive {
+  readonly _tag: "Adaptive"
+  readonly failures: number
+  readonly minimumFailures: number
+  readonly maximumFailures: number
+  readonly minimumSamples: number
+  readonly alpha: number
+  readonly lowErrorRate: number
+  readonly highErrorRate: number
+  readonly hysteresis: number
+  readonly halfLife: Duration.Input
+  readonly recoveryWeight: number
+  readonly minimumOpen?: Duration.Input | undefined
+  readonly maximumOpen?: Duration.Input | undefined
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface AnyOf {
+  readonly _tag: "AnyOf"
+  readonly policies: ReadonlyArray<TripPolicy>
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type TripPolicy = Consecutive | FailureRate | SlowCallRate | Adaptive | AnyOf
+
+/**
+ * Opens at the n-th failure in a row, in order of completion. A success starts the count again.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const consecutive = (failures: number): TripPolicy => ({ _tag: "Consecutive", failures })
+
+/**
+ * Opens when the share of failures in the window reaches `threshold` (above 0, up to 1).
+ *
+ * `minimumCalls` defaults to 10, or to the size of a smaller window.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const failureRate = (options: {
+  readonly threshold: number
+  readonly minimumCalls?: number | undefined
+  readonly window: Window
+}): TripPolicy => ({
+  _tag: "FailureRate",
+  threshold: options.threshold,
+  minimumCalls: options.minimumCalls ?? defaultMinimumCalls(options.window),
+  window: options.window
+})
+
+/**
+ * Opens when the share of calls that took longer than `slowerThan` reaches `threshold`, whatever they answered. The
+ * values of slow calls are returned; a probe slower than this counts as failed.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const slowCallRate = (options: {
+  readonly threshold: number
+  readonly slowerThan: Duration.Input
+  readonly minimumCalls?: number | undefined
+  readonly window: Window
+}): TripPolicy => ({
+  _tag: "SlowCallRate",
+  threshold: options.threshold,
+  slowerThan: options.slowerThan,
+  minimumCalls: options.minimumCalls ?? defaultMinimumCalls(options.window),
+  window: options.window
+})
+
+/**
+ * Opens after consecutive failures, and learns how many, and for how long, from what it has seen.
+ *
+ * **Threshold.** An exponential average of the error rate (`alpha` per counted call) picks it: half of `failures`
+ * (rounded down) from `highErrorRate` on, twice of it down to `lowErrorRate`, `failures` in between; always within
+ * `minimumFailures` and `maximumFailures`. A zone is left only once the rate has moved past its border by
+ * `hysteresis`. Until `minimumSamples` calls have been counted the threshold is `failures`; the weight of old calls
+ * halves every `halfLife`, so a circuit that was silent for long is neutral again.
+ *
+ * **Open time.** Each recovery gives one estimate of how long the dependency was down: up to the last failed probe,
+ * and half of the last opening. Their average (`recoveryWeight` for the newest) replaces the first step of
+ * `openDuration`, and later steps keep their proportion to it. It falls as well as rises, within `minimumOpen` and
+ * `maximumOpen` (default: a tenth and ten times of the first step).
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const adaptive = (options?: {
+  readonly failures?: number | undefined
+  readonly minimumFailures?: number | undefined
+  readonly maximumFailures?: number | undefined
+  readonly minimumSamples?: number | undefined
+  readonly alpha?: number | undefined
+  readonly lowErrorRate?: number | undefined
+  readonly highErrorRate?: number | undefined
+  readonly hysteresis?: number | undefined
+  readonly halfLife?: Duration.Input | undefined
+  readonly recoveryWeight?: number | undefined
+  readonly minimumOpen?: Duration.Input | undefined
+  readonly maximumOpen?: Duration.Input | undefined
+}): TripPolicy => {
+  const failures = options?.failures ?? 5
+  return {
+    _tag: "Adaptive",
+    failures,
+    minimumFailures: options?.minimumFailures ?? 1,
+    maximumFailures: options?.maximumFailures ?? 2 * failures,
+    minimumSamples: options?.minimumSamples ?? 20,
+    alpha: options?.alpha ?? 0.1,
+    lowErrorRate: options?.lowErrorRate ?? 0.1,
+    highErrorRate: options?.highErrorRate ?? 0.9,
+    hysteresis: options?.hysteresis ?? 0.05,
+    halfLife: options?.halfLife ?? "5 minutes",
+    recoveryWeight: options?.recoveryWeight ?? 0.3,
+    minimumOpen: options?.minimumOpen,
+    maximumOpen: options?.maximumOpen
+  }
+}
+
+/**
+ * Opens as soon as one of the policies would.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const anyOf = (...policies: ReadonlyArray<TripPolicy>): TripPolicy => ({ _tag: "AnyOf", policies })
+
+const defaultMinimumCalls = (window: Window) => typeof window === "number" ? Math.min(10, window) : 10

@@ -1,0 +1,17 @@
+/**
+ * Circuit breakers, retries and the judgement of LLM calls for Effect.
+ *
+ * @since 0.1.0
+ */
+export * as Circuit from "./Circuit.ts"
+export * as CircuitBreaker from "./CircuitBreaker.ts"
+export * as CircuitConfig from "./CircuitConfig.ts"
+export * as CircuitError from "./CircuitError.ts"
+export * as CircuitEvent from "./CircuitEvent.ts"
+export * as CircuitLogger from "./CircuitLogger.ts"
+export * as CircuitObserver from "./CircuitObserver.ts"
+export * as CircuitPolicy from "./CircuitPolicy.ts"
+export * as CircuitState from "./CircuitState.ts"
+export * as CircuitStore from "./CircuitStore.ts"
+export * as Outcome from "./Outcome.ts"
+export * as TripPolicy from "./TripPolicy.ts"

@@ -1,0 +1,70 @@
+/**
+ * What an adaptive policy has learnt about one circuit: an error rate that picks the failure threshold, and a
+ * recovery time that picks how long an opening lasts. Rates are integers in parts per million.
+ */
+import { type Criterion } from "./health.ts"
+
+export interface Adaptive {
+  readonly record: (now: number, failed: boolean) => void
+  /** The failures in a row that open the circuit by now. */
+  readonly threshold: () => number
+  /** Scales a step of the open schedule, given its first step. */
+  readonly openMillis: (step: number, first: number) => number
+  /** Learns from a recovery how long the dependency was down. */
+  readonly recovered: (outageMillis: number) => void
+  /** Forgets the error rate, keeps the recovery time. */
+  readonly clear: () => void
+  readonly errorRatePpm: () => number
+}
+
+const million = 1_000_000
+// Evidence is counted in thousandths of a call, so that it can fade and stay an integer.
+const call = 1000
+
+export const make = (options: Extract<Criterion, { readonly _tag: "Adaptive" }>): Adaptive => {
+  const { alphaPpm, failures, highPpm, hysteresisPpm, lowPpm } = options
+  let rate = 0
+  let evidence = 0
+  let recordedAt = 0
+  let zone: "middle" | "tight" | "loose" = "middle"
+  let recovery: number | undefined
+
+  const zoneOf = (): typeof zone => {
+    if (rate >= highPpm || (zone === "tight" && rate >= highPpm - hysteresisPpm)) return "tight"
+    if (rate <= lowPpm || (zone === "loose" && rate <= lowPpm + hysteresisPpm)) return "loose"
+    return "middle"
+  }
+
+  return {
+    record: (now, failed) => {
+      const elapsed = Math.max(0, now - recordedAt)
+      recordedAt = now
+      evidence = Math.round(evidence * 0.5 ** (elapsed / options.halfLifeMillis)) + call
+      rate = Math.round(((million - alphaPpm) * rate + (failed ? alphaPpm * million : 0)) / million)
+      zone = zoneOf()
+    },
+    threshold: () => {
+      if (evidence < options.minimumSamples * call) return failures
+      const picked = zone === "tight" ? Math.floor(failures / 2) : zone === "loose" ? 2 * failures : failures
+      return Math.max(1, options.minimumFailures, Math.min(options.maximumFailures, picked))
+    },
+    openMillis: (step, first) => {
+      if (recovery === undefined) return step
+      const minimum = options.minimumOpenMillis ?? first / 10
+      const maximum = options.maximumOpenMillis ?? first * 10
+      return Math.max(1, Math.round(Math.min(maximum, Math.max(minimum, recovery)) * step / first))
+    },
+    recovered: (outageMillis) => {
+      recovery = recovery === undefined
+        ? outageMillis
+        : Math.round(
+          ((million - options.recoveryWeightPpm) * recovery + options.recoveryWeightPpm * outageMillis) / million
+        )
+    },
+    clear: () => {
+      rate = evidence = 0
+      zone = "middle"
+    },
+    errorRatePpm: () => rate
+  }
+}

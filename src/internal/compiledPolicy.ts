@@ -1,0 +1,56 @@
+/** A policy, checked and made ready for the closed path. */
+import { Cause, type Context, Duration, Exit, Option } from "effect"
+import type { Rules } from "../Circuit.ts"
+import { isCircuitBreakerError } from "../CircuitError.ts"
+import type { CircuitPolicy, Classify } from "../CircuitPolicy.ts"
+import * as Outcome from "../Outcome.ts"
+import * as TripPolicy from "../TripPolicy.ts"
+import { type Health, make as makeHealth } from "./health.ts"
+import { openSchedule } from "./openSchedule.ts"
+import { tripCriteria } from "./tripCriteria.ts"
+import { millis, positiveInt } from "./validation.ts"
+
+export interface CompiledPolicy {
+  readonly rules: Rules
+  readonly makeHealth: () => Health
+  readonly openMillis: (opening: number) => number
+  /** Whether the trip policy needs to know how long a call took. */
+  readonly timed: boolean
+  readonly attemptTimeout: Duration.Duration | undefined
+  readonly classify: Classify
+  /** Equal for policies that make circuits behave alike, as far as data can tell. */
+  readonly fingerprint: string
+}
+
+export const compilePolicy = (policy: CircuitPolicy, context: Context.Context<never>): CompiledPolicy => {
+  const criteria = tripCriteria(policy.tripPolicy ?? TripPolicy.consecutive(5), "tripPolicy")
+  const rules: Rules = {
+    probes: positiveInt("probes", policy.probes ?? 1),
+    successesToClose: positiveInt("successesToClose", policy.successesToClose ?? 1),
+    probeLeaseMillis: millis("probeLease", policy.probeLease ?? "10 minutes"),
+    rampMillis: policy.ramp === undefined ? 0 : millis("ramp", policy.ramp),
+    maxHintMillis: millis("maxOpenDuration", policy.maxOpenDuration ?? "1 hour")
+  }
+  const openMillis = openSchedule(policy.openDuration ?? "60 seconds", context)
+  const health = makeHealth(criteria)
+  return {
+    rules,
+    // A health that remembers nothing can serve every circuit.
+    makeHealth: health.remembers ? () => makeHealth(criteria) : () => health,
+    openMillis,
+    timed: health.slowerThanMillis !== Number.POSITIVE_INFINITY,
+    attemptTimeout: policy.attemptTimeout === undefined
+      ? undefined
+      : Duration.millis(millis("attemptTimeout", policy.attemptTimeout)),
+    classify: policy.classify ?? classifyExit,
+    fingerprint: JSON.stringify([rules, criteria, openMillis(1)])
+  }
+}
+
+const classifyExit: Classify = (exit) => {
+  if (Exit.isSuccess(exit)) return Outcome.success
+  const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+  return isCircuitBreakerError(error) && error.isRejection ? Outcome.ignored("caller_error") : unknownFailure
+}
+
+const unknownFailure = Outcome.failure("unknown")

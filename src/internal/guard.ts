@@ -1,0 +1,144 @@
+/** One call through one circuit: admit, run, judge, settle. */
+import { Cause, Clock, Effect, type Exit, type Fiber } from "effect"
+import type { Permit } from "../Circuit.ts"
+import * as CircuitError from "../CircuitError.ts"
+import type { CallResult } from "../CircuitObserver.ts"
+import type { Classify } from "../CircuitPolicy.ts"
+import type { CircuitHandle } from "../CircuitStore.ts"
+import * as Outcome from "../Outcome.ts"
+import type { CompiledPolicy } from "./compiledPolicy.ts"
+import { type Hub, nameOf } from "./hub.ts"
+import { elapsedMillis } from "./time.ts"
+
+export interface Call {
+  readonly circuit: CircuitHandle
+  readonly policy: CompiledPolicy
+  readonly classify: Classify
+  readonly hub: Hub
+  readonly clock: Clock.Clock
+  readonly startedAt: number
+}
+
+export const guard = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  call: Call
+): Effect.Effect<A, E | CircuitError.CircuitBreakerError, R> => {
+  const { circuit } = call
+  const decision = circuit.pass ?? circuit.admit(call.clock, Math.floor(call.startedAt))
+  if (decision === "claim") return probe(self, call)
+  return "_tag" in decision ? reject(call, decision) : run(self, call, decision)
+}
+
+// Between the claim of a slot and the start of the call nothing may interrupt, or the slot would be lost.
+const probe = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  call: Call
+): Effect.Effect<A, E | CircuitError.CircuitBreakerError, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(
+      call.circuit.claim,
+      (decision) => "_tag" in decision ? reject(call, decision) : run(restore(self), call, decision)
+    )
+  )
+
+const run = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  call: Call,
+  permit: Permit
+): Effect.Effect<A, E | CircuitError.CircuitBreakerError, R> => {
+  const limit = call.policy.attemptTimeout
+  if (limit === undefined) return Effect.onExitPrimitive(self, (exit) => settle(call, permit, exit, false))
+  let timedOut = false
+  const limited = Effect.timeoutOrElse(self, {
+    duration: limit,
+    orElse: () => {
+      timedOut = true
+      return Effect.fail(
+        CircuitError.make({ _tag: "AttemptTimedOut", key: call.circuit.key, phase: "attempt", limit })
+      )
+    }
+  })
+  return Effect.onExitPrimitive(limited, (exit) => settle(call, permit, exit, timedOut))
+}
+
+const settle = (
+  call: Call,
+  permit: Permit,
+  exit: Exit.Exit<unknown, unknown>,
+  timedOut: boolean
+): Effect.Effect<void> | undefined => {
+  const interrupted = exit._tag === "Failure" && !timedOut && Cause.hasInterruptsOnly(exit.cause)
+  const outcome = interrupted ? cancelled : timedOut ? timeout : judge(call, exit)
+  return finish(call, permit, outcome, interrupted)
+}
+
+/** Settles a permit and tells whoever wants to know how the call ended. */
+export const finish = (
+  { circuit, clock, policy, startedAt }: Call,
+  permit: Permit,
+  outcome: Outcome.Outcome,
+  interrupted: boolean
+): Effect.Effect<void> | undefined => {
+  const { onCall } = circuit
+  const durationMillis = policy.timed || onCall !== undefined ? elapsedMillis(clock) - startedAt : 0
+  const waiting = circuit.settle(clock, permit, outcome, durationMillis, interrupted)
+  if (onCall !== undefined) {
+    onCall(
+      interrupted ? "interrupted" : results[outcome._tag],
+      durationMillis,
+      outcome._tag === "Success" ? undefined : outcome.kind
+    )
+  }
+  return waiting
+}
+
+/** Fails with a rejection, told to whoever wants to know. */
+export const reject = (
+  { circuit }: Call,
+  reason: CircuitError.Rejection
+): Effect.Effect<never, CircuitError.CircuitBreakerError> => {
+  circuit.onCall?.(rejections[reason._tag], 0, undefined)
+  return Effect.fail(CircuitError.make(reason))
+}
+
+// A classifier is not ours: whatever it does, the call keeps its result and the permit is settled.
+const judge = ({ circuit, classify, clock, hub }: Call, exit: Exit.Exit<unknown, unknown>): Outcome.Outcome => {
+  try {
+    const outcome = classify(exit)
+    if (Object.hasOwn(results, outcome._tag)) return outcome
+    throw new TypeError("classify returned something that is not an Outcome")
+  } catch (error) {
+    const failures = hub.counted(`classify ${circuit.key}`)
+    if (failures !== undefined && hub.listening) {
+      hub.announce({
+        event: "classify.failed",
+        key: circuit.key,
+        at: clock.currentTimeMillisUnsafe(),
+        error: nameOf(error),
+        failures
+      })
+    }
+    return Outcome.ignored("caller_error")
+  }
+}
+
+const cancelled = Outcome.ignored("cancelled")
+const timeout = Outcome.failure("timeout")
+
+const results: Record<Outcome.Outcome["_tag"], CallResult> = {
+  Success: "success",
+  Failure: "failure",
+  Ignored: "ignored",
+  Throttled: "ignored",
+  OpenNow: "failure"
+}
+
+const rejections: Record<CircuitError.Rejection["_tag"], CallResult> = {
+  CircuitOpen: "rejected_open",
+  CircuitHalfOpen: "rejected_half_open",
+  CircuitThrottled: "rejected_throttled",
+  CircuitForcedOpen: "rejected_forced"
+}
+
+/** The clock of the calling fiber, so that tests with a clock of their own need nothing else. */
+export const clockOf = (fiber: Fiber.Fiber<unknown, unknown>): Clock.Clock => fiber.getRef(Clock.Clock)

@@ -1,0 +1,83 @@
+/**
+ * Reading what nobody vouches for. Errors and headers come from anywhere: getters and proxies throw, texts are huge.
+ * Nothing here throws, and nothing here looks at more than a bounded part.
+ */
+
+/** What `self[key]` is, or nothing when there is no such thing or it cannot be read. */
+export const property = (self: unknown, key: string): unknown => {
+  if (self === null || (typeof self !== "object" && typeof self !== "function")) return undefined
+  try {
+    return Reflect.get(self, key)
+  } catch {
+    return undefined
+  }
+}
+
+/** The parsed object of a JSON text of up to 64 KiB. */
+export const json = (text: string): unknown => {
+  if (text.length > 65_536 || !/^\s*[{[]/.test(text)) return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** The first values of a list, none for anything else. */
+export const items = (self: unknown, limit: number): ReadonlyArray<unknown> => {
+  try {
+    return Array.isArray(self) ? self.slice(0, limit) : []
+  } catch {
+    return []
+  }
+}
+
+/** Looks up a header by its lower-case name. */
+export type Lookup = (name: string) => string | undefined
+
+/** A lookup in headers of any make: something with `get`, a `Map`, a record in any case. */
+export const headerLookup = (headers: unknown): Lookup => {
+  const get = property(headers, "get")
+  if (typeof get === "function" && !(isMap(headers))) {
+    return (name) => {
+      try {
+        return headerText(Reflect.apply(get, headers, [name]))
+      } catch {
+        return undefined
+      }
+    }
+  }
+  const found = new Map<string, string>()
+  for (const [name, value] of entries(headers)) {
+    const text = headerText(value)
+    if (text !== undefined && typeof name === "string") found.set(name.toLowerCase(), text)
+  }
+  return (name) => found.get(name)
+}
+
+const longestHeader = 256
+
+// A value too long to be a number, a name or a date is none of them.
+const headerText = (value: unknown): string | undefined => {
+  const first = items(value, 1)[0] ?? value
+  if (typeof first === "number") return Number.isFinite(first) ? String(first) : undefined
+  return typeof first === "string" && first.length <= longestHeader ? first.trim() : undefined
+}
+
+const isMap = (self: unknown): self is ReadonlyMap<unknown, unknown> => {
+  try {
+    return self instanceof Map
+  } catch {
+    return false
+  }
+}
+
+const entries = (headers: unknown): ReadonlyArray<readonly [unknown, unknown]> => {
+  try {
+    if (isMap(headers)) return Array.from(headers)
+    if (typeof headers !== "object" || headers === null) return []
+    return Object.keys(headers).map((name) => [name, property(headers, name)])
+  } catch {
+    return []
+  }
+}

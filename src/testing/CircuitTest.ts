@@ -1,0 +1,65 @@
+/**
+ * A breaker for tests: in memory, recorded, driven by `TestClock`.
+ *
+ * @since 0.1.0
+ */
+import { Duration, Effect, Layer } from "effect"
+import { TestClock } from "effect/testing"
+import * as CircuitBreaker from "../CircuitBreaker.ts"
+import type { CircuitPolicy } from "../CircuitPolicy.ts"
+import * as CircuitStore from "../CircuitStore.ts"
+import * as RecordedEvents from "./RecordedEvents.ts"
+
+/**
+ * A breaker with its own memory store, and a record of its events.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { TestClock } from "effect/testing"
+ * import { CircuitBreaker, TripPolicy } from "effect-resilience"
+ * import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Effect.flip(Effect.fail("503").pipe(CircuitBreaker.execute({ key: "model" })))
+ *   yield* CircuitTest.adjustToProbe("model")
+ *   yield* Effect.succeed("hi").pipe(CircuitBreaker.execute({ key: "model" }))
+ *   const recorded = yield* RecordedEvents.RecordedEvents
+ *   return yield* recorded.names
+ * }).pipe(
+ *   Effect.provide(CircuitTest.layer({ tripPolicy: TripPolicy.consecutive(1) })),
+ *   Effect.provide(TestClock.layer())
+ * )
+ *
+ * await Effect.runPromise(program)
+ * // => ["circuit.opened", "circuit.half_open", "circuit.probe", "circuit.closed"]
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (
+  policy?: CircuitPolicy | ((key: string) => CircuitPolicy)
+): Layer.Layer<CircuitBreaker.CircuitBreaker | RecordedEvents.RecordedEvents> =>
+  CircuitBreaker.layer(policy).pipe(
+    Layer.provideMerge(RecordedEvents.layer),
+    Layer.provide(CircuitStore.layerMemory)
+  )
+
+/**
+ * Moves `TestClock` to the first moment at which an open circuit admits a probe, and returns by how much it moved.
+ * Does not move it for a circuit that is not open, or that is held open without an end.
+ *
+ * @category clock
+ * @since 0.1.0
+ */
+export const adjustToProbe = (
+  key: string
+): Effect.Effect<Duration.Duration, never, CircuitBreaker.CircuitBreaker> =>
+  Effect.gen(function*() {
+    const state = yield* CircuitBreaker.state(key)
+    const wait = "retryAfter" in state && state.retryAfter !== undefined ? state.retryAfter : Duration.zero
+    yield* TestClock.adjust(wait)
+    return wait
+  })

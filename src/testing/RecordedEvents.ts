@@ -1,0 +1,78 @@
+/**
+ * Keeps what a breaker tells its observers, for tests to look at.
+ *
+ * @since 0.1.0
+ */
+import { Context, Effect, Layer } from "effect"
+import type { CircuitEvent } from "../CircuitEvent.ts"
+import { type CallResult, type CircuitObserver, CircuitObservers } from "../CircuitObserver.ts"
+import type { Kind } from "../Outcome.ts"
+
+/**
+ * One call as its observers saw it end.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RecordedCall {
+  readonly key: string
+  readonly result: CallResult
+  readonly durationMillis: number
+  readonly kind: Kind | undefined
+}
+
+/**
+ * - `all`: every event so far, in order; `names` only tells which.
+ * - `of`: those of one name, with its fields.
+ * - `calls`: how every call ended, in order.
+ * - `clear`: forgets.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class RecordedEvents extends Context.Service<RecordedEvents, {
+  readonly all: Effect.Effect<ReadonlyArray<CircuitEvent>>
+  readonly names: Effect.Effect<ReadonlyArray<CircuitEvent["event"]>>
+  readonly of: <Name extends CircuitEvent["event"]>(
+    name: Name
+  ) => Effect.Effect<ReadonlyArray<Extract<CircuitEvent, { readonly event: Name }>>>
+  readonly calls: Effect.Effect<ReadonlyArray<RecordedCall>>
+  readonly clear: Effect.Effect<void>
+}>()("effect-resilience/testing/RecordedEvents") {}
+
+/**
+ * Records the events of the breaker it is provided to.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<RecordedEvents> = Layer.effectContext(
+  Effect.gen(function*() {
+    const others = yield* CircuitObservers
+    let events: ReadonlyArray<CircuitEvent> = []
+    let calls: ReadonlyArray<RecordedCall> = []
+    const observer: CircuitObserver = {
+      name: "recorder",
+      onEvent: (event) => {
+        events = [...events, event]
+      },
+      onCall: (key) => (result, durationMillis, kind) => {
+        calls = [...calls, { key, result, durationMillis, kind }]
+      }
+    }
+    const recorded = RecordedEvents.of({
+      all: Effect.sync(() => events),
+      names: Effect.sync(() => events.map(({ event }) => event)),
+      of: <Name extends CircuitEvent["event"]>(name: Name) =>
+        Effect.sync(() =>
+          events.filter((event): event is Extract<CircuitEvent, { readonly event: Name }> => event.event === name)
+        ),
+      calls: Effect.sync(() => calls),
+      clear: Effect.sync(() => {
+        events = []
+        calls = []
+      })
+    })
+    return Context.make(RecordedEvents, recorded).pipe(Context.add(CircuitObservers, [...others, observer]))
+  })
+)

@@ -1,0 +1,8 @@
+/**
+ * What a test of guarded code needs.
+ *
+ * @since 0.1.0
+ */
+export * as CircuitTest from "./CircuitTest.ts"
+export * as RecordedEvents from "./RecordedEvents.ts"
+export * as ScriptedCall from "./ScriptedCall.ts"
