@@ -105,8 +105,8 @@ export interface Circuit {
   readonly issued: number
   readonly successes: number
   readonly rampUntil: number
-  readonly rampOffered: number
-  readonly rampAdmitted: number
+  /** What the calls offered since have earned; one is let through for each `rampMillis`. */
+  readonly rampCredit: number
   /** Nobody calls before this, whatever the health. */
   readonly gateUntil: number
   /** Latest wait asked for by the failures of the present streak. */
@@ -192,8 +192,7 @@ export const initial = (generation: number): Circuit => ({
   issued: 0,
   successes: 0,
   rampUntil: 0,
-  rampOffered: 0,
-  rampAdmitted: 0,
+  rampCredit: 0,
   gateUntil: 0,
   hintUntil: 0
 })
@@ -218,6 +217,26 @@ export const isCurrent = (self: Circuit, permit: Permit): boolean =>
   (permit.probe === 0 ? self.state !== "half_open" : self.probes.some((probe) => probe.id === permit.probe))
 
 /**
+ * For how long every call is sure to be rejected from now on: 0 if the next one may be admitted, `never` if only a
+ * reset can help.
+ *
+ * @category queries
+ * @since 0.1.0
+ */
+export const rejectsFor = (self: Circuit, now: number): number => {
+  switch (self.state) {
+    case "disabled":
+      return 0
+    case "open":
+    case "forced_open":
+      return self.openUntil === never ? never : Math.max(0, self.openUntil - now, self.gateUntil - now)
+    case "half_open":
+    case "closed":
+      return Math.max(0, self.gateUntil - now)
+  }
+}
+
+/**
  * The number the next opening would have: 1 again once the circuit has stayed closed as long as it was last open.
  *
  * @category queries
@@ -238,8 +257,8 @@ export const admit = (self: Circuit, rules: Rules, now: number): Admission => {
       return pass(self)
     case "open":
     case "forced_open": {
-      const until = Math.max(self.openUntil, self.gateUntil)
-      if (now < until) return reject(self, self.state, until === never ? undefined : until - now)
+      const millis = rejectsFor(self, now)
+      if (millis > 0) return reject(self, self.state, millis === never ? undefined : millis)
       return probe(
         { ...self, state: "half_open", reason: "cooldown_elapsed", generation: self.generation + 1, openUntil: 0 },
         rules,
@@ -257,7 +276,7 @@ export const admit = (self: Circuit, rules: Rules, now: number): Admission => {
       if (now < self.gateUntil) return reject(self, "throttled", self.gateUntil - now)
       if (self.rampUntil === 0) return pass(self.gateUntil === 0 ? self : { ...self, gateUntil: 0 })
       if (now >= self.rampUntil) {
-        return pass({ ...self, gateUntil: 0, rampUntil: 0, rampOffered: 0, rampAdmitted: 0 })
+        return pass({ ...self, gateUntil: 0, rampUntil: 0, rampCredit: 0 })
       }
       return ramp(self, rules, now)
     }
@@ -293,7 +312,9 @@ export const settle = (self: Circuit, rules: Rules, now: number, permit: Permit,
 export const force = (self: Circuit, now: number, until: number): Circuit => {
   const openUntil = Math.max(self.openUntil, until)
   if (self.state === "forced_open") return { ...self, openUntil }
-  return { ...opened(self, now, "forced"), state: "forced_open", openUntil }
+  // The openings of a time long past, or of those that did not happen, are not this one's.
+  const openings = self.state === "disabled" ? 0 : nextOpening(self, now) - 1
+  return { ...opened(self, now, "forced"), state: "forced_open", openUntil, openings }
 }
 
 /**
@@ -343,15 +364,13 @@ const probe = (self: Circuit, rules: Rules, now: number): Admission => {
   }
 }
 
-// Admits, of the calls offered so far, the share of the ramp that has passed. Cross-multiplied: integers only.
+// Each call earns the share of the ramp that has passed, and whoever completes a whole one goes through.
 const ramp = (self: Circuit, rules: Rules, now: number): Admission => {
   const elapsed = rules.rampMillis - (self.rampUntil - now)
-  const rampOffered = self.rampOffered + 1
-  if (self.rampAdmitted * rules.rampMillis <= self.rampOffered * elapsed) {
-    return pass({ ...self, gateUntil: 0, rampOffered, rampAdmitted: self.rampAdmitted + 1 })
-  }
-  const due = Math.ceil(self.rampAdmitted * rules.rampMillis / rampOffered)
-  return reject({ ...self, rampOffered }, "half_open", Math.max(1, Math.min(due, rules.rampMillis) - elapsed))
+  const rampCredit = self.rampCredit + elapsed
+  return rampCredit >= rules.rampMillis
+    ? pass({ ...self, gateUntil: 0, rampCredit: rampCredit - rules.rampMillis })
+    : reject({ ...self, rampCredit }, "half_open", Math.max(1, rules.rampMillis - rampCredit - elapsed))
 }
 
 const settleCall = (self: Circuit, rules: Rules, now: number, verdict: Verdict): Circuit => {
@@ -395,6 +414,8 @@ const settleProbe = (freed: Circuit, rules: Rules, now: number, verdict: Verdict
         openings: freed.openings,
         closedAt: now,
         rampUntil: rules.rampMillis === 0 ? 0 : now + rules.rampMillis,
+        // The first call goes through.
+        rampCredit: rules.rampMillis,
         gateUntil: freed.gateUntil
       }
     }
@@ -428,8 +449,7 @@ const opened = (self: Circuit, now: number, reason: Reason): Circuit => {
     issued: 0,
     successes: 0,
     rampUntil: 0,
-    rampOffered: 0,
-    rampAdmitted: 0,
+    rampCredit: 0,
     hintUntil: 0
   }
 }

@@ -33,6 +33,7 @@ export interface Operator {
  * - `admit`: decides without I/O. `"claim"` means that the call would hold a slot: run `claim`, where it cannot be
  *   interrupted, and settle the permit it gives.
  * - `settle`: ends an admitted call, once. Returns an effect if the store wants to be waited for.
+ * - `rejectsFor`: for how many milliseconds from now every call is sure to be rejected, 0 if the next may pass.
  * - `onCall`: whom to tell how calls end, if anybody.
  *
  * @category models
@@ -50,6 +51,7 @@ export interface CircuitHandle {
     durationMillis: number,
     interrupted: boolean
   ) => Effect.Effect<void> | undefined
+  readonly rejectsFor: (now: number) => number
   readonly onCall: OnCall | undefined
   readonly state: Effect.Effect<CircuitState>
   readonly forceOpen: (millis: number | undefined, operator: Operator) => Effect.Effect<void>

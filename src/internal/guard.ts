@@ -1,14 +1,15 @@
 /** One call through one circuit: admit, run, judge, settle. */
-import { Cause, Clock, Effect, type Exit, type Fiber } from "effect"
+import { Cause, Clock, Effect, type Exit, type Fiber, identity, Option } from "effect"
 import type { Permit } from "../Circuit.ts"
 import * as CircuitError from "../CircuitError.ts"
 import type { CallResult } from "../CircuitObserver.ts"
 import type { Classify } from "../CircuitPolicy.ts"
 import type { CircuitHandle } from "../CircuitStore.ts"
 import * as Outcome from "../Outcome.ts"
+import { note } from "./blocked.ts"
 import type { CompiledPolicy } from "./compiledPolicy.ts"
 import { type Hub, nameOf } from "./hub.ts"
-import { elapsedMillis } from "./time.ts"
+import { circuitMillis, elapsedMillis } from "./time.ts"
 
 export interface Call {
   readonly circuit: CircuitHandle
@@ -37,17 +38,18 @@ const probe = <A, E, R>(
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(
       call.circuit.claim,
-      (decision) => "_tag" in decision ? reject(call, decision) : run(restore(self), call, decision)
+      (decision) => "_tag" in decision ? reject(call, decision) : run(self, call, decision, restore)
     )
   )
 
 const run = <A, E, R>(
   self: Effect.Effect<A, E, R>,
   call: Call,
-  permit: Permit
+  permit: Permit,
+  restore: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = identity
 ): Effect.Effect<A, E | CircuitError.CircuitBreakerError, R> => {
   const limit = call.policy.attemptTimeout
-  if (limit === undefined) return Effect.onExitPrimitive(self, (exit) => settle(call, permit, exit, false))
+  if (limit === undefined) return Effect.onExitPrimitive(restore(self), (exit) => settle(call, permit, exit, false))
   let timedOut = false
   const limited = Effect.timeoutOrElse(self, {
     duration: limit,
@@ -58,7 +60,7 @@ const run = <A, E, R>(
       )
     }
   })
-  return Effect.onExitPrimitive(limited, (exit) => settle(call, permit, exit, timedOut))
+  return Effect.onExitPrimitive(restore(limited), (exit) => settle(call, permit, exit, timedOut))
 }
 
 const settle = (
@@ -69,7 +71,11 @@ const settle = (
 ): Effect.Effect<void> | undefined => {
   const interrupted = exit._tag === "Failure" && !timedOut && Cause.hasInterruptsOnly(exit.cause)
   const outcome = interrupted ? cancelled : timedOut ? timeout : judge(call, exit)
-  return finish(call, permit, outcome, interrupted)
+  const waiting = finish(call, permit, outcome, interrupted)
+  if (exit._tag === "Failure" && !interrupted) {
+    note(Option.getOrUndefined(Cause.findErrorOption(exit.cause)), call.circuit, circuitMillis(call.clock))
+  }
+  return waiting
 }
 
 /** Settles a permit and tells whoever wants to know how the call ended. */

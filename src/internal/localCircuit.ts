@@ -115,6 +115,10 @@ export class LocalCircuit implements CircuitHandle {
     for (const event of events) this.hub.announce(event)
   }
 
+  rejectsFor(now: number): number {
+    return Circuit.rejectsFor(this.circuit, now)
+  }
+
   forceOpen(millis: number | undefined, operator: Operator): Effect.Effect<void> {
     return this.steer(
       operator,

@@ -38,7 +38,7 @@ export type Lookup = (name: string) => string | undefined
 /** A lookup in headers of any make: something with `get`, a `Map`, a record in any case. */
 export const headerLookup = (headers: unknown): Lookup => {
   const get = property(headers, "get")
-  if (typeof get === "function" && !(isMap(headers))) {
+  if (typeof get === "function" && !isMap(headers)) {
     return (name) => {
       try {
         return headerText(Reflect.apply(get, headers, [name]))
@@ -60,7 +60,7 @@ const longestHeader = 256
 // A value too long to be a number, a name or a date is none of them.
 const headerText = (value: unknown): string | undefined => {
   const first = items(value, 1)[0] ?? value
-  if (typeof first === "number") return Number.isFinite(first) ? String(first) : undefined
+  if (typeof first === "number") return String(first)
   return typeof first === "string" && first.length <= longestHeader ? first.trim() : undefined
 }
 

@@ -32,8 +32,7 @@ import * as RecordedEvents from "./RecordedEvents.ts"
  *   Effect.provide(TestClock.layer())
  * )
  *
- * await Effect.runPromise(program)
- * // => ["circuit.opened", "circuit.half_open", "circuit.probe", "circuit.closed"]
+ * await Effect.runPromise(program) // => ["circuit.opened", "circuit.half_open", "circuit.probe", "circuit.closed"]
  * ```
  *
  * @category layers

@@ -1,0 +1,224 @@
+/**
+ * What the exit of an LLM call says about its provider.
+ *
+ * The judgement is data: signals are read from the exit, and the first row of `table` that matches them gives the
+ * outcome. It understands `AiError`, the HTTP client's errors and responses, `Cause.TimeoutError`, the errors of the
+ * official `openai` and `@anthropic-ai/sdk` clients and of Node's network stack, and other errors that carry a
+ * status, a code or an answer in the usual places, also as the cause of another error. All by shape: none of these
+ * packages is needed.
+ *
+ * **Gotchas**
+ *
+ * - A specific code in the answer outranks the status: 429 with `insufficient_quota` is no rate limit. A general code
+ *   such as `invalid_request_error` counts only without a status.
+ * - A typed error that nothing is known about is a `Failure` of kind `unknown`: who guards a call with a breaker
+ *   expects its errors to count. A defect that nothing is known about is a mistake in the caller's code and `Ignored`.
+ * - A success is `Success`, whatever the value, unless it is an HTTP response with a status of 400 or more.
+ *
+ * @since 0.1.0
+ */
+import { Clock, Duration, Exit, Fiber } from "effect"
+import { type Classify } from "./CircuitPolicy.ts"
+import { type ByHint, matches, type Row } from "./internal/llmRow.ts"
+import { read, type Signals } from "./internal/llmSignals.ts"
+import * as Table from "./internal/llmTable.ts"
+import { property } from "./internal/untrusted.ts"
+import { invalid, millis } from "./internal/validation.ts"
+import * as Outcome from "./Outcome.ts"
+
+export type { ByHint, Match, Row, Verdict } from "./internal/llmRow.ts"
+export type { Signals } from "./internal/llmSignals.ts"
+
+/**
+ * The rows, in the order in which they are tried.
+ *
+ * @category table
+ * @since 0.1.0
+ */
+export const table: ReadonlyArray<Row> = Table.table
+
+/**
+ * - `retryAfterThreshold`: the longest wait, itself included, that a rate limit may ask for and still be waited out
+ *   (`Throttled`). A longer one opens the circuit. Default: 120 seconds.
+ * - `rows`: changes to the table. One with the `id` of a row replaces the fields it gives, in place; others are new
+ *   rows and tried first, in the given order.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly retryAfterThreshold?: Duration.Input | undefined
+  readonly rows?: ReadonlyArray<Row | (Partial<Row> & { readonly id: string })> | undefined
+}
+
+/**
+ * Why an exit was judged as it was: the `id` of the row that decided (`success` when there was nothing to judge), and
+ * what it was given.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Explanation {
+  readonly row: string
+  readonly outcome: Outcome.Outcome
+  readonly signals: Signals
+}
+
+/**
+ * Makes a classifier with its own threshold or rows. Throws `InvalidOptions` for a threshold that is negative or not
+ * a number, and for a row that is neither complete nor in the table.
+ *
+ * **Example** (A provider whose 409 means that it is busy)
+ *
+ * ```ts
+ * import { LlmOutcome } from "effect-resilience"
+ * import { Exit } from "effect"
+ *
+ * const classify = LlmOutcome.make({
+ *   retryAfterThreshold: "30 seconds",
+ *   rows: [{ id: "busy", match: { status: [409] }, kind: "overloaded", outcome: "Failure" }]
+ * })
+ *
+ * classify(Exit.fail({ status: 409 }))._tag // => "Failure"
+ * classify(Exit.fail({ status: 404 }))._tag // => "Ignored"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options?: Options): Classify => {
+  const rules = rulesOf(options)
+  return (exit) => isPlainSuccess(exit) ? Outcome.success : judge(exit, rules).outcome
+}
+
+/**
+ * Judges an exit by `table`: the classifier of a breaker that guards LLM calls.
+ *
+ * @category classifiers
+ * @since 0.1.0
+ */
+export const classify: Classify = (exit) => isPlainSuccess(exit) ? Outcome.success : judge(exit, defaults).outcome
+
+/**
+ * Judges an error as `classify` judges an exit that failed with it.
+ *
+ * **Example** (Three kinds of 429)
+ *
+ * ```ts
+ * import { LlmOutcome } from "effect-resilience"
+ *
+ * LlmOutcome.fromError({ status: 429, headers: { "retry-after": "120" } })._tag // => "Throttled"
+ * LlmOutcome.fromError({ status: 429, headers: { "retry-after": "121" } })._tag // => "OpenNow"
+ * LlmOutcome.fromError({ status: 429 })._tag // => "Failure"
+ * ```
+ *
+ * @category classifiers
+ * @since 0.1.0
+ */
+export const fromError = (error: unknown): Outcome.Outcome => decide(signalsOf("error", error), defaults).outcome
+
+/**
+ * Judges an exit and tells why, for tests and for people.
+ *
+ * **Example** (Which row was it)
+ *
+ * ```ts
+ * import { LlmOutcome } from "effect-resilience"
+ * import { Exit } from "effect"
+ *
+ * LlmOutcome.explain(Exit.fail({ status: 529 })).row // => "status/overloaded"
+ * ```
+ *
+ * @category classifiers
+ * @since 0.1.0
+ */
+export const explain = (exit: Exit.Exit<unknown, unknown>, options?: Options): Explanation =>
+  isPlainSuccess(exit)
+    ? { row: "success", outcome: Outcome.success, signals: nothing }
+    : judge(exit, options === undefined ? defaults : rulesOf(options))
+
+interface Rules {
+  readonly rows: ReadonlyArray<Row>
+  readonly thresholdMillis: number
+}
+
+const rulesOf = (options: Options | undefined): Rules => ({
+  rows: merge(options?.rows ?? []),
+  thresholdMillis: millis("retryAfterThreshold", options?.retryAfterThreshold ?? "120 seconds", 0)
+})
+
+const merge = (changes: NonNullable<Options["rows"]>): ReadonlyArray<Row> => {
+  const byId = new Map(changes.map((change) => [change.id, change]))
+  if (byId.size < changes.length) invalid("rows", changes, "a list in which no id appears twice")
+  const known = new Set(table.map((row) => row.id))
+  const added = changes.filter((change) => !known.has(change.id))
+  return [...added.map(complete), ...table.map((row) => Object.assign({}, row, byId.get(row.id)))]
+}
+
+const complete = (row: Partial<Row> & { readonly id: string }): Row => {
+  const { id, kind, match, outcome } = row
+  return match === undefined || kind === undefined || outcome === undefined
+    ? invalid("rows", id, "a complete row, or the id of a row of the table")
+    : { id, match, kind, outcome }
+}
+
+const responseTypeId = "~effect/http/HttpClientResponse"
+
+// On the path of every healthy call: no more than one look at the value.
+const isPlainSuccess = (exit: Exit.Exit<unknown, unknown>): boolean => {
+  if (exit._tag === "Failure") return false
+  const { value } = exit
+  if (typeof value !== "object" || value === null || property(value, responseTypeId) === undefined) return true
+  const status = property(value, "status")
+  return typeof status !== "number" || status < 400
+}
+
+const judge = (exit: Exit.Exit<unknown, unknown>, rules: Rules): Explanation => {
+  if (Exit.isSuccess(exit)) return decide(signalsOf("value", exit.value), rules)
+  const { reasons } = exit.cause
+  const judged = [
+    ...reasons.flatMap((reason) => reason._tag === "Fail" ? [signalsOf("error", reason.error)] : []),
+    ...reasons.flatMap((reason) => reason._tag === "Die" ? [signalsOf("defect", reason.defect)] : [])
+  ].map((signals) => decide(signals, rules))
+  return judged.find(({ row }) => !leftovers.has(row)) ??
+    judged[0] ??
+    decide({ ...nothing, origin: reasons.length === 0 ? "error" : "interruption" }, rules)
+}
+
+// Of several errors in one exit, the first that something is known about decides.
+const leftovers = new Set(["defect", "unrecognised"])
+
+const decide = (signals: Signals, rules: Rules): Explanation => {
+  const row = rules.rows.find((row) => matches(row.match, signals)) ?? Table.unrecognised
+  return { row: row.id, outcome: outcomeOf(row, signals.retryAfter, rules), signals }
+}
+
+const outcomeOf = (row: Row, hint: Duration.Duration | undefined, rules: Rules): Outcome.Outcome => {
+  const { kind, outcome } = row
+  switch (typeof outcome === "string" ? outcome : outcome[lengthOf(hint, rules)]) {
+    case "Success":
+      return Outcome.success
+    case "Failure":
+      return Outcome.failure(kind, hint)
+    case "Ignored":
+      return Outcome.ignored(kind)
+    case "OpenNow":
+      return Outcome.openNow(kind, hint)
+    case "Throttled":
+      return Outcome.throttled(hint ?? Duration.zero, kind)
+  }
+}
+
+const lengthOf = (hint: Duration.Duration | undefined, rules: Rules): keyof ByHint =>
+  hint === undefined ? "none" : Duration.toMillis(hint) <= rules.thresholdMillis ? "short" : "long"
+
+// Dates in headers are wall-clock times, and in a test that is the time of its clock.
+const signalsOf = (origin: Signals["origin"], source: unknown): Signals =>
+  read(
+    origin,
+    source,
+    (Fiber.getCurrent()?.getRef(Clock.Clock) ?? Clock.Clock.defaultValue()).currentTimeMillisUnsafe()
+  )
+
+const nothing: Signals = { origin: "value", status: undefined, codes: [], messages: [], retryAfter: undefined }
+const defaults = rulesOf(undefined)

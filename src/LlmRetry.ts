@@ -1,0 +1,136 @@
+/**
+ * When to call an LLM again, and how long to wait first.
+ *
+ * A policy is a `Schedule` for `Effect.retry`, to be put outside the breaker:
+ * `call.pipe(CircuitBreaker.execute({ key }), Effect.retry(LlmRetry.policy()))`. It decides by what an error says:
+ *
+ * | the attempt ended with | what happens |
+ * | --- | --- |
+ * | `Failure`, circuit still closed | waits with exponential backoff and full jitter, at least for the provider's hint |
+ * | `Throttled`, or rejected by a shut gate | waits for the hint, a little longer so that callers do not wake together |
+ * | `OpenNow`, `Ignored` | stops: another attempt is useless |
+ * | its own failure opened the circuit, or it was rejected by an open one | stops, unless a `deadline` is given and leaves room for the rest of the open time |
+ * | held open by an operator without an end | stops |
+ *
+ * When it stops, the caller gets the error of the last attempt: the provider's, if it was the one that opened the
+ * circuit.
+ *
+ * @since 0.1.0
+ */
+import { Cause, Clock, Duration, Effect, type Pull, Random, Schedule } from "effect"
+import { isCircuitBreakerError } from "./CircuitError.ts"
+import { blockedMillis } from "./internal/blocked.ts"
+import { elapsedMillis } from "./internal/time.ts"
+import { invalid, millis, positiveInt } from "./internal/validation.ts"
+import * as LlmOutcome from "./LlmOutcome.ts"
+import type { Outcome } from "./Outcome.ts"
+
+/**
+ * - `attempts`: the most calls that are made, the first included. Default: 3.
+ * - `base`, `factor`, `maxDelay`: the backoff before attempt n + 1 is drawn from 0 to `base` × `factor`ⁿ⁻¹, capped at
+ *   `maxDelay`. Default: 1 second, 2, 30 seconds.
+ * - `maxWait`: the longest hint that is waited for; a longer one stops. Default: 2 minutes.
+ * - `deadline`: the time for all attempts and waits together. No wait is begun that would outlast it; an attempt on
+ *   its way is not cut off, for that put `Effect.timeout` around the retry. Default: none.
+ * - `judge`: what an error says. Default: `LlmOutcome.fromError`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly attempts?: number | undefined
+  readonly base?: Duration.Input | undefined
+  readonly factor?: number | undefined
+  readonly maxDelay?: Duration.Input | undefined
+  readonly maxWait?: Duration.Input | undefined
+  readonly deadline?: Duration.Input | undefined
+  readonly judge?: ((error: unknown) => Outcome) | undefined
+}
+
+/**
+ * A schedule for `Effect.retry` that gives the number of each wait, from 1. Combine it like any other. Throws
+ * `InvalidOptions` for an option that breaks its rule.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmRetry } from "effect-resilience"
+ *
+ * let calls = 0
+ * const busy = Effect.suspend(() => ++calls < 3 ? Effect.fail({ status: 503 }) : Effect.succeed("hello"))
+ *
+ * await Effect.runPromise(Effect.retry(busy, LlmRetry.policy({ attempts: 5, base: "1 millis" }))) // => "hello"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const policy = (options: Options = {}): Schedule.Schedule<number, unknown> => {
+  const attempts = positiveInt("attempts", options.attempts ?? 3)
+  const baseMillis = millis("base", options.base ?? "1 second")
+  const factor = options.factor ?? 2
+  if (!(factor >= 1 && Number.isFinite(factor))) invalid("factor", factor, "a finite number of 1 or more")
+  const maxDelayMillis = millis("maxDelay", options.maxDelay ?? "30 seconds")
+  const maxWaitMillis = millis("maxWait", options.maxWait ?? "2 minutes", 0)
+  const deadlineMillis = options.deadline === undefined ? undefined : millis("deadline", options.deadline)
+  const judge = options.judge ?? LlmOutcome.fromError
+
+  return Schedule.fromStep(Effect.map(Clock.Clock, (clock) => {
+    const startedAt = elapsedMillis(clock)
+    let attempt = 0
+    return (_: number, error: unknown): Pull.Pull<[number, Duration.Duration], never, number> => {
+      attempt++
+      if (attempt >= attempts) return Cause.done(attempt)
+      const wait = waitFor(error, judge)
+      const patience = wait === undefined || (wait.circuitOpen && deadlineMillis === undefined)
+      if (patience || wait.leastMillis > (wait.circuitOpen ? deadlineMillis! : maxWaitMillis)) {
+        return Cause.done(attempt)
+      }
+      return Effect.flatMap(Random.next, (random) => {
+        const backoff = wait.backoff ? random * Math.min(maxDelayMillis, baseMillis * factor ** (attempt - 1)) : 0
+        const spread = backoff < wait.leastMillis ? random * wait.leastMillis / 10 : 0
+        const delay = Math.max(backoff, wait.leastMillis + spread)
+        return deadlineMillis !== undefined && elapsedMillis(clock) - startedAt + delay > deadlineMillis
+          ? Cause.done(attempt)
+          : Effect.succeed<[number, Duration.Duration]>([attempt, Duration.millis(delay)])
+      })
+    }
+  }))
+}
+
+interface Wait {
+  /** The provider's hint, or the rest of the time for which the circuit turns calls away. */
+  readonly leastMillis: number
+  readonly backoff: boolean
+  readonly circuitOpen: boolean
+}
+
+const waitFor = (error: unknown, judge: (error: unknown) => Outcome): Wait | undefined => {
+  if (isCircuitBreakerError(error) && error.isRejection) {
+    const { reason } = error
+    const leastMillis = error.retryAfter === undefined ? 0 : Duration.toMillis(error.retryAfter)
+    switch (reason._tag) {
+      case "CircuitThrottled":
+        return { leastMillis, backoff: false, circuitOpen: false }
+      case "CircuitForcedOpen":
+        return reason.retryAfter === undefined ? undefined : { leastMillis, backoff: false, circuitOpen: true }
+      default:
+        return { leastMillis, backoff: true, circuitOpen: true }
+    }
+  }
+  const outcome = judge(error)
+  const hintMillis = "retryAfter" in outcome && outcome.retryAfter !== undefined
+    ? Duration.toMillis(outcome.retryAfter)
+    : 0
+  switch (outcome._tag) {
+    case "Throttled":
+      return { leastMillis: hintMillis, backoff: false, circuitOpen: false }
+    case "Failure": {
+      const blocked = blockedMillis(error)
+      return { leastMillis: Math.max(hintMillis, blocked), backoff: true, circuitOpen: blocked > 0 }
+    }
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,19 @@
+import type { CircuitHandle } from "../CircuitStore.ts"
+
+// By error, so that whoever holds the error can ask, and it is forgotten with it.
+const blocked = new WeakMap<object, number>()
+
+/** Notes, after a failed call was settled, for how long its circuit will turn calls away. */
+export const note = (error: unknown, circuit: CircuitHandle, now: number): void => {
+  if (typeof error !== "object" || error === null) return
+  const millis = circuit.rejectsFor(now)
+  if (millis > 0) blocked.set(error, millis)
+  else blocked.delete(error)
+}
+
+/**
+ * For how long the circuit of the call that failed with this error turned calls away when it failed: the failure
+ * opened the circuit or shut its gate. 0 if the next call may be admitted, or nothing is known.
+ */
+export const blockedMillis = (error: unknown): number =>
+  typeof error === "object" && error !== null ? blocked.get(error) ?? 0 : 0

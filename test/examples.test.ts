@@ -1,0 +1,43 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as InterruptedProbe from "../examples/interrupted-probe.ts"
+import * as OneProbe from "../examples/one-probe.ts"
+import * as QuickStart from "../examples/quick-start.ts"
+import * as Retry from "../examples/retry.ts"
+import * as TestClockExample from "../examples/test-clock.ts"
+
+describe("examples", () => {
+  it.live("quick-start: the sixth call is turned away", () =>
+    Effect.gen(function*() {
+      const answers = yield* QuickStart.program
+      assert.deepStrictEqual(answers, [
+        ...Array.from({ length: 5 }, () => "the model answered 503"),
+        "openai/gpt-5/eu is resting"
+      ])
+    }))
+
+  it.live("retry: the third attempt answers", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(yield* Retry.program, "hello")
+    }))
+
+  it.effect("test-clock: opens on the fifth failure and probes at exactly 60 seconds", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* TestClockExample.scenario, { left: "1ms", answer: "hello" })
+    }))
+
+  it.effect("one-probe: fifty callers at the deadline, one probe", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* OneProbe.scenario, { answered: 1, rejected: 49, calls: 2 })
+    }))
+
+  it.effect("interrupted-probe: the slot is free and nothing was counted", () =>
+    Effect.gen(function*() {
+      const { answer, between, probes } = yield* InterruptedProbe.scenario
+      assert.strictEqual(answer, "hello")
+      assert.deepStrictEqual(probes, ["interrupted", "success"])
+      assert(between._tag === "HalfOpen")
+      assert.strictEqual(between.probing, 0)
+      assert.strictEqual(between.openings, 1)
+    }))
+})
