@@ -61,9 +61,11 @@ import * as CircuitState from "./CircuitState.ts"
 import { CircuitStore, type Operator } from "./CircuitStore.ts"
 import { type CompiledPolicy, compilePolicy } from "./internal/compiledPolicy.ts"
 import { type Call, clockOf, finish, guard, reject } from "./internal/guard.ts"
+import { guardStream } from "./internal/guardStream.ts"
 import { circuitMillis, elapsedMillis } from "./internal/time.ts"
 import * as validation from "./internal/validation.ts"
 import * as Outcome from "./Outcome.ts"
+import type { ClassifyPart } from "./StreamSignal.ts"
 
 /**
  * The right to one call that is neither an effect nor a stream: a socket, a job.
@@ -92,6 +94,30 @@ export interface ExecuteOptions<A = unknown, E = unknown> {
 }
 
 /**
+ * How to stream through a circuit.
+ *
+ * - `classify`: takes the place of the policy's for a stream that fails.
+ * - `classifyPart`: reads the signal of each part; see `LlmStream` for the providers' forms. Without it every part is
+ *   content and the end of the stream is its success.
+ * - `firstContentTimeout`: how long the first content may take, from the start. Default: `idleTimeout`.
+ * - `idleTimeout`: how long the stream may go without progress after that. Both count only while the consumer asks for
+ *   more, and keep-alives are no progress. Default: no limit.
+ * - `settleProbeAt`: a probe's verdict falls at the `"finish"` of the stream (default) or at its `"first_content"`,
+ *   which closes the circuit minutes earlier; a cut after that is a failure of the closed circuit.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StreamOptions<A = unknown, E = unknown> {
+  readonly key: string
+  readonly classify?: ((exit: Exit.Exit<never, E>) => Outcome.Outcome) | undefined
+  readonly classifyPart?: ClassifyPart<A> | undefined
+  readonly firstContentTimeout?: Duration.Input | undefined
+  readonly idleTimeout?: Duration.Input | undefined
+  readonly settleProbeAt?: "finish" | "first_content" | undefined
+}
+
+/**
  * How to hold a circuit open: for how long (until a reset if absent), why, and who says so.
  *
  * @category models
@@ -105,6 +131,7 @@ export interface ForceOpenOptions extends Operator {
  * Circuit breakers by key.
  *
  * - `execute` runs an effect through the circuit of a key.
+ * - `stream` runs a stream through the circuit of a key.
  * - `acquire` gives the permit itself.
  * - `state` reads one circuit, `states` all that are known; a key that was never used reads as closed.
  * - `forceOpen`, `reset`, `disable` and `enable` steer a circuit by hand.
@@ -127,6 +154,10 @@ export class CircuitBreaker extends Context.Service<CircuitBreaker, {
       options: ExecuteOptions<A, E>
     ): Effect.Effect<A, E | CircuitBreakerError, R>
   }
+  readonly stream: <A, E, R>(
+    self: Stream.Stream<A, E, R>,
+    options: StreamOptions<A, E>
+  ) => Stream.Stream<A, E | CircuitBreakerError, R>
   readonly acquire: (key: string) => Effect.Effect<Permit, CircuitBreakerError, Scope.Scope>
   readonly state: (key: string) => Effect.Effect<CircuitState.CircuitState>
   readonly states: Effect.Effect<ReadonlyArray<CircuitState.CircuitState>>
@@ -186,6 +217,10 @@ export const layerNoop: Layer.Layer<CircuitBreaker> = Layer.succeed(CircuitBreak
     validation.key(key)
     return self
   }),
+  stream: (self, { key }) => {
+    validation.key(key)
+    return self
+  },
   acquire: (key) => Effect.succeed({ key, probe: false, settle: () => Effect.void }),
   state: (key) => Effect.succeed(CircuitState.unused(key)),
   states: Effect.succeed([]),
@@ -245,6 +280,69 @@ export const execute: {
     return Effect.withFiber((fiber) =>
       Context.getUnsafe(fiber.context as Context.Context<CircuitBreaker>, CircuitBreaker).execute(self, options)
     )
+  }
+)
+
+/**
+ * Runs a stream through the circuit of a key, and judges it by what its parts say, on the provider's side.
+ *
+ * | what happens | counts as |
+ * | --- | --- |
+ * | the finish part comes | success |
+ * | a part that reports a failure | what it means |
+ * | the stream ends without its finish | `stream_cut`; the stream fails with `StreamCut` |
+ * | the stream fails | what `classify` says |
+ * | no content, or no progress, in time | `slow_first_content`, `stream_stalled`; fails with `AttemptTimedOut` |
+ * | the consumer stops, fails or is interrupted | ignored |
+ *
+ * The policy's `attemptTimeout` does not apply: a long answer is no failure. Slowness is judged by the time to the
+ * first content.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { CircuitBreaker, CircuitStore, LlmStream, TripPolicy } from "effect-resilience"
+ *
+ * // The provider says 200, sends half an answer, and hangs up.
+ * const answer = Stream.make({ choices: [{ delta: { content: "Hel" } }] }).pipe(
+ *   CircuitBreaker.stream({ key: "model", classifyPart: LlmStream.openAi })
+ * )
+ *
+ * const program = Effect.gen(function*() {
+ *   const error = yield* Effect.flip(Stream.runDrain(answer))
+ *   const state = yield* CircuitBreaker.state("model")
+ *   return [error.reason._tag, state._tag]
+ * }).pipe(
+ *   Effect.provide(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1) })),
+ *   Effect.provide(CircuitStore.layerMemory)
+ * )
+ *
+ * await Effect.runPromise(program) // => ["StreamCut", "Open"]
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const stream: {
+  <A, E>(
+    options: StreamOptions<A, E> & { readonly classify: (exit: Exit.Exit<never, E>) => Outcome.Outcome }
+  ): <R>(self: Stream.Stream<A, E, R>) => Stream.Stream<A, E | CircuitBreakerError, R | CircuitBreaker>
+  <A>(
+    options: Omit<StreamOptions<A>, "classify">
+  ): <B extends A, E, R>(self: Stream.Stream<B, E, R>) => Stream.Stream<B, E | CircuitBreakerError, R | CircuitBreaker>
+  <A, E, R>(
+    self: Stream.Stream<A, E, R>,
+    options: StreamOptions<A, E>
+  ): Stream.Stream<A, E | CircuitBreakerError, R | CircuitBreaker>
+} = dual(
+  2,
+  <A, E, R>(
+    self: Stream.Stream<A, E, R>,
+    options: StreamOptions<A, E>
+  ): Stream.Stream<A, E | CircuitBreakerError, R | CircuitBreaker> => {
+    validation.key(options.key)
+    return Stream.unwrap(CircuitBreaker.use((breaker) => Effect.sync(() => breaker.stream(self, options))))
   }
 )
 
@@ -359,6 +457,26 @@ const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: string) 
     return Effect.withFiber((fiber) => guard(self, call(fiber, key, classify as Classify | undefined)))
   }
 
+  const stream = <A, E, R>(
+    self: Stream.Stream<A, E, R>,
+    { classify, classifyPart, firstContentTimeout, idleTimeout, key, settleProbeAt = "finish" }: StreamOptions<A, E>
+  ): Stream.Stream<A, E | CircuitBreakerError, R> => {
+    validation.key(key)
+    const limits = {
+      firstContentTimeout: validation.optionalDuration("firstContentTimeout", firstContentTimeout),
+      idleTimeout: validation.optionalDuration("idleTimeout", idleTimeout)
+    }
+    const begin = Effect.withFiber((fiber) =>
+      Effect.succeed({
+        ...call(fiber, key, classify as Classify | undefined),
+        ...limits,
+        classifyPart,
+        settleProbeAt
+      })
+    )
+    return guardStream(self, begin)
+  }
+
   const take = (key: string): Effect.Effect<Permit & { readonly drop: Effect.Effect<void> }, CircuitBreakerError> =>
     Effect.withFiber((fiber) => {
       const taken = call(fiber, validation.key(key), undefined)
@@ -384,6 +502,7 @@ const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: string) 
 
   return CircuitBreaker.of({
     execute: dual(2, execute),
+    stream,
     acquire: (key) => Effect.acquireRelease(take(key), (permit) => permit.drop),
     state: (key) => Effect.flatMap(find(key), (circuit) => circuit?.state ?? Effect.succeed(CircuitState.unused(key))),
     states: Effect.withFiber((fiber) =>

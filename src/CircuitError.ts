@@ -107,6 +107,21 @@ export const AttemptTimedOut = Schema.TaggedStruct("AttemptTimedOut", {
 export type AttemptTimedOut = typeof AttemptTimedOut.Type
 
 /**
+ * The stream ended without its finish: whatever came before is not the whole answer. Counts as a failure of the
+ * dependency.
+ *
+ * @category reasons
+ * @since 0.1.0
+ */
+export const StreamCut = Schema.TaggedStruct("StreamCut", { key: Schema.String })
+
+/**
+ * @category reasons
+ * @since 0.1.0
+ */
+export type StreamCut = typeof StreamCut.Type
+
+/**
  * Every way in which a breaker rejects a call without running it.
  *
  * @category reasons
@@ -118,7 +133,14 @@ export type Rejection = CircuitOpen | CircuitHalfOpen | CircuitThrottled | Circu
  * @category reasons
  * @since 0.1.0
  */
-export const Reason = Schema.Union([CircuitOpen, CircuitHalfOpen, CircuitThrottled, CircuitForcedOpen, AttemptTimedOut])
+export const Reason = Schema.Union([
+  CircuitOpen,
+  CircuitHalfOpen,
+  CircuitThrottled,
+  CircuitForcedOpen,
+  AttemptTimedOut,
+  StreamCut
+])
 
 /**
  * @category reasons
@@ -150,6 +172,8 @@ export class CircuitBreakerError extends Schema.TaggedError<CircuitBreakerError>
         return `circuit "${shown(reason.key)}" is held open by an operator${reason.note ? `: ${reason.note}` : ""}`
       case "AttemptTimedOut":
         return `circuit "${shown(reason.key)}": ${phases[reason.phase]} after ${Duration.format(reason.limit)}`
+      case "StreamCut":
+        return `circuit "${shown(reason.key)}": the stream ended before its answer was complete`
     }
   }
 
@@ -160,7 +184,7 @@ export class CircuitBreakerError extends Schema.TaggedError<CircuitBreakerError>
 
   /** Whether the call was turned away without running. */
   get isRejection(): boolean {
-    return this.reason._tag !== "AttemptTimedOut"
+    return this.reason._tag !== "AttemptTimedOut" && this.reason._tag !== "StreamCut"
   }
 }
 

@@ -1,5 +1,5 @@
 /** A policy, checked and made ready for the closed path. */
-import { Cause, type Context, Duration, Exit, Option } from "effect"
+import { Cause, type Context, type Duration, Exit, Option } from "effect"
 import type { Rules } from "../Circuit.ts"
 import { isCircuitBreakerError } from "../CircuitError.ts"
 import type { CircuitPolicy, Classify } from "../CircuitPolicy.ts"
@@ -8,7 +8,7 @@ import * as TripPolicy from "../TripPolicy.ts"
 import { type Health, make as makeHealth } from "./health.ts"
 import { openSchedule } from "./openSchedule.ts"
 import { tripCriteria } from "./tripCriteria.ts"
-import { millis, positiveInt } from "./validation.ts"
+import { millis, optionalDuration, positiveInt } from "./validation.ts"
 
 export interface CompiledPolicy {
   readonly rules: Rules
@@ -39,9 +39,7 @@ export const compilePolicy = (policy: CircuitPolicy, context: Context.Context<ne
     makeHealth: health.remembers ? () => makeHealth(criteria) : () => health,
     openMillis,
     timed: health.slowerThanMillis !== Number.POSITIVE_INFINITY,
-    attemptTimeout: policy.attemptTimeout === undefined
-      ? undefined
-      : Duration.millis(millis("attemptTimeout", policy.attemptTimeout)),
+    attemptTimeout: optionalDuration("attemptTimeout", policy.attemptTimeout),
     classify: policy.classify ?? classifyExit,
     fingerprint: JSON.stringify([rules, criteria, openMillis(1)])
   }

@@ -70,24 +70,33 @@ const settle = (
   timedOut: boolean
 ): Effect.Effect<void> | undefined => {
   const interrupted = exit._tag === "Failure" && !timedOut && Cause.hasInterruptsOnly(exit.cause)
-  const outcome = interrupted ? cancelled : timedOut ? timeout : judge(call, exit)
-  const waiting = finish(call, permit, outcome, interrupted)
-  if (exit._tag === "Failure" && !interrupted) {
-    note(Option.getOrUndefined(Cause.findErrorOption(exit.cause)), call.circuit, circuitMillis(call.clock))
-  }
+  const waiting = finish(call, permit, interrupted ? cancelled : verdict(call, exit, timedOut), interrupted)
+  if (exit._tag === "Failure" && !interrupted) noteBlocked(call, exit.cause)
   return waiting
 }
 
-/** Settles a permit and tells whoever wants to know how the call ended. */
+/** What an exit that is not an interruption says. */
+export const verdict = (call: Call, exit: Exit.Exit<unknown, unknown>, timedOut: boolean): Outcome.Outcome =>
+  timedOut ? timeout : contained(call, () => checked(call.classify(exit)), callerError)
+
+/** Lets whoever retries with the error know that its circuit turns calls away. */
+export const noteBlocked = ({ circuit, clock }: Call, cause: Cause.Cause<unknown>): void =>
+  note(Option.getOrUndefined(Cause.findErrorOption(cause)), circuit, circuitMillis(clock))
+
+/**
+ * Settles a permit and tells whoever wants to know how the call ended. `measuredMillis` is what the trip policy
+ * judges slowness by, where that is not the duration of the call.
+ */
 export const finish = (
   { circuit, clock, policy, startedAt }: Call,
   permit: Permit,
   outcome: Outcome.Outcome,
-  interrupted: boolean
+  interrupted: boolean,
+  measuredMillis?: number | undefined
 ): Effect.Effect<void> | undefined => {
   const { onCall } = circuit
   const durationMillis = policy.timed || onCall !== undefined ? elapsedMillis(clock) - startedAt : 0
-  const waiting = circuit.settle(clock, permit, outcome, durationMillis, interrupted)
+  const waiting = circuit.settle(clock, permit, outcome, measuredMillis ?? durationMillis, interrupted)
   if (onCall !== undefined) {
     onCall(
       interrupted ? "interrupted" : results[outcome._tag],
@@ -107,12 +116,10 @@ export const reject = (
   return Effect.fail(CircuitError.make(reason))
 }
 
-// A classifier is not ours: whatever it does, the call keeps its result and the permit is settled.
-const judge = ({ circuit, classify, clock, hub }: Call, exit: Exit.Exit<unknown, unknown>): Outcome.Outcome => {
+/** Asks a classifier, which is not ours: whatever it does, the call keeps its result and the permit is settled. */
+export const contained = <A>({ circuit, clock, hub }: Call, classify: () => A, otherwise: A): A => {
   try {
-    const outcome = classify(exit)
-    if (Object.hasOwn(results, outcome._tag)) return outcome
-    throw new TypeError("classify returned something that is not an Outcome")
+    return classify()
   } catch (error) {
     const failures = hub.counted(`classify ${circuit.key}`)
     if (failures !== undefined && hub.listening) {
@@ -124,10 +131,16 @@ const judge = ({ circuit, classify, clock, hub }: Call, exit: Exit.Exit<unknown,
         failures
       })
     }
-    return Outcome.ignored("caller_error")
+    return otherwise
   }
 }
 
+const checked = (outcome: Outcome.Outcome): Outcome.Outcome => {
+  if (Object.hasOwn(results, outcome._tag)) return outcome
+  throw new TypeError("classify returned something that is not an Outcome")
+}
+
+const callerError = Outcome.ignored("caller_error")
 const cancelled = Outcome.ignored("cancelled")
 const timeout = Outcome.failure("timeout")
 

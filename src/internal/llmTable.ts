@@ -18,6 +18,12 @@ export const table: ReadonlyArray<Row> = [
     kind: "timeout",
     outcome: "Failure"
   },
+  {
+    id: "guard/stream-cut",
+    match: { code: ["CircuitBreakerError/StreamCut"] },
+    kind: "stream_cut",
+    outcome: "Failure"
+  },
   // The call did not run. Effect's own breaker and rate limiter fail with the same tags.
   {
     id: "guard/rejected",

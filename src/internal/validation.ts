@@ -35,5 +35,8 @@ export const millis = (field: string, value: Duration.Input, minimum = 1): numbe
     : invalid(field, Duration.isDuration(value) ? Duration.format(value) : value, rule)
 }
 
+export const optionalDuration = (field: string, value: Duration.Input | undefined): Duration.Duration | undefined =>
+  value === undefined ? undefined : Duration.millis(millis(field, value))
+
 export const key = (value: unknown): string =>
   typeof value === "string" && value !== "" ? value : invalid("key", value, "a string that is not empty")
