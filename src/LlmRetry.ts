@@ -11,6 +11,7 @@
  * | `OpenNow`, `Ignored` | stops: another attempt is useless |
  * | its own failure opened the circuit, or it was rejected by an open one | stops, unless a `deadline` is given and leaves room for the rest of the open time |
  * | held open by an operator without an end | stops |
+ * | whatever it ended with, but the budget of the `key` is used up | stops |
  *
  * When it stops, the caller gets the error of the last attempt: the provider's, if it was the one that opened the
  * circuit.
@@ -21,9 +22,10 @@ import { Cause, Clock, Duration, Effect, type Pull, Random, Schedule } from "eff
 import { isCircuitBreakerError } from "./CircuitError.ts"
 import { blockedMillis } from "./internal/blocked.ts"
 import { elapsedMillis } from "./internal/time.ts"
-import { invalid, millis, positiveInt } from "./internal/validation.ts"
+import { invalid, key as validKey, millis, positiveInt } from "./internal/validation.ts"
 import * as LlmOutcome from "./LlmOutcome.ts"
 import type { Outcome } from "./Outcome.ts"
+import { CurrentRetryBudgets } from "./RetryBudget.ts"
 
 /**
  * - `attempts`: the most calls that are made, the first included. Default: 3.
@@ -32,6 +34,8 @@ import type { Outcome } from "./Outcome.ts"
  * - `maxWait`: the longest hint that is waited for; a longer one stops. Default: 2 minutes.
  * - `deadline`: the time for all attempts and waits together. No wait is begun that would outlast it; an attempt on
  *   its way is not cut off, for that put `Effect.timeout` around the retry. Default: none.
+ * - `key`: whose retry budget to draw on, shared by all callers of the process; see `RetryBudget`. Without a token left
+ *   it stops. Default: no budget.
  * - `judge`: what an error says. Default: `LlmOutcome.fromError`.
  *
  * @category models
@@ -44,6 +48,7 @@ export interface Options {
   readonly maxDelay?: Duration.Input | undefined
   readonly maxWait?: Duration.Input | undefined
   readonly deadline?: Duration.Input | undefined
+  readonly key?: string | undefined
   readonly judge?: ((error: unknown) => Outcome) | undefined
 }
 
@@ -74,9 +79,13 @@ export const policy = (options: Options = {}): Schedule.Schedule<number, unknown
   const maxDelayMillis = millis("maxDelay", options.maxDelay ?? "30 seconds")
   const maxWaitMillis = millis("maxWait", options.maxWait ?? "2 minutes", 0)
   const deadlineMillis = options.deadline === undefined ? undefined : millis("deadline", options.deadline)
+  const key = options.key === undefined ? undefined : validKey(options.key)
   const judge = options.judge ?? LlmOutcome.fromError
 
-  return Schedule.fromStep(Effect.map(Clock.Clock, (clock) => {
+  return Schedule.fromStep(Effect.gen(function*() {
+    const clock = yield* Clock.Clock
+    const budgets = yield* CurrentRetryBudgets
+    if (key !== undefined) budgets.called(key)
     const startedAt = elapsedMillis(clock)
     let attempt = 0
     return (_: number, error: unknown): Pull.Pull<[number, Duration.Duration], never, number> => {
@@ -91,7 +100,8 @@ export const policy = (options: Options = {}): Schedule.Schedule<number, unknown
         const backoff = wait.backoff ? random * Math.min(maxDelayMillis, baseMillis * factor ** (attempt - 1)) : 0
         const spread = backoff < wait.leastMillis ? random * wait.leastMillis / 10 : 0
         const delay = Math.max(backoff, wait.leastMillis + spread)
-        return deadlineMillis !== undefined && elapsedMillis(clock) - startedAt + delay > deadlineMillis
+        const tooLate = deadlineMillis !== undefined && elapsedMillis(clock) - startedAt + delay > deadlineMillis
+        return tooLate || (key !== undefined && !budgets.take(key))
           ? Cause.done(attempt)
           : Effect.succeed<[number, Duration.Duration]>([attempt, Duration.millis(delay)])
       })
