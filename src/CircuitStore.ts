@@ -12,6 +12,7 @@ import type { CircuitState } from "./CircuitState.ts"
 import type { CompiledPolicy } from "./internal/compiledPolicy.ts"
 import { Hub } from "./internal/hub.ts"
 import { Registry } from "./internal/registry.ts"
+import { wallMillis } from "./internal/time.ts"
 import { millis, positiveInt } from "./internal/validation.ts"
 import type { Outcome } from "./Outcome.ts"
 
@@ -113,7 +114,7 @@ export const layerMemoryWith = (options: MemoryOptions): Layer.Layer<CircuitStor
       const clock = yield* Clock.Clock
       const hub = new Hub(clock)
       // A generation from the wall clock is new even after a restart, which keeps outage ids apart.
-      const registry = new Registry(hub, clock.currentTimeMillisUnsafe() * 1000 + 1, limits)
+      const registry = new Registry(hub, wallMillis(clock) * 1000 + 1, limits)
       return {
         circuit: (key, policy, clock, now) => registry.use(key, policy, clock, now),
         find: (key, now) => registry.get(key, now),

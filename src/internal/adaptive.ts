@@ -44,15 +44,18 @@ export const make = (options: Extract<Criterion, { readonly _tag: "Adaptive" }>)
       zone = zoneOf()
     },
     threshold: () => {
-      if (evidence < options.minimumSamples * call) return failures
-      const picked = zone === "tight" ? Math.floor(failures / 2) : zone === "loose" ? 2 * failures : failures
+      const known = evidence >= options.minimumSamples * call
+      const picked = known && zone === "tight"
+        ? Math.floor(failures / 2)
+        : known && zone === "loose"
+        ? 2 * failures
+        : failures
       return Math.max(1, options.minimumFailures, Math.min(options.maximumFailures, picked))
     },
     openMillis: (step, first) => {
-      if (recovery === undefined) return step
       const minimum = options.minimumOpenMillis ?? first / 10
       const maximum = options.maximumOpenMillis ?? first * 10
-      return Math.max(1, Math.round(Math.min(maximum, Math.max(minimum, recovery)) * step / first))
+      return Math.max(1, Math.round(Math.min(maximum, Math.max(minimum, recovery ?? first)) * step / first))
     },
     recovered: (outageMillis) => {
       recovery = recovery === undefined

@@ -1,5 +1,5 @@
 /** One call through one circuit: admit, run, judge, settle. */
-import { Cause, Clock, Effect, type Exit, type Fiber, identity, Option } from "effect"
+import { Cause, Clock, Duration, Effect, type Exit, type Fiber, identity, Option } from "effect"
 import type { Permit } from "../Circuit.ts"
 import * as CircuitError from "../CircuitError.ts"
 import type { CallResult } from "../CircuitObserver.ts"
@@ -9,7 +9,7 @@ import * as Outcome from "../Outcome.ts"
 import { note } from "./blocked.ts"
 import type { CompiledPolicy } from "./compiledPolicy.ts"
 import { type Hub, nameOf } from "./hub.ts"
-import { circuitMillis, elapsedMillis } from "./time.ts"
+import { circuitMillis, elapsedMillis, wallMillis } from "./time.ts"
 
 export interface Call {
   readonly circuit: CircuitHandle
@@ -126,7 +126,7 @@ export const contained = <A>({ circuit, clock, hub }: Call, classify: () => A, o
       hub.announce({
         event: "classify.failed",
         key: circuit.key,
-        at: clock.currentTimeMillisUnsafe(),
+        at: wallMillis(clock),
         error: nameOf(error),
         failures
       })
@@ -135,10 +135,20 @@ export const contained = <A>({ circuit, clock, hub }: Call, classify: () => A, o
   }
 }
 
+// What the types promise, but casts and JavaScript do not keep.
 const checked = (outcome: Outcome.Outcome): Outcome.Outcome => {
-  if (Object.hasOwn(results, outcome._tag)) return outcome
-  throw new TypeError("classify returned something that is not an Outcome")
+  if (outcome._tag === "Success") return outcome
+  if (!Object.hasOwn(results, outcome._tag)) throw new TypeError("classify returned something that is not an Outcome")
+  const hint = "retryAfter" in outcome ? outcome.retryAfter : undefined
+  return knownKinds.has(outcome.kind) && (hint === undefined || Duration.isDuration(hint))
+    ? outcome
+    : Object.assign({}, outcome, {
+      kind: knownKinds.has(outcome.kind) ? outcome.kind : "unknown",
+      retryAfter: Duration.isDuration(hint) ? hint : undefined
+    })
 }
+
+const knownKinds = new Set<string>(Outcome.kinds)
 
 const callerError = Outcome.ignored("caller_error")
 const cancelled = Outcome.ignored("cancelled")

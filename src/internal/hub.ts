@@ -2,11 +2,12 @@
 import { type Clock } from "effect"
 import type { CircuitEvent } from "../CircuitEvent.ts"
 import type { CircuitObserver, OnCall } from "../CircuitObserver.ts"
+import { wallMillis } from "./time.ts"
 
 export class Hub {
   /** Whether anybody wants events; if not, none is made. */
   listening = false
-  /** Rises when observers come or go. */
+  /** Rises when observers of calls come or go. */
   version = 0
   // Two breakers on one store may bring the same observer: listed twice, told once.
   private observers: ReadonlyArray<CircuitObserver> = []
@@ -30,14 +31,15 @@ export class Hub {
   }
 
   private set(observers: ReadonlyArray<CircuitObserver>): void {
+    const ofCalls = (list: ReadonlyArray<CircuitObserver>) => list.filter(({ onCall }) => onCall !== undefined).length
+    if (ofCalls(observers) !== ofCalls(this.observers)) this.version++
     this.observers = observers
     this.listening = observers.some(({ onEvent }) => onEvent !== undefined)
-    this.version++
   }
 
-  /** An event announced from inside an observer waits until all have heard the present one. */
-  announce(event: CircuitEvent): void {
-    this.queue.push(event)
+  /** Events announced from inside an observer wait until all have heard the present ones. */
+  announce(...events: ReadonlyArray<CircuitEvent>): void {
+    this.queue.push(...events)
     if (this.delivering) return
     this.delivering = true
     for (let next = this.queue.shift(); next !== undefined; next = this.queue.shift()) {
@@ -94,7 +96,7 @@ export class Hub {
     this.announce({
       event: "observer.failed",
       observer,
-      at: this.clock.currentTimeMillisUnsafe(),
+      at: wallMillis(this.clock),
       error: nameOf(error),
       failures
     })

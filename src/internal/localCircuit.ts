@@ -11,7 +11,7 @@ import type { CompiledPolicy } from "./compiledPolicy.ts"
 import * as describe from "./describe.ts"
 import type { Health } from "./health.ts"
 import type { Hub } from "./hub.ts"
-import { circuitMillis } from "./time.ts"
+import { circuitMillis, wallMillis } from "./time.ts"
 
 export class LocalCircuit implements CircuitHandle {
   readonly key: string
@@ -112,7 +112,7 @@ export class LocalCircuit implements CircuitHandle {
       failureRatePpm,
       latencyTripped
     })
-    for (const event of events) this.hub.announce(event)
+    this.hub.announce(...events)
   }
 
   rejectsFor(now: number): number {
@@ -154,11 +154,21 @@ export class LocalCircuit implements CircuitHandle {
     if (this.mismatched || policy.fingerprint === this.policy.fingerprint) return
     this.mismatched = true
     if (!this.hub.listening) return
-    this.hub.announce({ event: "store.policy_mismatch", key: this.key, at: clock.currentTimeMillisUnsafe() })
+    this.hub.announce({ event: "store.policy_mismatch", key: this.key, at: wallMillis(clock) })
   }
 
-  /** Whether the circuit may be forgotten once nobody uses it: nothing is held, nothing runs, no operator's will. */
-  expendable(now: number, idleMillis: number): boolean {
+  get generation(): number {
+    return this.circuit.generation
+  }
+
+  /** Whether nothing would be lost with this circuit but a streak: it is closed, and so is no gate. */
+  isSpare(now: number): boolean {
+    return this.circuit.state === "closed" && now >= this.circuit.gateUntil
+  }
+
+  /** Whether the circuit has been idle for so long that it may be forgotten, unless an operator decided otherwise. */
+  isIdle(now: number, idleMillis: number): boolean {
+    if (now - this.seenAt < idleMillis) return false
     const { gateUntil, openUntil, probes, state } = this.circuit
     switch (state) {
       case "closed":
@@ -180,8 +190,9 @@ export class LocalCircuit implements CircuitHandle {
     this.replace(now, admission.circuit)
     if (this.circuit.state !== "closed") this.skips++
     const scene = this.scene(clock, now)
+    const rejection = describe.rejection(this.circuit, scene, admission)
     if (this.hub.listening) this.hub.announce(announce.skipped(this.circuit, scene, admission))
-    return describe.rejection(this.circuit, scene, admission)
+    return rejection
   }
 
   private steer(operator: Operator, next: (now: number) => Circuit.Circuit): Effect.Effect<void> {
@@ -226,7 +237,7 @@ export class LocalCircuit implements CircuitHandle {
   }
 
   private scene(clock: Clock.Clock, now: number): describe.Scene {
-    return { key: this.key, now, wallMillis: clock.currentTimeMillisUnsafe(), skips: this.skips, hold: this.hold }
+    return { key: this.key, now, wallMillis: wallMillis(clock), skips: this.skips, hold: this.hold }
   }
 }
 

@@ -10,8 +10,8 @@ const looks = 64
 
 export class Registry {
   private readonly circuits = new Map<string, LocalCircuit>()
-  private readonly fresh: Circuit.Circuit
-  private readonly pass: Circuit.Permit
+  private fresh!: Circuit.Circuit
+  private pass!: Circuit.Permit
   private sweptAt = 0
   private readonly hub: Hub
   private readonly idleMillis: number
@@ -21,14 +21,12 @@ export class Registry {
     this.hub = hub
     this.idleMillis = options.idleMillis
     this.maxCircuits = options.maxCircuits
-    // Fresh circuits share their state: most keys never see a failure.
-    this.fresh = Circuit.initial(generation)
-    this.pass = { generation, probe: 0 }
+    this.startAt(generation)
   }
 
   use(key: string, policy: CompiledPolicy, clock: Clock.Clock, now: number): LocalCircuit {
     let circuit = this.circuits.get(key)
-    if (circuit === undefined || this.isIdle(circuit, now)) circuit = this.make(key, policy, now)
+    if (circuit === undefined || circuit.isIdle(now, this.idleMillis)) circuit = this.make(key, policy, now)
     else if (circuit.policy !== policy) circuit.share(policy, clock)
     circuit.seenAt = now
     return circuit
@@ -36,7 +34,7 @@ export class Registry {
 
   get(key: string, now: number): LocalCircuit | undefined {
     const circuit = this.circuits.get(key)
-    return circuit === undefined || this.isIdle(circuit, now) ? undefined : circuit
+    return circuit?.isIdle(now, this.idleMillis) ? undefined : circuit
   }
 
   all(now: number): ReadonlyArray<LocalCircuit> {
@@ -45,36 +43,46 @@ export class Registry {
   }
 
   private make(key: string, policy: CompiledPolicy, now: number): LocalCircuit {
-    const circuit = new LocalCircuit(key, policy, this.hub, this.fresh, this.pass)
-    this.circuits.delete(key)
+    const former = this.circuits.get(key)
+    if (former !== undefined) this.drop(former)
     if (now - this.sweptAt >= this.idleMillis / 2) this.sweep(now)
+    const circuit = new LocalCircuit(key, policy, this.hub, this.fresh, this.pass)
     // With no room left the newcomer is used once and forgotten: better unguarded than an open circuit dropped.
     if (this.circuits.size < this.maxCircuits || this.dropOne(now)) this.circuits.set(key, circuit)
     return circuit
   }
 
-  private isIdle(circuit: LocalCircuit, now: number): boolean {
-    return now - circuit.seenAt >= this.idleMillis && circuit.expendable(now, this.idleMillis)
+  // Fresh circuits share their state: most keys never see a failure.
+  private startAt(generation: number): void {
+    this.fresh = Circuit.initial(generation)
+    this.pass = { generation, probe: 0 }
+  }
+
+  // What comes after a circuit that is forgotten starts beyond it: generations and outage ids never come again.
+  private drop(circuit: LocalCircuit): void {
+    this.circuits.delete(circuit.key)
+    if (circuit.generation > this.fresh.generation) this.startAt(circuit.generation + 1)
   }
 
   private sweep(now: number): void {
     this.sweptAt = now
-    for (const [key, circuit] of this.circuits) {
-      if (this.isIdle(circuit, now)) this.circuits.delete(key)
+    for (const circuit of this.circuits.values()) {
+      if (circuit.isIdle(now, this.idleMillis)) this.drop(circuit)
     }
   }
 
-  // Drops the longest unused of the first few that are closed; the others go to the back of the queue.
+  // Drops the longest unused of the first few that can be spared; the others go to the back of the queue.
   private dropOne(now: number): boolean {
     let oldest: LocalCircuit | undefined
     let looked = 0
     for (const [key, circuit] of this.circuits) {
       if (looked++ === looks) break
-      if (!circuit.expendable(now, this.idleMillis)) {
+      if (!circuit.isSpare(now)) {
         this.circuits.delete(key)
         this.circuits.set(key, circuit)
       } else if (oldest === undefined || circuit.seenAt < oldest.seenAt) oldest = circuit
     }
-    return oldest !== undefined && this.circuits.delete(oldest.key)
+    if (oldest !== undefined) this.drop(oldest)
+    return oldest !== undefined
   }
 }

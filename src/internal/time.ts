@@ -5,3 +5,6 @@ export const elapsedMillis = (clock: Clock.Clock): number => Number(clock.monoto
 
 /** The same in whole milliseconds: the time of circuits. */
 export const circuitMillis = (clock: Clock.Clock): number => Math.floor(elapsedMillis(clock))
+
+/** The wall clock in whole milliseconds: for people. */
+export const wallMillis = (clock: Clock.Clock): number => Math.floor(clock.currentTimeMillisUnsafe())

@@ -16,6 +16,7 @@ export const tripCriteria = (policy: TripPolicy, at: string): ReadonlyArray<Crit
         slowerThanMillis: millis(`${at}.slowerThan`, policy.slowerThan)
       }]
     case "Adaptive": {
+      const failures = positiveInt(`${at}.failures`, policy.failures)
       const lowPpm = fraction(`${at}.lowErrorRate`, policy.lowErrorRate, "zero")
       const highPpm = fraction(`${at}.highErrorRate`, policy.highErrorRate, "zero")
       if (lowPpm >= highPpm) invalid(`${at}.lowErrorRate`, policy.lowErrorRate, "below highErrorRate")
@@ -37,7 +38,7 @@ export const tripCriteria = (policy: TripPolicy, at: string): ReadonlyArray<Crit
       }
       return [{
         _tag: "Adaptive",
-        failures: positiveInt(`${at}.failures`, policy.failures),
+        failures,
         minimumFailures,
         maximumFailures,
         minimumSamples: positiveInt(`${at}.minimumSamples`, policy.minimumSamples),
@@ -64,11 +65,13 @@ const rate = (
   at: string
 ) => {
   const thresholdPpm = fraction(`${at}.threshold`, policy.threshold, "above zero")
-  const minimumCalls = positiveInt(`${at}.minimumCalls`, policy.minimumCalls)
   if (typeof policy.window !== "number") {
-    return { thresholdPpm, minimumCalls, windowCalls: undefined, windowMillis: millis(`${at}.window`, policy.window) }
+    const windowMillis = millis(`${at}.window`, policy.window)
+    const minimumCalls = positiveInt(`${at}.minimumCalls`, policy.minimumCalls)
+    return { thresholdPpm, minimumCalls, windowCalls: undefined, windowMillis }
   }
   const windowCalls = positiveInt(`${at}.window`, policy.window)
+  const minimumCalls = positiveInt(`${at}.minimumCalls`, policy.minimumCalls)
   if (windowCalls > 1_000_000) invalid(`${at}.window`, policy.window, "a window of at most 1,000,000 calls")
   if (minimumCalls > windowCalls) {
     invalid(`${at}.minimumCalls`, policy.minimumCalls, "no larger than the window, or its rate would never be known")
