@@ -88,7 +88,7 @@ export interface Circuit {
   readonly generation: number
   /** Counted failures in a row. */
   readonly failures: number
-  /** Kind of the last counted failure, "" if none since the last close. */
+  /** Kind of the last counted failure, "" if none since the last close or success. */
   readonly lastFailureKind: string
   /** When the present opening began, and how long it was to last. */
   readonly openedAt: number
@@ -382,7 +382,7 @@ const settleCall = (self: Circuit, rules: Rules, now: number, verdict: Verdict):
     case "OpenNow":
       return trip(self, rules, now, verdict, "open_now")
     case "Success":
-      if (verdict.unhealthy) return trip(self, rules, now, verdict, "threshold")
+      if (verdict.unhealthy) return trip({ ...self, failures: 0 }, rules, now, verdict, "threshold")
       return self.failures === 0 ? self : { ...self, failures: 0, lastFailureKind: "", hintUntil: 0 }
     case "Failure": {
       const failures = self.failures + 1

@@ -13,7 +13,7 @@ import * as TripPolicy from "./TripPolicy.ts"
  *
  * | setting | field |
  * | --- | --- |
- * | `CIRCUIT_TRIP_POLICY` | `consecutive` (default), `failure_rate`, `slow_call_rate` or `adaptive` |
+ * | `CIRCUIT_TRIP_POLICY` | `consecutive` (if only the failures are set), `failure_rate`, `slow_call_rate` or `adaptive` |
  * | `CIRCUIT_FAILURES` | failures in a row, for `consecutive` and `adaptive` |
  * | `CIRCUIT_THRESHOLD` | rate that opens, above 0 and up to 1, for the two rates |
  * | `CIRCUIT_WINDOW` | number of calls (`100`) or a duration (`30 seconds`), for the two rates |
@@ -53,6 +53,9 @@ export const policy = (prefix = "CIRCUIT"): Config.Config<CircuitPolicy> =>
         const window = text === undefined ? undefined : /^\d+$/.test(text) ? Number(text) : text as TripPolicy.Window
         switch (kind) {
           case undefined:
+            if ((threshold ?? window ?? minimumCalls ?? slowerThan) !== undefined) {
+              return missing(`${prefix}_TRIP_POLICY must name a rate for the settings of one to have a meaning`)
+            }
             return Effect.succeed(
               failures === undefined ? rest : { ...rest, tripPolicy: TripPolicy.consecutive(failures) }
             )

@@ -164,6 +164,11 @@ describe("open time", () => {
     assert.strictEqual(learner({ minimumOpen: "10 seconds" }).openMillis(1000, 1000), 10_000)
   })
 
+  it("I135: a limit that was given goes before the default of the other one", () => {
+    assert.strictEqual(learner({ minimumOpen: "1 minute" }).openMillis(1000, 1000), minute)
+    assert.strictEqual(learner({ maximumOpen: "1 second" }).openMillis(minute, minute), 1000)
+  })
+
   it("I133: a reset keeps what was learnt of recoveries", () => {
     const self = learner()
     self.recovered(30_000)

@@ -389,3 +389,22 @@ describe("layerConfig", () => {
       assert.match(error.message, message)
     }))
 })
+
+describe("settings without a meaning", () => {
+  it.effect("W50: those of a rate are refused where no rate is asked for", () =>
+    Effect.gen(function*() {
+      for (const setting of ["THRESHOLD", "WINDOW", "MINIMUM_CALLS"]) {
+        const provider = ConfigProvider.fromEnv({ env: { [`CIRCUIT_${setting}`]: "1" } })
+        const exit = yield* Effect.exit(
+          Layer.build(
+            CircuitBreaker.layerConfig().pipe(
+              Layer.provide(CircuitStore.layerMemory),
+              Layer.provide(ConfigProvider.layer(provider))
+            )
+          )
+        )
+        assert.isTrue(Exit.isFailure(exit))
+        assert.include(String(exit), "CIRCUIT_TRIP_POLICY must name a rate")
+      }
+    }))
+})

@@ -8,7 +8,7 @@ import { tripCriteria } from "../src/internal/tripCriteria.ts"
 import { countWindow, timeWindow } from "../src/internal/window.ts"
 
 const int = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
-const runs = { arbitrary: { runs: 500, size: 100 } }
+const runs = { timeout: 30_000, arbitrary: { runs: 500, size: 100 } }
 
 interface Seen {
   readonly at: number

@@ -1,6 +1,6 @@
 /**
  * What an adaptive policy has learnt about one circuit: an error rate that picks the failure threshold, and a
- * recovery time that picks how long an opening lasts. Rates are integers in parts per million.
+ * recovery time that picks how long an opening lasts. Rates are in parts per million.
  */
 import { type Criterion } from "./health.ts"
 
@@ -40,7 +40,7 @@ export const make = (options: Extract<Criterion, { readonly _tag: "Adaptive" }>)
       const elapsed = Math.max(0, now - recordedAt)
       recordedAt = now
       evidence = Math.round(evidence * 0.5 ** (elapsed / options.halfLifeMillis)) + call
-      rate = Math.round(((million - alphaPpm) * rate + (failed ? alphaPpm * million : 0)) / million)
+      rate = ((million - alphaPpm) * rate + (failed ? alphaPpm * million : 0)) / million
       zone = zoneOf()
     },
     threshold: () => {
@@ -53,8 +53,9 @@ export const make = (options: Extract<Criterion, { readonly _tag: "Adaptive" }>)
       return Math.max(1, options.minimumFailures, Math.min(options.maximumFailures, picked))
     },
     openMillis: (step, first) => {
-      const minimum = options.minimumOpenMillis ?? first / 10
-      const maximum = options.maximumOpenMillis ?? first * 10
+      const { maximumOpenMillis, minimumOpenMillis } = options
+      const minimum = minimumOpenMillis ?? Math.min(first / 10, maximumOpenMillis ?? first)
+      const maximum = maximumOpenMillis ?? Math.max(first * 10, minimum)
       return Math.max(1, Math.round(Math.min(maximum, Math.max(minimum, recovery ?? first)) * step / first))
     },
     recovered: (outageMillis) => {
@@ -68,6 +69,6 @@ export const make = (options: Extract<Criterion, { readonly _tag: "Adaptive" }>)
       rate = evidence = 0
       zone = "middle"
     },
-    errorRatePpm: () => rate
+    errorRatePpm: () => Math.round(rate)
   }
 }

@@ -1,5 +1,5 @@
 /** A policy, checked and made ready for the closed path. */
-import { Cause, type Context, type Duration, Exit, Option } from "effect"
+import { Cause, type Context, type Duration, Exit, Option, Schedule } from "effect"
 import type { Rules } from "../Circuit.ts"
 import { isCircuitBreakerError } from "../CircuitError.ts"
 import type { CircuitPolicy, Classify } from "../CircuitPolicy.ts"
@@ -31,7 +31,8 @@ export const compilePolicy = (policy: CircuitPolicy, context: Context.Context<ne
     rampMillis: policy.ramp === undefined ? 0 : millis("ramp", policy.ramp),
     maxHintMillis: millis("maxOpenDuration", policy.maxOpenDuration ?? "1 hour")
   }
-  const openMillis = openSchedule(policy.openDuration ?? "60 seconds", context)
+  const openDuration = policy.openDuration ?? "60 seconds"
+  const openMillis = openSchedule(openDuration, context)
   const health = makeHealth(criteria)
   return {
     rules,
@@ -41,7 +42,7 @@ export const compilePolicy = (policy: CircuitPolicy, context: Context.Context<ne
     timed: health.slowerThanMillis !== Number.POSITIVE_INFINITY,
     attemptTimeout: optionalDuration("attemptTimeout", policy.attemptTimeout),
     classify: policy.classify ?? classifyExit,
-    fingerprint: JSON.stringify([rules, criteria, openMillis(1)])
+    fingerprint: JSON.stringify([rules, criteria, Schedule.isSchedule(openDuration) ? "schedule" : openMillis(1)])
   }
 }
 

@@ -56,7 +56,11 @@ export const tripCriteria = (policy: TripPolicy, at: string): ReadonlyArray<Crit
       if (policy.policies.length === 0) invalid(`${at}.policies`, "empty", "a list of at least one policy")
       return policy.policies.flatMap((policy, index) => tripCriteria(policy, `${at}.policies[${index}]`))
     default:
-      return invalid(at, (policy as { readonly _tag?: unknown } | undefined)?._tag, "a policy made by TripPolicy")
+      return invalid(
+        at,
+        (policy as { readonly _tag?: unknown } | undefined)?._tag ?? policy,
+        "a policy made by TripPolicy"
+      )
   }
 }
 
