@@ -3,39 +3,58 @@
 // Run it: npm run demo
 // With OPENAI_BASE_URL and OPENAI_API_KEY set (OPENAI_MODEL if you like) it calls that provider instead.
 import { NodeHttpClient, NodeRuntime } from "@effect/platform-node"
-import { Data, Effect, Layer, Runtime } from "effect"
+import { Data, Effect, Layer, Option, Runtime } from "effect"
 import { CircuitBreaker, CircuitStore, LlmOutcome, TripPolicy } from "effect-resilience"
-import * as Incident from "./demo/incident.ts"
+import { incident } from "./demo/incident.ts"
 import { liveView } from "./demo/liveView.ts"
 import { isTerminal } from "./demo/paint.ts"
 import { plainView } from "./demo/plainView.ts"
+import { endpoint, realProvider } from "./demo/realProvider.ts"
+import type { Script } from "./demo/script.ts"
 import { Story } from "./demo/story.ts"
-import { missing, printSummary } from "./demo/summary.ts"
+import { printSummary } from "./demo/summary.ts"
 
-/** The story ended otherwise. Said already, so not reported again. */
+const breaker = ({ attemptTimeout }: Script) =>
+  CircuitBreaker.layer({
+    tripPolicy: TripPolicy.consecutive(5),
+    openDuration: "2 seconds",
+    attemptTimeout,
+    classify: LlmOutcome.classify
+  }).pipe(
+    Layer.provide(CircuitStore.layerMemory),
+    Layer.provide(Story.observer)
+  )
+
+/** The story ended otherwise. Said when it is made, so not reported again. */
 class OtherEnding extends Data.TaggedError("OtherEnding") {
   override readonly [Runtime.errorReported] = false
 }
 
-const Breaker = CircuitBreaker.layer({
-  tripPolicy: TripPolicy.consecutive(5),
-  openDuration: "2 seconds",
-  attemptTimeout: "1 second",
-  classify: LlmOutcome.classify
-}).pipe(Layer.provide(CircuitStore.layerMemory), Layer.provide(Story.observer))
-
-const incident = Effect.gen(function*() {
-  yield* Effect.scoped(Effect.andThen(isTerminal ? liveView : plainView, Incident.incident))
-  yield* printSummary
-  const lacking = yield* missing
-  if (lacking.length > 0) {
-    console.log(`\nThis did not happen: ${lacking.join("; ")}.`)
-    return yield* new OtherEnding()
-  }
-}).pipe(
-  Effect.provide(
-    Layer.provideMerge(Layer.mergeAll(Breaker, NodeHttpClient.layerUndici), Story.layer(Incident.phases, Incident.keys))
+const tell = (script: Script) =>
+  Effect.gen(function*() {
+    const story = yield* Story
+    yield* isTerminal ? liveView : plainView
+    yield* Effect.scoped(script.play)
+    yield* story.end
+  }).pipe(
+    Effect.scoped,
+    Effect.andThen(printSummary),
+    Effect.andThen(script.missing),
+    Effect.flatMap((missing) => {
+      if (missing.length === 0) return Effect.void
+      console.log(`\n${missing.join("\n")}`)
+      return new OtherEnding()
+    }),
+    Effect.provide(
+      Layer.mergeAll(breaker(script), NodeHttpClient.layerUndici).pipe(
+        Layer.provideMerge(Story.layer(script))
+      )
+    )
   )
+
+const program = Effect.flatMap(
+  endpoint,
+  (endpoint) => tell(Option.match(endpoint, { onNone: () => incident, onSome: realProvider }))
 )
 
-NodeRuntime.runMain(incident)
+NodeRuntime.runMain(program)

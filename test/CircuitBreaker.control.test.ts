@@ -124,7 +124,9 @@ describe("forceOpen", () => {
       Effect.gen(function*() {
         yield* start
         const before = yield* transitions
+        const { generation } = yield* state
         yield* CircuitBreaker.forceOpen(key, { for: "5 minutes" })
+        assert.strictEqual((yield* state).generation, from === "forced_open" ? generation : generation + 1)
         const told = (yield* transitions).slice(before.length)
         assert.deepStrictEqual(told, from === "forced_open" ? [] : [`circuit.forced from ${from}`])
         assert.strictEqual(yield* tag, "ForcedOpen")
@@ -137,6 +139,8 @@ describe("forceOpen", () => {
       yield* CircuitBreaker.forceOpen(key, { for: "5 minutes" })
       yield* TestClock.adjust("5 minutes")
       const next = yield* inFlight
+      const probing = yield* state
+      assert.strictEqual(probing._tag === "HalfOpen" && probing.probing, 1)
       yield* probe.fails
       assert.strictEqual(yield* tag, "HalfOpen")
       yield* next.succeeds

@@ -167,6 +167,8 @@ describe("a probe", () => {
       yield* TestClock.adjust("299999 millis")
       assert.strictEqual(yield* failure(up), "CircuitHalfOpen")
       yield* TestClock.adjust("1 millis")
+      const lapsed = yield* state
+      assert.strictEqual(lapsed._tag === "HalfOpen" && lapsed.probing, 0)
       const successor = yield* inFlight
       assert.strictEqual(yield* failure(up), "CircuitHalfOpen")
       yield* vanished.fails

@@ -56,6 +56,23 @@ describe("openDuration", () => {
     }).pipe(Effect.provide(policy({ openDuration: Schedule.exponential("1 second") }))))
 })
 
+describe("an adaptive open time", () => {
+  const adaptive = policy({ tripPolicy: TripPolicy.adaptive({ failures: 1 }), openDuration: "60 seconds" })
+
+  it.effect("I133: learns from outages and not from an operator's hold", () =>
+    Effect.gen(function*() {
+      yield* CircuitBreaker.forceOpen(key, { for: "4 minutes" })
+      yield* CircuitTest.adjustToProbe(key)
+      yield* up
+      assert.strictEqual(yield* Effect.andThen(down, openFor), 60_000)
+      yield* CircuitTest.adjustToProbe(key)
+      yield* up
+      // Down for half of the one opening, as far as anybody knows.
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(yield* Effect.andThen(down, openFor), 30_000)
+    }).pipe(Effect.provide(adaptive)))
+})
+
 describe("a wait that the dependency asks for", () => {
   it.effect("lengthens an opening and never shortens one", () =>
     Effect.gen(function*() {
@@ -184,6 +201,17 @@ describe("the gate", () => {
       yield* permit.settle(Outcome.failure("server_error"))
       assert.strictEqual(yield* tag, "Open")
     }).pipe(Effect.scoped, Effect.provide(policy())))
+
+  it.effect("stays shut when another probe closes the circuit", () =>
+    Effect.gen(function*() {
+      yield* down
+      yield* CircuitTest.adjustToProbe(key)
+      const healthy = yield* CircuitBreaker.acquire(key)
+      yield* says(Outcome.throttled("20 seconds"))
+      yield* healthy.settle(Outcome.success)
+      assert.strictEqual(yield* tag, "Closed")
+      assert.deepStrictEqual(yield* rejection, { _tag: "CircuitThrottled", key, retryAfter: Duration.seconds(20) })
+    }).pipe(Effect.scoped, Effect.provide(policy({ probes: 2 }))))
 
   it.effect("holds back the probe of an open circuit", () =>
     Effect.gen(function*() {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, type Exit, type Fiber, type Scheduler } from "effect"
-import { CircuitBreaker, Outcome, TripPolicy } from "effect-resilience"
+import { Effect, type Exit, Fiber, type Scheduler } from "effect"
+import { CircuitBreaker, CircuitError, Outcome, TripPolicy } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 
 /** A scheduler whose fibers stop after every operation, and go on one step at a time. */
@@ -155,6 +155,47 @@ describe("a probe interrupted at any step", () => {
       Effect.scoped,
       Effect.provide(CircuitTest.layer({ tripPolicy: TripPolicy.consecutive(1), probes: 2, probeLease: "300 days" }))
     ))
+})
+
+describe("two callers at the deadline, whatever the order of their steps", () => {
+  it.effect.each(
+    [
+      ["execute", (key: string) => (body: Effect.Effect<string>) => body.pipe(CircuitBreaker.execute({ key }))],
+      ["acquire", (key: string) => (body: Effect.Effect<string>) => holding(key, body)]
+    ] as const
+  )("I7, I89: one is admitted and the other rejected as half-open, with %s", ([, guardOf]) =>
+    Effect.gen(function*() {
+      const context = yield* Effect.context<CircuitBreaker.CircuitBreaker>()
+      let overtaken = 0
+      let waiting = false
+      for (let steps = 0; !waiting; steps++) {
+        const key = `after ${steps} steps`
+        const call = guardOf(key)(Effect.never)
+        yield* Effect.flip(Effect.fail("503").pipe(CircuitBreaker.execute({ key })))
+        yield* CircuitTest.adjustToProbe(key)
+        const { scheduler, step } = stepper()
+        const first = Effect.runForkWith(context)(call, { scheduler })
+        for (let i = 0; i < steps; i++) waiting = !step()
+        const second = yield* Effect.forkChild(call, { startImmediately: true })
+        while (step()) {
+          // Until the first one waits for its answer, or has been rejected.
+        }
+        const [loser, winner] = second.pollUnsafe() === undefined ? [first, second] : [second, first]
+        assert.isUndefined(winner.pollUnsafe())
+        const error = yield* Effect.flip(Fiber.join(loser))
+        assert.deepStrictEqual(
+          CircuitError.isCircuitBreakerError(error) && error.reason,
+          { _tag: "CircuitHalfOpen", key, retryAfter: undefined }
+        )
+        if (loser === first && steps > 0) overtaken++
+        winner.interruptUnsafe()
+        while (step()) {
+          // Until it has ended.
+        }
+      }
+      // Some of the first callers had seen a free slot already when the second one took it.
+      assert.isAbove(overtaken, 2)
+    }).pipe(Effect.provide(CircuitTest.layer({ tripPolicy: TripPolicy.consecutive(1) }))))
 })
 
 describe("a call of a closed circuit interrupted at any step", () => {

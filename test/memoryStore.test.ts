@@ -26,9 +26,9 @@ describe("a memory store forgets", () => {
       const kept = yield* CircuitBreaker.state("a")
       assert.strictEqual(kept._tag === "Closed" && kept.consecutiveFailures, 1)
       yield* TestClock.adjust("1 millis")
-      assert.deepStrictEqual(yield* known, [])
       const forgotten = yield* CircuitBreaker.state("a")
       assert.strictEqual(forgotten._tag === "Closed" && forgotten.consecutiveFailures, 0)
+      assert.deepStrictEqual(yield* known, [])
     }).pipe(Effect.provide(memory(tenMinutes, { tripPolicy: TripPolicy.consecutive(2) }))))
 
   it.effect("so that its next use starts without a past", () =>
@@ -195,12 +195,15 @@ describe("a memory store that is full", () => {
 
   it.effect("makes room from what is idle before it drops what is not", () =>
     Effect.gen(function*() {
-      yield* down("idle")
-      yield* TestClock.adjust("11 minutes")
-      yield* up("fresh")
+      const busy = Array.from({ length: 100 }, (_, index) => `busy ${100 + index}`)
+      yield* Effect.forEach(busy, up)
+      yield* Effect.forEach(["idle 1", "idle 2"], up)
+      yield* TestClock.adjust("6 minutes")
+      yield* Effect.forEach(busy, up)
+      yield* TestClock.adjust("5 minutes")
       yield* up("new")
-      assert.deepStrictEqual(yield* known, ["fresh", "new"])
-    }).pipe(Effect.provide(memory({ maxCircuits: 2, ...tenMinutes }))))
+      assert.deepStrictEqual(yield* known, [...busy, "new"])
+    }).pipe(Effect.provide(memory({ maxCircuits: 102, ...tenMinutes }))))
 })
 
 describe("the limits of a memory store", () => {

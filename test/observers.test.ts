@@ -19,7 +19,13 @@ const up = Effect.exit(Effect.succeed("hello").pipe(guarded))
 const says = (outcome: Outcome.Outcome) =>
   Effect.exit(Effect.succeed("answer").pipe(CircuitBreaker.execute({ key, classify: () => outcome })))
 
-const policy: CircuitPolicy.CircuitPolicy = { tripPolicy: TripPolicy.consecutive(1), openDuration: "1 second" }
+const policy: CircuitPolicy.CircuitPolicy = {
+  tripPolicy: TripPolicy.anyOf(
+    TripPolicy.consecutive(1),
+    TripPolicy.slowCallRate({ threshold: 1, slowerThan: "10 seconds", window: 1 })
+  ),
+  openDuration: "1 second"
+}
 
 type Name = CircuitEvent.CircuitEvent["event"]
 
@@ -107,6 +113,11 @@ describe("observers", () => {
       yield* look
       yield* CircuitBreaker.reset(key)
       yield* look
+      const slow = yield* Effect.forkChild(Effect.sleep("1 minute").pipe(guarded), { startImmediately: true })
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.await(slow)
+      yield* look
+      assert.strictEqual((yield* CircuitBreaker.state(key))._tag, "Open")
       return seen
     })
     // Each in a time of its own, so that everything can be compared.
@@ -300,6 +311,22 @@ describe("two breakers on one store", () => {
     }).pipe(Effect.scoped, Effect.provide(CircuitStore.layerMemory))
   })
 
+  it.effect("tell an observer that comes later of calls through circuits in use, until it is gone", () => {
+    const results: Array<string> = []
+    const late = { name: "late", onCall: () => (result: string) => void results.push(result) }
+    return Effect.gen(function*() {
+      const a = yield* build(policy)
+      yield* a(up)
+      const scope = yield* Scope.make()
+      yield* Scope.provide(build(policy, late), scope)
+      yield* a(up)
+      yield* a(down)
+      yield* Scope.close(scope, Exit.void)
+      yield* a(up)
+      assert.deepStrictEqual(results, ["success", "failure"])
+    }).pipe(Effect.scoped, Effect.provide(CircuitStore.layerMemory))
+  })
+
   it.effect("keep telling an observer until the last one that brought it is gone", () => {
     const both = listener("both")
     const second = listener("second")
@@ -318,7 +345,7 @@ describe("two breakers on one store", () => {
     return Effect.gen(function*() {
       const strict = yield* build(policy, observer)
       const patient = yield* build({ ...policy, tripPolicy: TripPolicy.consecutive(7) })
-      const like = yield* build({ tripPolicy: TripPolicy.consecutive(1), openDuration: 1000 })
+      const like = yield* build({ ...policy, openDuration: 1000 })
       yield* strict(up)
       yield* like(up)
       assert.deepStrictEqual(observer.heard, [])

@@ -1,0 +1,87 @@
+/** Timing. Every case gets its turn in every round, so that whatever disturbs the machine disturbs all alike. */
+import { Effect } from "effect"
+
+/** Something to time. `run` makes that many calls in a row and returns how many of them behaved as they should. */
+export interface Case {
+  readonly name: string
+  readonly run: (calls: number) => Effect.Effect<number>
+}
+
+/** `rounds` holds ns per call, round by round; `spread` is half the interquartile range, relative to the median. */
+export interface Timing {
+  readonly name: string
+  readonly median: number
+  readonly spread: number
+  readonly rounds: ReadonlyArray<number>
+}
+
+export interface Plan {
+  readonly rounds: number
+  readonly roundMillis: number
+  readonly warmUpMillis: number
+}
+
+export const measure = Effect.fnUntraced(function*(cases: ReadonlyArray<Case>, plan: Plan) {
+  const prepared: Array<{ readonly self: Case; readonly calls: number; readonly rounds: Array<number> }> = []
+  for (const self of cases) {
+    const nanos = yield* warmUp(self, plan.warmUpMillis)
+    prepared.push({ self, calls: Math.max(1, Math.round(plan.roundMillis * 1_000_000 / nanos)), rounds: [] })
+  }
+  for (let round = 0; round < plan.rounds; round++) {
+    for (const { calls, rounds, self } of shuffled(prepared, round)) rounds.push(yield* time(self, calls))
+  }
+  return prepared.map(({ rounds, self }): Timing => {
+    const median = quantile(rounds, 0.5)
+    const spread = (quantile(rounds, 0.75) - quantile(rounds, 0.25)) / 2 / median
+    return { name: self.name, median, spread, rounds }
+  })
+})
+
+/** How many times longer `self` took than `other`: the median over the rounds, in each of which both had their turn. */
+export const ratio = (self: Timing, other: Timing): number =>
+  quantile(self.rounds.map((nanos, round) => nanos / other.rounds[round]!), 0.5)
+
+const warmUp = Effect.fnUntraced(function*(self: Case, millis: number) {
+  let calls = 100
+  let nanos = 0
+  for (let spent = 0; spent < millis * 1_000_000; spent += nanos * calls) {
+    calls = Math.min(calls * 2, 50_000)
+    nanos = yield* time(self, calls)
+  }
+  return nanos
+})
+
+const time = Effect.fnUntraced(function*(self: Case, calls: number) {
+  const start = cpuNanos()
+  const right = yield* self.run(calls)
+  const nanos = (cpuNanos() - start) / calls
+  if (right !== calls) {
+    return yield* Effect.die(
+      new Error(`${self.name}: ${calls - right} of ${calls} calls did not behave as they should`)
+    )
+  }
+  return nanos
+})
+
+// What this thread has worked: unlike the time on the wall, it leaves out what other programs took of the processor.
+const cpuNanos = (): number => {
+  const { system, user } = process.threadCpuUsage()
+  return (user + system) * 1000
+}
+
+// Another order each round, the same in every run: nobody always pays for the garbage of the same neighbour.
+const shuffled = <A>(values: ReadonlyArray<A>, round: number): ReadonlyArray<A> => {
+  let seed = round
+  const keyed = values.map((value) => {
+    seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648
+    return [seed, value] as const
+  })
+  return keyed.toSorted(([a], [b]) => a - b).map(([, value]) => value)
+}
+
+const quantile = (values: ReadonlyArray<number>, q: number): number => {
+  const sorted = values.toSorted((a, b) => a - b)
+  const at = (sorted.length - 1) * q
+  const low = sorted[Math.floor(at)]!
+  return low + (sorted[Math.ceil(at)]! - low) * (at - Math.floor(at))
+}

@@ -1,0 +1,56 @@
+/** What other breakers cost for the same work. */
+import { circuitBreaker, ConsecutiveBreaker, handleAll, isBrokenCircuitError } from "cockatiel"
+import { Effect, Layer } from "effect"
+import { CircuitBreaker } from "effect/persistence"
+import Opossum from "opossum"
+import { answer, answering, failing, rejecting, resolving } from "./loops.ts"
+
+const key = "model"
+const hour = 3_600_000
+
+const persistence = Effect.gen(function*() {
+  const breaker = Layer.build(Layer.provide(
+    CircuitBreaker.layer({ tripPolicy: CircuitBreaker.consecutive(5), openDuration: hour }),
+    CircuitBreaker.layerStoreMemory()
+  ))
+  const closed = yield* breaker
+  const opened = yield* breaker
+  const execute = (effect: Effect.Effect<number, string>) =>
+    CircuitBreaker.CircuitBreaker.use((breaker) => breaker.execute(effect, { key }))
+  const guarded = execute(Effect.succeed(answer))
+  yield* Effect.repeat(Effect.flip(execute(Effect.fail("down"))), { times: 4 }).pipe(
+    Effect.provideContext(opened),
+    Effect.orDie
+  )
+  return [
+    answering("effect/persistence closed", guarded, closed),
+    failing("effect/persistence rejected", guarded, opened, "CircuitOpen")
+  ]
+})
+
+const cockatiel = Effect.promise(async () => {
+  const make = () => circuitBreaker(handleAll, { breaker: new ConsecutiveBreaker(5), halfOpenAfter: hour })
+  const closed = make()
+  const opened = make()
+  for (let i = 0; i < 5; i++) await opened.execute(() => Promise.reject(new Error("down"))).catch(() => {})
+  return [
+    resolving("cockatiel closed", () => closed.execute(() => answer)),
+    rejecting("cockatiel rejected", () => opened.execute(() => answer), isBrokenCircuitError)
+  ]
+})
+
+const opossum = Effect.gen(function*() {
+  const make = Effect.acquireRelease(
+    Effect.sync(() => new Opossum(async () => answer, { timeout: false, resetTimeout: hour })),
+    (breaker) => Effect.sync(() => breaker.shutdown())
+  )
+  const closed = yield* make
+  const opened = yield* make
+  opened.open()
+  return [
+    resolving("opossum closed", () => closed.fire()),
+    rejecting("opossum rejected", () => opened.fire(), (error) => error instanceof Error && Opossum.isOurError(error))
+  ]
+})
+
+export const cases = Effect.map(Effect.all([persistence, cockatiel, opossum]), (groups) => groups.flat())

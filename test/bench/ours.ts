@@ -1,0 +1,68 @@
+/** What this library costs, beside the least that any guard of this kind could cost. */
+import { Context, Effect, Layer } from "effect"
+import { CircuitBreaker, CircuitObserver, type CircuitPolicy, CircuitStore, TripPolicy } from "effect-resilience"
+import { answer, answering, failing } from "./loops.ts"
+import type { Case } from "./measure.ts"
+
+const key = "model"
+const call = Effect.succeed(answer)
+const guarded = call.pipe(CircuitBreaker.execute({ key }))
+
+/** Written by what is timed, so that no compiler can drop the work. */
+export const seen = { calls: 0 }
+
+const floor = Effect.onExit(call, () =>
+  Effect.clockWith((clock) => {
+    seen.calls++
+    clock.monotonicTimeNanosUnsafe()
+    return Effect.void
+  }))
+
+/** What is compared with: the call itself, and the call with the least a guard has to do after it. */
+export const references: ReadonlyArray<Case> = [
+  answering("bare effect", call, Context.empty()),
+  answering("floor", floor, Context.empty())
+]
+
+const consecutive: CircuitPolicy.CircuitPolicy = {
+  tripPolicy: TripPolicy.consecutive(5),
+  openDuration: "1 hour"
+}
+
+const hundredCalls: CircuitPolicy.CircuitPolicy = {
+  tripPolicy: TripPolicy.failureRate({ threshold: 0.5, window: 100 }),
+  openDuration: "1 hour"
+}
+
+const observer: CircuitObserver.CircuitObserver = {
+  name: "bench",
+  onEvent: () => {
+    seen.calls++
+  },
+  onCall: () => (_result, durationMillis) => {
+    if (durationMillis > 0) seen.calls++
+  }
+}
+
+const breaker = (policy: CircuitPolicy.CircuitPolicy) =>
+  Layer.build(Layer.provide(CircuitBreaker.layer(policy), CircuitStore.layerMemory))
+
+export const cases = Effect.gen(function*() {
+  const closed = yield* breaker(consecutive)
+  const windowed = yield* breaker(hundredCalls)
+  const observed = yield* Effect.provide(breaker(consecutive), CircuitObserver.layer(observer))
+  const opened = yield* breaker(consecutive)
+  const forced = yield* breaker(consecutive)
+
+  const failed = Effect.fail("down").pipe(CircuitBreaker.execute({ key }))
+  yield* Effect.repeat(Effect.flip(failed), { times: 4 }).pipe(Effect.provideContext(opened), Effect.orDie)
+  yield* CircuitBreaker.forceOpen(key).pipe(Effect.provideContext(forced))
+
+  return [
+    answering("closed", guarded, closed),
+    answering("closed, window of 100", guarded, windowed),
+    answering("closed, observer", guarded, observed),
+    failing("rejected, open", guarded, opened, "CircuitOpen"),
+    failing("rejected, forced open", guarded, forced, "CircuitForcedOpen")
+  ]
+})
