@@ -27,14 +27,16 @@ export const guardStream = <A, E, R>(
         // The consumer stopped, failed or was interrupted: none of it is the provider's doing.
         (watch) => watch.settle(cancelled, true)
       )
-      return Stream.fromPull(
-        Effect.map(
-          watch.limited(Channel.toPullScoped(Stream.toChannel(self), scope), () => undefined),
-          (pull) => watch.limited(pull, (parts) => watch.observe(parts))
-        )
+      // The first pull opens the stream, so that the time it takes counts.
+      let pull: Parts<A, E, R> = Effect.flatMap(
+        Channel.toPullScoped(Stream.toChannel(self), scope),
+        (opened) => pull = opened
       )
+      return Stream.fromPull(Effect.succeed(watch.guard(Effect.suspend(() => pull))))
     })
   )
+
+type Parts<A, E, R> = Pull.Pull<readonly [A, ...Array<A>], E, void, R>
 
 const admit = <A>(call: StreamCall<A>): Effect.Effect<Watch<A>, CircuitError.CircuitBreakerError> => {
   const decision = call.circuit.pass ?? call.circuit.admit(call.clock, Math.floor(call.startedAt))
@@ -49,11 +51,13 @@ class Watch<A> {
   private permit: Permit
   private settled = false
   private served = false
+  private waiting = false
   private contentSeen = false
-  private firstContentMillis: number | undefined
-  // The time for which a pull was outstanding since the last progress: nobody stalls while nobody asks.
-  private outstanding = 0
-  private pausedByTool = false
+  // The time the provider was given, until its first content and since its last progress: from a pull to its parts, for
+  // nobody is slow while nobody asks.
+  private firstContentMillis = 0
+  private idleMillis = 0
+  private askedAt = 0
 
   constructor(call: StreamCall<A>, permit: Permit) {
     this.call = call
@@ -67,58 +71,80 @@ class Watch<A> {
     return finish(this.call, this.permit, outcome, interrupted, this.firstContentMillis) ?? Effect.void
   }
 
-  /** A step on the provider's side: opening the stream, or pulling its next parts. */
-  limited<B, E, R>(
-    step: Effect.Effect<B, E, R>,
-    observe: (value: B) => Effect.Effect<void> | undefined
-  ): Effect.Effect<B, E | CircuitError.CircuitBreakerError, R> {
+  /** Takes the next parts from the provider, within the limits, and heeds what they say. */
+  guard<E, R>(pull: Parts<A, E, R>): Parts<A, E | CircuitError.CircuitBreakerError, R> {
     return Effect.suspend(() => {
-      const since = elapsedMillis(this.call.clock)
-      const limit = this.pausedByTool ? undefined : this.limit()
-      const timed = limit === undefined ? step : Effect.timeoutOrElse(step, {
-        duration: Duration.millis(Math.max(0, limit.millis - this.outstanding)),
+      this.askedAt = elapsedMillis(this.call.clock)
+      const limit = this.limit()
+      const limited = limit === undefined ? pull : Effect.timeoutOrElse(pull, {
+        duration: Duration.millis(Math.max(0, Duration.toMillis(limit.limit) - this.idleMillis)),
         orElse: () => this.timedOut(limit)
       })
-      return Effect.matchCauseEffect(timed, {
-        onSuccess: (value) => {
-          this.outstanding += elapsedMillis(this.call.clock) - since
-          const settling = observe(value)
-          return settling === undefined ? Effect.succeed(value) : Effect.as(settling, value)
+      return Effect.matchCauseEffect(limited, {
+        onSuccess: (parts) => {
+          this.spend()
+          const settling = this.observe(parts, 0)
+          return settling === undefined ? Effect.succeed(parts) : Effect.as(settling, parts)
         },
-        onFailure: (cause) => this.ended(cause)
+        onFailure: (cause) => {
+          this.spend()
+          return this.ended(cause)
+        }
       })
     })
   }
 
-  private limit() {
+  private spend(): void {
+    const millis = elapsedMillis(this.call.clock) - this.askedAt
+    this.askedAt += millis
+    if (this.waiting) return
+    this.idleMillis += millis
+    if (!this.contentSeen) this.firstContentMillis += millis
+  }
+
+  private limit(): Limit | undefined {
+    if (this.waiting) return undefined
     const { firstContentTimeout, idleTimeout } = this.call
-    const [phase, limit] = this.contentSeen
-      ? ["idle", idleTimeout] as const
-      : ["first_content", firstContentTimeout ?? idleTimeout] as const
-    return limit === undefined ? undefined : { phase, limit, millis: Duration.toMillis(limit) }
+    const phase = this.contentSeen ? "idle" : "first_content"
+    const limit = phase === "idle" ? idleTimeout : firstContentTimeout ?? idleTimeout
+    return limit === undefined ? undefined : { phase, limit }
   }
 
-  private timedOut({ limit, phase }: { readonly phase: "first_content" | "idle"; readonly limit: Duration.Duration }) {
-    const outcome = phase === "idle" ? stalled : slowFirstContent
-    const error = CircuitError.make({ _tag: "AttemptTimedOut", key: this.call.circuit.key, phase, limit })
-    return Effect.andThen(this.settle(outcome, false), Effect.fail(error))
+  private timedOut({ limit, phase }: Limit): Effect.Effect<never, Cause.Done | CircuitError.CircuitBreakerError> {
+    // The answer is complete, and nothing after it matters.
+    if (this.served) return Cause.done()
+    this.spend()
+    const { key } = this.call.circuit
+    const settling = this.settle(phase === "idle" ? stalled : slowFirstContent, false)
+    return Effect.andThen(settling, Effect.fail(CircuitError.make({ _tag: "AttemptTimedOut", key, phase, limit })))
   }
 
-  /** Reads the signals of what came; an effect if the store wants to be waited for. */
-  observe(parts: ReadonlyArray<A>): Effect.Effect<void> | undefined {
-    let settling: Effect.Effect<void> | undefined
-    for (const part of parts) {
-      const signal = this.signalOf(part)
-      this.pausedByTool = signal._tag === "Waiting"
-      if (signal._tag === "Alive") continue
-      this.outstanding = 0
-      if (signal._tag === "Finish") this.served = true
-      else if (signal._tag === "Content" && !this.contentSeen) settling = this.firstContent()
-      if ((signal._tag === "Finish" || signal._tag === "Failed") && !this.settled) {
-        settling = this.settle(signal.outcome, false)
+  /** Heeds the parts from a number on; an effect if that settles something. */
+  private observe(parts: ReadonlyArray<A>, from: number): Effect.Effect<void> | undefined {
+    for (let next = from; next < parts.length;) {
+      const settling = this.heed(this.signalOf(parts[next++]!))
+      if (settling !== undefined) {
+        return Effect.andThen(settling, Effect.suspend(() => this.observe(parts, next) ?? Effect.void))
       }
     }
-    return settling
+    return undefined
+  }
+
+  private heed(signal: StreamSignal): Effect.Effect<void> | undefined {
+    this.waiting = signal._tag === "Waiting"
+    if (signal._tag !== "Alive") this.idleMillis = 0
+    switch (signal._tag) {
+      case "Alive":
+      case "Waiting":
+        return undefined
+      case "Content":
+        return this.contentSeen ? undefined : this.firstContent()
+      case "Finish":
+        this.served = true
+        return this.settle(signal.outcome, false)
+      case "Failed":
+        return this.settle(signal.outcome, false)
+    }
   }
 
   private signalOf(part: A): StreamSignal {
@@ -126,41 +152,50 @@ class Watch<A> {
     if (classifyPart === undefined) return content
     return contained(this.call, () => {
       const signal = classifyPart(part)
-      if (signals.has(signal._tag)) return signal
+      const { _tag } = signal
+      if (_tag === "Finish" || _tag === "Failed" ? outcomes.has(signal.outcome._tag) : tags.has(_tag)) return signal
       throw new TypeError("classifyPart returned something that is not a StreamSignal")
     }, alive)
   }
 
-  // A probe may close the circuit now: the rest of the answer is then a call of the closed circuit.
   private firstContent(): Effect.Effect<void> | undefined {
     this.contentSeen = true
-    this.firstContentMillis = elapsedMillis(this.call.clock) - this.call.startedAt
-    if (this.permit.probe === 0 || this.call.settleProbeAt === "finish" || this.settled) return undefined
-    const { circuit } = this.call
-    const waiting = circuit.settle(this.call.clock, this.permit, Outcome.success, this.firstContentMillis, false)
-    this.permit = circuit.pass ?? this.permit
-    return waiting
+    const { circuit, clock, settleProbeAt } = this.call
+    if (this.permit.probe === 0 || settleProbeAt === "finish" || this.settled) return undefined
+    const settling = circuit.settle(clock, this.permit, Outcome.success, this.firstContentMillis, false) ?? Effect.void
+    // Where that closed the circuit, the rest of the answer is a call of the closed circuit.
+    const moveOn = Effect.map(circuit.state, (state) => {
+      if (state._tag === "Closed") this.permit = { generation: state.generation, probe: 0 }
+    })
+    return Effect.andThen(settling, moveOn)
   }
 
-  private ended<E>(cause: Cause.Cause<E>): Effect.Effect<never, E | CircuitError.CircuitBreakerError> {
+  private ended<E>(
+    cause: Cause.Cause<E | Cause.Done>
+  ): Effect.Effect<never, E | Cause.Done | CircuitError.CircuitBreakerError> {
     const { circuit, classifyPart } = this.call
-    if (!Pull.isDoneCause(cause)) {
-      if (this.settled || Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
-      const settling = this.settle(verdict(this.call, Exit.failCause(cause), false), false)
-      noteBlocked(this.call, cause)
-      return Effect.andThen(settling, Effect.failCause(cause))
-    }
-    if (this.settled || classifyPart === undefined || this.served) {
+    if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
+    if (!Pull.isDoneCause(cause)) return this.failed(cause, () => verdict(this.call, Exit.failCause(cause), false))
+    if (this.settled || classifyPart === undefined) {
       return Effect.andThen(this.settle(Outcome.success, false), Effect.failCause(cause))
     }
-    return Effect.andThen(
-      this.settle(cut, false),
-      Effect.fail(CircuitError.make({ _tag: "StreamCut", key: circuit.key }))
-    )
+    return this.failed(Cause.fail(CircuitError.make({ _tag: "StreamCut", key: circuit.key })), () => cut)
+  }
+
+  private failed<E>(cause: Cause.Cause<E>, outcome: () => Outcome.Outcome): Effect.Effect<never, E> {
+    const settling = this.settled ? Effect.void : this.settle(outcome(), false)
+    noteBlocked(this.call, cause)
+    return Effect.andThen(settling, Effect.failCause(cause))
   }
 }
 
-const signals = new Set<StreamSignal["_tag"]>(["Alive", "Content", "Waiting", "Finish", "Failed"])
+interface Limit {
+  readonly phase: "first_content" | "idle"
+  readonly limit: Duration.Duration
+}
+
+const tags = new Set<unknown>(["Alive", "Content", "Waiting"])
+const outcomes = new Set<unknown>(["Success", "Failure", "Ignored", "Throttled", "OpenNow"])
 
 const cancelled = Outcome.ignored("cancelled")
 const cut = Outcome.failure("stream_cut")
