@@ -68,7 +68,7 @@ describe("an adaptive open time", () => {
       yield* CircuitTest.adjustToProbe(key)
       yield* up
       // Down for half of the one opening, as far as anybody knows.
-      yield* TestClock.adjust("1 hour")
+      yield* TestClock.adjust("10 minutes")
       assert.strictEqual(yield* Effect.andThen(down, openFor), 30_000)
     }).pipe(Effect.provide(adaptive)))
 })

@@ -153,10 +153,6 @@ describe("a classifier that is broken", () => {
     {},
     { _tag: "toString" },
     { _tag: "Bogus", outcome: Outcome.success },
-    { _tag: "Finish" },
-    { _tag: "Finish", outcome: null },
-    { _tag: "Failed", outcome: {} },
-    { _tag: "Failed", outcome: { _tag: "toString" } },
     Promise.resolve(StreamSignal.content)
   ]
 
@@ -189,6 +185,31 @@ describe("a classifier that is broken", () => {
         ])
       }).pipe(Effect.provide(Breaker))
   )
+
+  const outcomes: ReadonlyArray<readonly [outcome: unknown, call: string]> = [
+    [undefined, "ignored caller_error"],
+    [null, "ignored caller_error"],
+    [{}, "ignored caller_error"],
+    [{ _tag: "toString" }, "ignored caller_error"],
+    [{ _tag: "Failure", kind: "canary" }, "failure unknown"],
+    [{ _tag: "OpenNow", kind: "overloaded", retryAfter: "canary" }, "failure overloaded"]
+  ]
+
+  it.effect.each(outcomes)("says nothing about the provider, or as much as it can, with the outcome %o", (
+    [outcome, call]
+  ) =>
+    Effect.gen(function*() {
+      const recorded = yield* RecordedEvents.RecordedEvents
+      for (const _tag of ["Finish", "Failed"]) {
+        const parts = yield* provider(["text"], ["finish"]).pipe(
+          CircuitBreaker.stream({ key: _tag, classifyPart: () => ({ _tag, outcome }) as StreamSignal.StreamSignal }),
+          Stream.runCollect
+        )
+        assert.deepStrictEqual(parts, ["text", "finish"])
+      }
+      assert.deepStrictEqual((yield* recorded.calls).map(called), [call, call])
+      assert.notInclude(JSON.stringify(yield* recorded.all), "canary")
+    }).pipe(Effect.provide(Breaker)))
 
   it.effect.each(
     [

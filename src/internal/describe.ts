@@ -15,7 +15,13 @@ export interface Scene {
   readonly hold: Operator | undefined
 }
 
-export const outageId = (circuit: Circuit): string => circuit.outage.toString(36)
+// Written once: every rejection of an outage carries it.
+let last = { outage: 0, id: "0" }
+
+export const outageId = ({ outage }: Circuit): string => {
+  if (last.outage !== outage) last = { outage, id: outage.toString(36) }
+  return last.id
+}
 
 export const failureKind = (circuit: Circuit): Kind | undefined =>
   circuit.lastFailureKind === "" ? undefined : circuit.lastFailureKind as Kind

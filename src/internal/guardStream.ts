@@ -140,11 +140,14 @@ class Watch<A> {
       case "Content":
         return this.contentSeen ? undefined : this.firstContent()
       case "Finish":
-        this.served = true
-        return this.settle(signal.outcome, false)
       case "Failed":
-        return this.settle(signal.outcome, false)
+        this.served ||= signal._tag === "Finish"
+        return this.settled ? undefined : this.settle(this.judge(Exit.void, () => signal.outcome), false)
     }
+  }
+
+  private judge(exit: Exit.Exit<unknown, unknown>, classify = this.call.classify): Outcome.Outcome {
+    return verdict({ ...this.call, classify }, exit, false)
   }
 
   private signalOf(part: A): StreamSignal {
@@ -152,8 +155,7 @@ class Watch<A> {
     if (classifyPart === undefined) return content
     return contained(this.call, () => {
       const signal = classifyPart(part)
-      const { _tag } = signal
-      if (_tag === "Finish" || _tag === "Failed" ? outcomes.has(signal.outcome._tag) : tags.has(_tag)) return signal
+      if (signals.has(signal._tag)) return signal
       throw new TypeError("classifyPart returned something that is not a StreamSignal")
     }, alive)
   }
@@ -175,7 +177,7 @@ class Watch<A> {
   ): Effect.Effect<never, E | Cause.Done | CircuitError.CircuitBreakerError> {
     const { circuit, classifyPart } = this.call
     if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
-    if (!Pull.isDoneCause(cause)) return this.failed(cause, () => verdict(this.call, Exit.failCause(cause), false))
+    if (!Pull.isDoneCause(cause)) return this.failed(cause, () => this.judge(Exit.failCause(cause)))
     if (this.settled || classifyPart === undefined) {
       return Effect.andThen(this.settle(Outcome.success, false), Effect.failCause(cause))
     }
@@ -194,8 +196,7 @@ interface Limit {
   readonly limit: Duration.Duration
 }
 
-const tags = new Set<unknown>(["Alive", "Content", "Waiting"])
-const outcomes = new Set<unknown>(["Success", "Failure", "Ignored", "Throttled", "OpenNow"])
+const signals = new Set<StreamSignal["_tag"]>(["Alive", "Content", "Waiting", "Finish", "Failed"])
 
 const cancelled = Outcome.ignored("cancelled")
 const cut = Outcome.failure("stream_cut")

@@ -25,7 +25,9 @@ const bench = Effect.gen(function*() {
 
 console.log(`node ${process.version}, ${process.platform} ${process.arch}, ${cpus()[0]?.model ?? "unknown processor"}`)
 console.log(
-  `median of ${plan.rounds} interleaved rounds of ${plan.roundMillis} ms, ± half the interquartile range, ratios round by round\n`
+  `ns of processor time per call: median of ${plan.rounds} rounds of ${plan.roundMillis} ms, in which all take turns;
+± half the interquartile range; ratios round by round, then their median
+`
 )
 
 const { missed, results, text } = await Effect.runPromise(Effect.scoped(bench))

@@ -7,7 +7,7 @@ export interface Case {
   readonly run: (calls: number) => Effect.Effect<number>
 }
 
-/** `rounds` holds ns per call, round by round; `spread` is half the interquartile range, relative to the median. */
+/** Nanoseconds of processor time per call. `spread` is half the interquartile range, relative to the median. */
 export interface Timing {
   readonly name: string
   readonly median: number
@@ -64,8 +64,11 @@ const time = Effect.fnUntraced(function*(self: Case, calls: number) {
 })
 
 // What this thread has worked: unlike the time on the wall, it leaves out what other programs took of the processor.
+// Before Node 23.9 only the whole process can be asked.
+const usage = "threadCpuUsage" in process ? () => process.threadCpuUsage() : () => process.cpuUsage()
+
 const cpuNanos = (): number => {
-  const { system, user } = process.threadCpuUsage()
+  const { system, user } = usage()
   return (user + system) * 1000
 }
 
