@@ -60,7 +60,7 @@ import { type CircuitPolicy, type Classify, InvalidOptions } from "./CircuitPoli
 import * as CircuitState from "./CircuitState.ts"
 import { CircuitStore, type Operator } from "./CircuitStore.ts"
 import { type CompiledPolicy, compilePolicy } from "./internal/compiledPolicy.ts"
-import { type Call, clockOf, finish, guard, reject } from "./internal/guard.ts"
+import { type Call, callerError, checked, clockOf, contained, finish, guard, reject } from "./internal/guard.ts"
 import { guardStream } from "./internal/guardStream.ts"
 import { circuitMillis, elapsedMillis } from "./internal/time.ts"
 import * as validation from "./internal/validation.ts"
@@ -488,7 +488,8 @@ const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: string) 
           Effect.suspend(() => {
             if (settled) return Effect.void
             settled = true
-            return finish(taken, decision, outcome, false) ?? Effect.void
+            const said = contained(taken, () => checked(outcome), callerError)
+            return finish(taken, decision, said, false) ?? Effect.void
           })
         return Effect.succeed({ key, probe: decision.probe > 0, settle, drop: settle(unused) })
       })
@@ -497,8 +498,12 @@ const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: string) 
   const find = (key: string) =>
     Effect.withFiber((fiber) => Effect.succeed(store.find(key, circuitMillis(clockOf(fiber)))))
 
-  const use = (key: string) =>
-    Effect.withFiber((fiber) => Effect.succeed(call(fiber, validation.key(key), undefined).circuit))
+  const keep = (key: string) =>
+    Effect.withFiber((fiber) => {
+      const clock = clockOf(fiber)
+      const policy = policyOf(validation.key(key))
+      return Effect.succeed(store.keep(key, policy, clock, circuitMillis(clock)))
+    })
 
   return CircuitBreaker.of({
     execute: dual(2, execute),
@@ -511,10 +516,10 @@ const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: string) 
     forceOpen: (key, options = {}) =>
       Effect.suspend(() => {
         const millis = options.for === undefined ? undefined : validation.millis("forceOpen.for", options.for)
-        return Effect.flatMap(use(key), (circuit) => circuit.forceOpen(millis, options))
+        return Effect.flatMap(keep(key), (circuit) => circuit.forceOpen(millis, options))
       }),
     reset: (key, operator = {}) => Effect.flatMap(find(key), (circuit) => circuit?.reset(operator) ?? Effect.void),
-    disable: (key, operator = {}) => Effect.flatMap(use(key), (circuit) => circuit.disable(operator)),
+    disable: (key, operator = {}) => Effect.flatMap(keep(key), (circuit) => circuit.disable(operator)),
     enable: (key, operator = {}) => Effect.flatMap(find(key), (circuit) => circuit?.enable(operator) ?? Effect.void),
     events: Stream.callback<CircuitEvent>((queue) => {
       const subscriber: CircuitObserver = {

@@ -9,6 +9,7 @@
  * @since 0.1.0
  */
 import { Duration, Predicate, Schema } from "effect"
+import { property } from "./internal/untrusted.ts"
 import { kinds } from "./Outcome.ts"
 
 /**
@@ -194,6 +195,19 @@ export class CircuitBreakerError extends Schema.TaggedError<CircuitBreakerError>
  */
 export const isCircuitBreakerError = (u: unknown): u is CircuitBreakerError =>
   Predicate.isTagged(u, "CircuitBreakerError")
+
+/**
+ * The error of a breaker that an error is or was made from: the first along its causes, eight of them at most. So a
+ * rejection is still known when a service has turned it into the error it promises.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const find = (error: unknown): CircuitBreakerError | undefined => {
+  let found = error
+  for (let depth = 0; depth < 8 && !isCircuitBreakerError(found); depth++) found = property(found, "cause")
+  return isCircuitBreakerError(found) ? found : undefined
+}
 
 /**
  * Makes the error for a reason: a real `Error` without the schema pass and the stack trace of the constructor, which

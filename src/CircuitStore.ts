@@ -66,6 +66,7 @@ export interface CircuitHandle {
  *
  * - `circuit`: the circuit of a key, made if it is not there. Two breakers that share a store and a key share the
  *   circuit; it follows the policy of the first, and says so with a `store.policy_mismatch` event.
+ * - `keep`: the same for an operator's decision, which is kept also where there is no room for a call's.
  * - `find`: the circuit of a key if it is there.
  * - `circuits`: all of them, in no particular order.
  * - `hub`: where everything that happens to them is told.
@@ -75,6 +76,7 @@ export interface CircuitHandle {
  */
 export class CircuitStore extends Context.Service<CircuitStore, {
   readonly circuit: (key: string, policy: CompiledPolicy, clock: Clock.Clock, now: number) => CircuitHandle
+  readonly keep: (key: string, policy: CompiledPolicy, clock: Clock.Clock, now: number) => CircuitHandle
   readonly find: (key: string, now: number) => CircuitHandle | undefined
   readonly circuits: (now: number) => ReadonlyArray<CircuitHandle>
   readonly hub: Hub
@@ -117,6 +119,7 @@ export const layerMemoryWith = (options: MemoryOptions): Layer.Layer<CircuitStor
       const registry = new Registry(hub, wallMillis(clock) * 1000 + 1, limits)
       return {
         circuit: (key, policy, clock, now) => registry.use(key, policy, clock, now),
+        keep: (key, policy, clock, now) => registry.use(key, policy, clock, now, true),
         find: (key, now) => registry.get(key, now),
         circuits: (now) => registry.all(now),
         hub

@@ -19,7 +19,7 @@
  * @since 0.1.0
  */
 import { Cause, Clock, Duration, Effect, type Pull, Random, Schedule } from "effect"
-import { isCircuitBreakerError } from "./CircuitError.ts"
+import * as CircuitError from "./CircuitError.ts"
 import { blockedMillis } from "./internal/blocked.ts"
 import { elapsedMillis } from "./internal/time.ts"
 import { invalid, key as validKey, millis, positiveInt } from "./internal/validation.ts"
@@ -117,9 +117,10 @@ interface Wait {
 }
 
 const waitFor = (error: unknown, judge: (error: unknown) => Outcome): Wait | undefined => {
-  if (isCircuitBreakerError(error) && error.isRejection) {
-    const { reason } = error
-    const leastMillis = error.retryAfter === undefined ? 0 : Duration.toMillis(error.retryAfter)
+  const circuitError = CircuitError.find(error)
+  if (circuitError?.isRejection) {
+    const { reason, retryAfter } = circuitError
+    const leastMillis = retryAfter === undefined ? 0 : Duration.toMillis(retryAfter)
     switch (reason._tag) {
       case "CircuitThrottled":
         return { leastMillis, backoff: false, circuitOpen: false }
@@ -137,7 +138,7 @@ const waitFor = (error: unknown, judge: (error: unknown) => Outcome): Wait | und
     case "Throttled":
       return { leastMillis: hintMillis, backoff: false, circuitOpen: false }
     case "Failure": {
-      const blocked = blockedMillis(error)
+      const blocked = Math.max(blockedMillis(error), blockedMillis(circuitError))
       return { leastMillis: Math.max(hintMillis, blocked), backoff: true, circuitOpen: blocked > 0 }
     }
     default:

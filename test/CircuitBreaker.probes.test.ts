@@ -327,6 +327,17 @@ describe("acquire", () => {
       yield* slotIsFree
     }).pipe(Effect.provide(policy())))
 
+  it.effect("I30: gives the slot back also when it is told something that is no outcome", () =>
+    Effect.gen(function*() {
+      yield* toProbe
+      const junk = { _tag: "Failure", kind: "unknown", retryAfter: "soon" } as never
+      yield* Effect.exit(Effect.scoped(Effect.flatMap(CircuitBreaker.acquire(key), ({ settle }) => settle(junk))))
+      const after = yield* state
+      if (after._tag === "HalfOpen") assert.strictEqual(after.probing, 0)
+      yield* CircuitTest.adjustToProbe(key)
+      assert.strictEqual(yield* up, "hello")
+    }).pipe(Effect.provide(policy())))
+
   it.effect("closing the scope after an outcome was told changes nothing", () =>
     Effect.gen(function*() {
       yield* toProbe

@@ -56,6 +56,71 @@ describe("openDuration", () => {
     }).pipe(Effect.provide(policy({ openDuration: Schedule.exponential("1 second") }))))
 })
 
+describe("the steps of a schedule", () => {
+  const exponential = policy({ openDuration: Schedule.exponential("1 second", 1.01) })
+
+  it.effect("after a hundred openings in a row every one lasts as long as the hundredth", () =>
+    Effect.gen(function*() {
+      const waits: Array<number | string> = []
+      for (let opening = 1; opening <= 102; opening++) {
+        yield* down
+        waits.push(yield* openFor)
+        yield* CircuitTest.adjustToProbe(key)
+      }
+      assert.strictEqual(waits[99], 2679)
+      assert.deepStrictEqual(waits.slice(98), [2652, 2679, 2679, 2679])
+    }).pipe(Effect.provide(exponential)))
+
+  it.effect("a schedule measures time by the openings it has given", () =>
+    Effect.gen(function*() {
+      const waits: Array<number | string> = []
+      for (let opening = 1; opening <= 5; opening++) {
+        yield* down
+        waits.push(yield* openFor)
+        yield* CircuitTest.adjustToProbe(key)
+      }
+      assert.deepStrictEqual(waits, [1000, 2000, 4000, 4000, 4000])
+    }).pipe(
+      Effect.provide(
+        policy({ openDuration: Schedule.upTo(Schedule.exponential("1 second"), { duration: "5 seconds" }) })
+      )
+    ))
+
+  it.effect.each(
+    [
+      [
+        "the first step if the openings are long past",
+        Effect.andThen(TestClock.adjust("10 minutes"), CircuitBreaker.forceOpen(key, { for: 1000 })),
+        1000
+      ],
+      ["the next step if they are not", CircuitBreaker.forceOpen(key, { for: 1000 }), 4000],
+      [
+        "the first step if they did not happen",
+        Effect.gen(function*() {
+          yield* CircuitBreaker.disable(key)
+          for (let i = 0; i < 5; i++) yield* down
+          yield* CircuitBreaker.forceOpen(key, { for: 1000 })
+        }),
+        1000
+      ]
+    ] as const
+  )(
+    "a probe that fails after an operator's hold takes %s",
+    ([, hold, expected]) =>
+      Effect.gen(function*() {
+        yield* down
+        yield* CircuitTest.adjustToProbe(key)
+        yield* down
+        yield* CircuitTest.adjustToProbe(key)
+        yield* up
+        yield* hold
+        yield* TestClock.adjust("1 second")
+        yield* down
+        assert.strictEqual(yield* openFor, expected)
+      }).pipe(Effect.provide(policy({ openDuration: Schedule.exponential("1 second") })))
+  )
+})
+
 describe("an adaptive open time", () => {
   const adaptive = policy({ tripPolicy: TripPolicy.adaptive({ failures: 1 }), openDuration: "60 seconds" })
 

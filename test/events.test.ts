@@ -185,7 +185,7 @@ describe("an outage", () => {
       yield* skip
       yield* TestClock.adjust("500 millis")
       const open = yield* CircuitBreaker.state(key)
-      assert.deepStrictEqual(open._tag === "Open" && open.openFor, Duration.seconds(2))
+      assert.deepStrictEqual(open._tag === "Open" && [open.openedAt, open.openFor], [1000, Duration.seconds(2)])
       yield* up
       assert.deepStrictEqual((yield* of("circuit.skipped")).map((event) => event.open_ms), [1500])
       assert.deepStrictEqual((yield* of("circuit.closed")).map((event) => [event.open_ms, event.window_ms]), [

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as InterruptedProbe from "../examples/interrupted-probe.ts"
+import * as LanguageModelExample from "../examples/language-model.ts"
 import * as OneProbe from "../examples/one-probe.ts"
 import * as QuickStart from "../examples/quick-start.ts"
 import * as Retry from "../examples/retry.ts"
@@ -19,6 +20,16 @@ describe("examples", () => {
   it.live("retry: the third attempt answers", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* Retry.program, "hello")
+    }))
+
+  it.live("language-model: two failures, one call that is not asked, then an answer", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* LanguageModelExample.program, [
+        "the model failed",
+        "the model failed",
+        "not asked, and waited",
+        "hello"
+      ])
     }))
 
   it.effect("test-clock: opens on the fifth failure and probes at exactly 60 seconds", () =>

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { type Duration, Effect, Exit, Fiber, Layer } from "effect"
 import { CircuitBreaker, CircuitPolicy, CircuitStore, Outcome, TripPolicy } from "effect-resilience"
+import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 
 const up = (key: string) => Effect.exit(Effect.succeed("hello").pipe(CircuitBreaker.execute({ key })))
@@ -90,6 +91,18 @@ describe("a memory store forgets", () => {
       assert.deepStrictEqual(yield* known, ["a"])
       assert.isTrue(Exit.isFailure(yield* up("a")))
     }).pipe(Effect.provide(memory(tenMinutes))))
+
+  it.effect("no open circuit behind a gate that is still shut", () =>
+    Effect.gen(function*() {
+      const permit = yield* CircuitBreaker.acquire("a")
+      yield* says("a", Outcome.throttled("1 hour"))
+      yield* permit.settle(Outcome.failure("overloaded"))
+      assert.strictEqual(yield* tag("a"), "Open")
+      yield* TestClock.adjust("69 minutes")
+      assert.deepStrictEqual(yield* known, ["a"])
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* known, [])
+    }).pipe(Effect.scoped, Effect.provide(memory(tenMinutes))))
 
   it.effect("no circuit whose probe is running", () =>
     Effect.gen(function*() {
@@ -192,6 +205,22 @@ describe("a memory store that is full", () => {
       assert.strictEqual(yield* tag("new"), "Open")
       assert.deepStrictEqual(yield* known, ["new"])
     }).pipe(Effect.provide(memory({ maxCircuits: 1 }))))
+
+  it.effect("holds a new key open for an operator, or does not say that it did", () =>
+    Effect.gen(function*() {
+      yield* CircuitBreaker.forceOpen("kept")
+      yield* CircuitBreaker.forceOpen("new")
+      const recorded = yield* RecordedEvents.RecordedEvents
+      const told = (yield* recorded.of("circuit.forced")).map(({ key }) => key)
+      assert.deepStrictEqual(told, (yield* tag("new")) === "ForcedOpen" ? ["kept", "new"] : ["kept"])
+    }).pipe(
+      Effect.provide(
+        CircuitBreaker.layer().pipe(
+          Layer.provideMerge(RecordedEvents.layer),
+          Layer.provide(CircuitStore.layerMemoryWith({ maxCircuits: 1 }))
+        )
+      )
+    ))
 
   it.effect("makes room from what is idle before it drops what is not", () =>
     Effect.gen(function*() {

@@ -1,7 +1,7 @@
 /** A policy, checked and made ready for the closed path. */
 import { Cause, type Context, type Duration, Exit, Option, Schedule } from "effect"
 import type { Rules } from "../Circuit.ts"
-import { isCircuitBreakerError } from "../CircuitError.ts"
+import { find } from "../CircuitError.ts"
 import type { CircuitPolicy, Classify } from "../CircuitPolicy.ts"
 import * as Outcome from "../Outcome.ts"
 import * as TripPolicy from "../TripPolicy.ts"
@@ -48,8 +48,8 @@ export const compilePolicy = (policy: CircuitPolicy, context: Context.Context<ne
 
 const classifyExit: Classify = (exit) => {
   if (Exit.isSuccess(exit)) return Outcome.success
-  const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-  return isCircuitBreakerError(error) && error.isRejection ? Outcome.ignored("caller_error") : unknownFailure
+  const error = find(Option.getOrUndefined(Cause.findErrorOption(exit.cause)))
+  return error?.isRejection ? Outcome.ignored("caller_error") : unknownFailure
 }
 
 const unknownFailure = Outcome.failure("unknown")

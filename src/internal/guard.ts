@@ -136,7 +136,7 @@ export const contained = <A>({ circuit, clock, hub }: Call, classify: () => A, o
 }
 
 // What the types promise, but casts and JavaScript do not keep.
-const checked = (outcome: Outcome.Outcome): Outcome.Outcome => {
+export const checked = (outcome: Outcome.Outcome): Outcome.Outcome => {
   if (outcome._tag === "Success") return outcome
   if (!Object.hasOwn(results, outcome._tag)) throw new TypeError("classify returned something that is not an Outcome")
   const hint = "retryAfter" in outcome ? outcome.retryAfter : undefined
@@ -150,7 +150,7 @@ const checked = (outcome: Outcome.Outcome): Outcome.Outcome => {
 
 const knownKinds = new Set<string>(Outcome.kinds)
 
-const callerError = Outcome.ignored("caller_error")
+export const callerError = Outcome.ignored("caller_error")
 const cancelled = Outcome.ignored("cancelled")
 const timeout = Outcome.failure("timeout")
 

@@ -24,9 +24,9 @@ export class Registry {
     this.startAt(generation)
   }
 
-  use(key: string, policy: CompiledPolicy, clock: Clock.Clock, now: number): LocalCircuit {
+  use(key: string, policy: CompiledPolicy, clock: Clock.Clock, now: number, keep = false): LocalCircuit {
     let circuit = this.circuits.get(key)
-    if (circuit === undefined || circuit.isIdle(now, this.idleMillis)) circuit = this.make(key, policy, now)
+    if (circuit === undefined || circuit.isIdle(now, this.idleMillis)) circuit = this.make(key, policy, now, keep)
     else if (circuit.policy !== policy) circuit.share(policy, clock)
     circuit.seenAt = now
     return circuit
@@ -42,13 +42,13 @@ export class Registry {
     return [...this.circuits.values()]
   }
 
-  private make(key: string, policy: CompiledPolicy, now: number): LocalCircuit {
+  private make(key: string, policy: CompiledPolicy, now: number, keep: boolean): LocalCircuit {
     const former = this.circuits.get(key)
     if (former !== undefined) this.drop(former)
     if (now - this.sweptAt >= this.idleMillis / 2) this.sweep(now)
     const circuit = new LocalCircuit(key, policy, this.hub, this.fresh, this.pass)
     // With no room left the newcomer is used once and forgotten: better unguarded than an open circuit dropped.
-    if (this.circuits.size < this.maxCircuits || this.dropOne(now)) this.circuits.set(key, circuit)
+    if (this.circuits.size < this.maxCircuits || this.dropOne(now) || keep) this.circuits.set(key, circuit)
     return circuit
   }
 

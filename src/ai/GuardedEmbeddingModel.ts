@@ -1,0 +1,139 @@
+/**
+ * An `EmbeddingModel` behind a circuit: the same service, so nothing that uses it changes.
+ *
+ * One request to the provider is one call of the circuit. `embed` gathers concurrent callers into one request, so its
+ * outcome belongs to the request and not to a caller: one that is interrupted settles nothing for the others, and all
+ * of them get the failure or the rejection. What the breaker adds surfaces as an `AiError`, as for
+ * `GuardedLanguageModel`; `circuitErrorOf` and `isRejection` are the same.
+ *
+ * **Gotchas**
+ *
+ * - A request of `embed` that has begun runs on when all its callers are gone, as without a guard. Give the policy an
+ *   `attemptTimeout`, or a request that hangs keeps the slot of a probe until its lease ends.
+ * - The wrong number of vectors is not counted against the provider, by `effect/ai` it looks like a bad answer of a
+ *   model. Count it with a `classify` of your own.
+ *
+ * **Example** (Two callers, one request, one call of the circuit)
+ *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { EmbeddingModel } from "effect/ai"
+ * import { CircuitBreaker, CircuitStore } from "effect-resilience"
+ * import { GuardedEmbeddingModel } from "effect-resilience/ai"
+ *
+ * let requests = 0
+ * const Provider = Layer.effect(
+ *   EmbeddingModel.EmbeddingModel,
+ *   EmbeddingModel.make({
+ *     embedMany: ({ inputs }) =>
+ *       Effect.sync(() => {
+ *         requests++
+ *         return { results: inputs.map((input) => [input.length]), usage: { inputTokens: undefined } }
+ *       })
+ *   })
+ * )
+ *
+ * const Model = GuardedEmbeddingModel.layer({ key: "openai/text-embedding-3" }).pipe(
+ *   Layer.provide(Provider),
+ *   Layer.provide(CircuitBreaker.layer()),
+ *   Layer.provide(CircuitStore.layerMemory)
+ * )
+ *
+ * const program = Effect.gen(function*() {
+ *   const model = yield* EmbeddingModel.EmbeddingModel
+ *   const answers = yield* Effect.all([model.embed("one"), model.embed("three")], { concurrency: 2 })
+ *   return [answers.map(({ vector }) => vector[0]), requests]
+ * }).pipe(Effect.provide(Model))
+ *
+ * await Effect.runPromise(program) // => [[3, 5], 1]
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Effect, Layer, RequestResolver } from "effect"
+import { type AiError, EmbeddingModel } from "effect/ai"
+import { CircuitBreaker } from "../CircuitBreaker.ts"
+import { isCircuitBreakerError } from "../CircuitError.ts"
+import type { Classify } from "../CircuitPolicy.ts"
+import * as validation from "../internal/validation.ts"
+import * as LlmOutcome from "../LlmOutcome.ts"
+import { toAiError } from "./GuardedLanguageModel.ts"
+
+export { circuitErrorOf, isRejection } from "./GuardedLanguageModel.ts"
+
+/**
+ * - `key`: the circuit of this model, such as provider, model and region.
+ * - `classify`: what a request says about the provider. Default: `LlmOutcome.classify`, whatever the policy of the
+ *   breaker says.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly key: string
+  readonly classify?: Classify | undefined
+}
+
+/**
+ * Guards the model it is provided with: `GuardedEmbeddingModel.layer({ key }).pipe(Layer.provide(model))`. Dies with
+ * `InvalidOptions` for an option that breaks its rule.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (
+  options: Options
+): Layer.Layer<EmbeddingModel.EmbeddingModel, never, EmbeddingModel.EmbeddingModel | CircuitBreaker> =>
+  Layer.effect(
+    EmbeddingModel.EmbeddingModel,
+    Effect.flatMap(EmbeddingModel.EmbeddingModel, (model) => guard(model, options))
+  )
+
+/**
+ * Guards one model, for who has several and gives each its circuit.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const guard = (
+  model: EmbeddingModel.EmbeddingModel,
+  { classify = LlmOutcome.classify, key }: Options
+): Effect.Effect<EmbeddingModel.EmbeddingModel, never, CircuitBreaker> =>
+  CircuitBreaker.useSync((breaker) => {
+    validation.key(key)
+
+    const call = <A, R>(method: string, self: Effect.Effect<A, AiError.AiError, R>) =>
+      Effect.mapError(
+        breaker.execute(self, { key, classify }),
+        (error) => isCircuitBreakerError(error) ? toAiError(error, "GuardedEmbeddingModel", method) : error
+      )
+
+    const resolver = RequestResolver.makeWith<EmbeddingModel.EmbeddingRequest>({
+      ...model.resolver,
+      batchKey: model.resolver.batchKey,
+      collectWhile: model.resolver.collectWhile,
+      runAll: ([first, ...others], batchKey) => {
+        // The callers get their vectors once the circuit knows: who calls again finds it as it is.
+        const answers: Array<() => void> = []
+        const held = (entry: typeof first): typeof first => ({
+          ...entry,
+          completeUnsafe: (exit) => answers.push(() => entry.completeUnsafe(exit))
+        })
+        return Effect.ensuring(
+          call("embed", model.resolver.runAll([held(first), ...others.map(held)], batchKey)),
+          Effect.sync(() => answers.forEach((answer) => answer()))
+        )
+      }
+    })
+
+    return EmbeddingModel.EmbeddingModel.of({
+      [EmbeddingModel.TypeId]: EmbeddingModel.TypeId,
+      resolver,
+      embed: (input) =>
+        Effect.request(new EmbeddingModel.EmbeddingRequest({ input }), resolver).pipe(
+          Effect.withSpan("EmbeddingModel.embed")
+        ),
+      // Nothing to embed is no request.
+      embedMany: (input) => input.length === 0 ? model.embedMany(input) : call("embedMany", model.embedMany(input))
+    })
+  })

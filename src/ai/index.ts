@@ -1,0 +1,7 @@
+/**
+ * The models of `effect/ai` behind circuits.
+ *
+ * @since 0.1.0
+ */
+export * as GuardedEmbeddingModel from "./GuardedEmbeddingModel.ts"
+export * as GuardedLanguageModel from "./GuardedLanguageModel.ts"
