@@ -60,7 +60,7 @@ export const policy = (prefix = "CIRCUIT"): Config.Config<CircuitPolicy> =>
               failures === undefined ? rest : { ...rest, tripPolicy: TripPolicy.consecutive(failures) }
             )
           case "consecutive":
-            return Effect.succeed({ ...rest, tripPolicy: TripPolicy.consecutive(failures ?? 5) })
+            return Effect.succeed({ ...rest, tripPolicy: TripPolicy.consecutive(failures ?? 3) })
           case "adaptive":
             return Effect.succeed({ ...rest, tripPolicy: TripPolicy.adaptive({ failures }) })
           case "failure_rate":

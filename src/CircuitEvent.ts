@@ -186,8 +186,8 @@ export const Disabled = circuit("circuit.disabled", {
 export const Enabled = circuit("circuit.enabled", { ...transition, ...operator })
 
 /**
- * A classifier threw. The call kept its result and counted as ignored. `failures` is the number of times so far, and
- * the event comes at its powers of two. `error` is the name of what was thrown, never its text.
+ * A classifier threw. The call kept its result and counted as ignored. `failures` counts such faults so far,
+ * of all keys, and the event comes at its powers of two. `error` is the name of what was thrown, never its text.
  *
  * @category events
  * @since 0.1.0

@@ -13,7 +13,7 @@ import { type TripPolicy } from "./TripPolicy.ts"
 /**
  * Every field has a default.
  *
- * - `tripPolicy`: when a closed circuit opens. Default: the fifth failure in a row.
+ * - `tripPolicy`: when a closed circuit opens. Default: the third failure in a row.
  * - `openDuration`: how long it stays open. A `Schedule` gives the n-th opening in a row its n-th delay (its last one
  *   when it ends, its hundredth after a hundred); the count starts again once the circuit has stayed closed as long
  *   as it was last open. Default: 60 seconds.

@@ -111,7 +111,7 @@ describe("LlmRetry.policy", () => {
       const state = yield* CircuitBreaker.state("model")
       assert(state._tag === "Closed")
       assert.strictEqual(state.consecutiveFailures, 3)
-    }).pipe(Effect.provide(llm())))
+    }).pipe(Effect.provide(llm({ tripPolicy: TripPolicy.consecutive(4) }))))
 
   it.effect("I40: the backoff doubles up to its cap, and full jitter never exceeds it", () =>
     Effect.gen(function*() {

@@ -305,7 +305,7 @@ describe("layerConfig", () => {
 
   it.effect.each<[string, string, CircuitPolicy.CircuitPolicy]>([
     ["CIRCUIT_FAILURES", "3", { tripPolicy: TripPolicy.consecutive(3) }],
-    ["CIRCUIT_TRIP_POLICY", "consecutive", { tripPolicy: TripPolicy.consecutive(5) }],
+    ["CIRCUIT_TRIP_POLICY", "consecutive", { tripPolicy: TripPolicy.consecutive(3) }],
     ["CIRCUIT_TRIP_POLICY", "adaptive", { tripPolicy: TripPolicy.adaptive() }],
     ["CIRCUIT_OPEN_DURATION", "10 seconds", { openDuration: Duration.seconds(10) }],
     ["CIRCUIT_MAX_OPEN_DURATION", "2 hours", { maxOpenDuration: Duration.hours(2) }],
@@ -350,7 +350,7 @@ describe("layerConfig", () => {
   it.effect("what is absent keeps its default", () =>
     Effect.gen(function*() {
       yield* Effect.flip(Effect.fail("503").pipe(CircuitBreaker.execute({ key: "model" })))
-      assert.deepInclude(yield* CircuitBreaker.state("model"), { _tag: "Closed", failureThreshold: 5 })
+      assert.deepInclude(yield* CircuitBreaker.state("model"), { _tag: "Closed", failureThreshold: 3 })
     }).pipe(Effect.provide(layerOf({}))))
 
   it.effect("what is set takes the place of the program's default, and nothing else does", () =>

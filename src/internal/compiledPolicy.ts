@@ -23,7 +23,7 @@ export interface CompiledPolicy {
 }
 
 export const compilePolicy = (policy: CircuitPolicy, context: Context.Context<never>): CompiledPolicy => {
-  const criteria = tripCriteria(policy.tripPolicy ?? TripPolicy.consecutive(5), "tripPolicy")
+  const criteria = tripCriteria(policy.tripPolicy ?? TripPolicy.consecutive(3), "tripPolicy")
   const rules: Rules = {
     probes: positiveInt("probes", policy.probes ?? 1),
     successesToClose: positiveInt("successesToClose", policy.successesToClose ?? 1),

@@ -121,7 +121,7 @@ export const contained = <A>({ circuit, clock, hub }: Call, classify: () => A, o
   try {
     return classify()
   } catch (error) {
-    const failures = hub.counted(`classify ${circuit.key}`)
+    const failures = hub.counted("classify")
     if (failures !== undefined && hub.listening) {
       hub.announce({
         event: "classify.failed",

@@ -31,7 +31,7 @@ export class Hub {
   }
 
   private set(observers: ReadonlyArray<CircuitObserver>): void {
-    const ofCalls = (list: ReadonlyArray<CircuitObserver>) => list.filter(({ onCall }) => onCall !== undefined).length
+    const ofCalls = (list: ReadonlyArray<CircuitObserver>) => new Set(list.filter(({ onCall }) => onCall)).size
     if (ofCalls(observers) !== ofCalls(this.observers)) this.version++
     this.observers = observers
     this.listening = observers.some(({ onEvent }) => onEvent !== undefined)
