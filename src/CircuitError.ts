@@ -29,6 +29,8 @@ export const CircuitOpen = Schema.TaggedStruct("CircuitOpen", {
 })
 
 /**
+ * What a rejection by an open circuit tells.
+ *
  * @category reasons
  * @since 0.1.0
  */
@@ -47,6 +49,8 @@ export const CircuitHalfOpen = Schema.TaggedStruct("CircuitHalfOpen", {
 })
 
 /**
+ * What a rejection by a half-open or ramping circuit tells.
+ *
  * @category reasons
  * @since 0.1.0
  */
@@ -64,6 +68,8 @@ export const CircuitThrottled = Schema.TaggedStruct("CircuitThrottled", {
 })
 
 /**
+ * What a rejection by a shut gate tells.
+ *
  * @category reasons
  * @since 0.1.0
  */
@@ -84,6 +90,8 @@ export const CircuitForcedOpen = Schema.TaggedStruct("CircuitForcedOpen", {
 })
 
 /**
+ * What a rejection by a circuit that an operator holds open tells.
+ *
  * @category reasons
  * @since 0.1.0
  */
@@ -102,6 +110,8 @@ export const AttemptTimedOut = Schema.TaggedStruct("AttemptTimedOut", {
 })
 
 /**
+ * Which limit cut the call off.
+ *
  * @category reasons
  * @since 0.1.0
  */
@@ -117,6 +127,8 @@ export type AttemptTimedOut = typeof AttemptTimedOut.Type
 export const StreamCut = Schema.TaggedStruct("StreamCut", { key: Schema.String })
 
 /**
+ * Which circuit's stream was cut short.
+ *
  * @category reasons
  * @since 0.1.0
  */
@@ -131,6 +143,8 @@ export type StreamCut = typeof StreamCut.Type
 export type Rejection = CircuitOpen | CircuitHalfOpen | CircuitThrottled | CircuitForcedOpen
 
 /**
+ * Every way in which a breaker makes a call fail, told apart by `_tag`.
+ *
  * @category reasons
  * @since 0.1.0
  */
@@ -144,6 +158,8 @@ export const Reason = Schema.Union([
 ])
 
 /**
+ * Every way in which a breaker makes a call fail, told apart by `_tag`.
+ *
  * @category reasons
  * @since 0.1.0
  */
@@ -190,6 +206,8 @@ export class CircuitBreakerError extends Schema.TaggedError<CircuitBreakerError>
 }
 
 /**
+ * Whether a value is the error of a breaker, by its tag.
+ *
  * @category guards
  * @since 0.1.0
  */

@@ -253,6 +253,8 @@ export const CircuitEvent = Schema.Union([
 ])
 
 /**
+ * Every event, told apart by `event`.
+ *
  * @category models
  * @since 0.1.0
  */

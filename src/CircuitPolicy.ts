@@ -46,6 +46,8 @@ export interface CircuitPolicy {
 }
 
 /**
+ * Says what the exit of a call says about its dependency.
+ *
  * @category models
  * @since 0.1.0
  */

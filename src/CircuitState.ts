@@ -96,6 +96,8 @@ export interface Disabled extends Common {
 }
 
 /**
+ * What can be read of one circuit, told apart by `_tag`.
+ *
  * @category models
  * @since 0.1.0
  */

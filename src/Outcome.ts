@@ -105,18 +105,24 @@ export interface OpenNow {
 }
 
 /**
+ * What one call said about its dependency, told apart by `_tag`.
+ *
  * @category models
  * @since 0.1.0
  */
 export type Outcome = Success | Failure | Ignored | Throttled | OpenNow
 
 /**
+ * The dependency served the call.
+ *
  * @category constructors
  * @since 0.1.0
  */
 export const success: Outcome = { _tag: "Success" }
 
 /**
+ * The dependency failed the call, and may have asked for a wait.
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -127,12 +133,16 @@ export const failure = (kind: Kind, retryAfter?: Duration.Input | undefined): Ou
 })
 
 /**
+ * The call says nothing about the dependency's health.
+ *
  * @category constructors
  * @since 0.1.0
  */
 export const ignored = (kind: Kind): Outcome => ({ _tag: "Ignored", kind })
 
 /**
+ * The dependency asked everybody to wait for `retryAfter`.
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -143,6 +153,8 @@ export const throttled = (retryAfter: Duration.Input, kind: Kind = "rate_limited
 })
 
 /**
+ * Further calls are pointless, for `retryAfter` at least if it is given.
+ *
  * @category constructors
  * @since 0.1.0
  */

@@ -34,30 +34,40 @@ export type StreamSignal =
 export type ClassifyPart<in A> = (part: A) => StreamSignal
 
 /**
+ * Proof of life without progress.
+ *
  * @category constructors
  * @since 0.1.0
  */
 export const alive: StreamSignal = { _tag: "Alive" }
 
 /**
+ * A piece of the answer.
+ *
  * @category constructors
  * @since 0.1.0
  */
 export const content: StreamSignal = { _tag: "Content" }
 
 /**
+ * What follows, until the next part, is not the provider's doing.
+ *
  * @category constructors
  * @since 0.1.0
  */
 export const waiting: StreamSignal = { _tag: "Waiting" }
 
 /**
+ * The answer is complete, and this is what it says about the provider.
+ *
  * @category constructors
  * @since 0.1.0
  */
 export const finish = (outcome: Outcome): StreamSignal => ({ _tag: "Finish", outcome })
 
 /**
+ * The provider reports its failure, and this is what it means.
+ *
  * @category constructors
  * @since 0.1.0
  */

@@ -18,6 +18,8 @@ import { type Duration } from "effect"
 export type Window = number | Duration.Input
 
 /**
+ * Made by `consecutive`.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -27,6 +29,8 @@ export interface Consecutive {
 }
 
 /**
+ * Made by `failureRate`. `threshold` is a fraction.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -38,6 +42,8 @@ export interface FailureRate {
 }
 
 /**
+ * Made by `slowCallRate`. `threshold` is a fraction.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -50,6 +56,8 @@ export interface SlowCallRate {
 }
 
 /**
+ * Made by `adaptive`. Rates and weights are fractions.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -70,6 +78,8 @@ export interface Adaptive {
 }
 
 /**
+ * Made by `anyOf`.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -79,6 +89,8 @@ export interface AnyOf {
 }
 
 /**
+ * When a closed circuit opens, told apart by `_tag`.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -26,6 +26,21 @@ describe("doc comments", () => {
     })
   }
 
+  it("say something about every export", () => {
+    const silent = modules
+      .filter((path) => !path.startsWith("internal/") && !path.endsWith("index.ts"))
+      .flatMap((path) => {
+        const source = read(`src/${path}`)
+        return Array.from(source.matchAll(/^export (?:const|type|interface|class) (\w+)/gm))
+          .filter(({ index }) => {
+            const comment = /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*$/.exec(source.slice(0, index))?.[1] ?? ""
+            return !comment.split("\n").some((line) => /^\s*\* [^@\s]/.test(line))
+          })
+          .map(([, name]) => `${path}: ${name}`)
+      })
+    assert.deepStrictEqual(silent, [])
+  })
+
   it("hold examples at all", () => {
     assert.isAbove(readdirSync(generated).length, 4)
   })

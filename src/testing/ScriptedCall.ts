@@ -29,6 +29,8 @@ export interface ScriptedCall<A, E> {
 }
 
 /**
+ * A step that succeeds, at once or after a time.
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -39,6 +41,8 @@ export const succeeds = <A>(value: A, after: Duration.Input = 0): Step<A, never>
 })
 
 /**
+ * A step that fails, at once or after a time.
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -49,6 +53,8 @@ export const fails = <E>(error: E, after: Duration.Input = 0): Step<never, E> =>
 })
 
 /**
+ * A step that dies of a defect, at once or after a time.
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -59,6 +65,8 @@ export const dies = (defect: unknown, after: Duration.Input = 0): Step<never, ne
 })
 
 /**
+ * A step that never ends.
+ *
  * @category constructors
  * @since 0.1.0
  */
