@@ -13,18 +13,24 @@
  *   such as `invalid_request_error` counts only without a status.
  * - A typed error that nothing is known about is a `Failure` of kind `unknown`: who guards a call with a breaker
  *   expects its errors to count. A defect that nothing is known about is a mistake in the caller's code and `Ignored`.
- * - A success is `Success`, whatever the value, unless it is an HTTP response with a status of 400 or more.
+ * - A success is `Success`, whatever the value, with two exceptions: an HTTP response with a status of 400 or more, of
+ *   Effect's client or of `fetch`, and an object with an `error` in it that the table knows, as some providers put it
+ *   into the body of a 200. `classifyBody` asks more of a value.
+ * - What the model wrote is not the provider's doing: parse it outside of the guarded call. A `SyntaxError` in it
+ *   counts as an answer that is no JSON.
+ * - A client that is told to stop by its own `AbortController` ends a stream as if it were complete. Stop a stream by
+ *   interruption, or by taking no more of it.
  *
  * @since 0.1.0
  */
 import { Clock, Duration, Exit, Fiber } from "effect"
 import { type Classify } from "./CircuitPolicy.ts"
 import { type ByHint, matches, type Row } from "./internal/llmRow.ts"
-import { read, type Signals } from "./internal/llmSignals.ts"
+import { isSuspect, nothing, read, readAnswer, type Signals } from "./internal/llmSignals.ts"
 import * as Table from "./internal/llmTable.ts"
-import { property } from "./internal/untrusted.ts"
 import { invalid, millis } from "./internal/validation.ts"
 import * as Outcome from "./Outcome.ts"
+import * as RetryHint from "./RetryHint.ts"
 
 export type { ByHint, Match, Row, Verdict } from "./internal/llmRow.ts"
 export type { Signals } from "./internal/llmSignals.ts"
@@ -42,12 +48,14 @@ export const table: ReadonlyArray<Row> = Table.table
  *   (`Throttled`). A longer one opens the circuit. Default: 120 seconds.
  * - `rows`: changes to the table. One with the `id` of a row replaces the fields it gives, in place; others are new
  *   rows and tried first, in the given order.
+ * - `body`: the value of a successful call is the body of the provider's answer: see `classifyBody`. Default: false.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   readonly retryAfterThreshold?: Duration.Input | undefined
+  readonly body?: boolean | undefined
   readonly rows?: ReadonlyArray<Row | (Partial<Row> & { readonly id: string })> | undefined
 }
 
@@ -88,7 +96,7 @@ export interface Explanation {
  */
 export const make = (options?: Options): Classify => {
   const rules = rulesOf(options)
-  return (exit) => isPlainSuccess(exit) ? Outcome.success : judge(exit, rules).outcome
+  return (exit) => isPlainSuccess(exit, rules) ? Outcome.success : judge(exit, rules).outcome
 }
 
 /**
@@ -97,7 +105,32 @@ export const make = (options?: Options): Classify => {
  * @category classifiers
  * @since 0.1.0
  */
-export const classify: Classify = (exit) => isPlainSuccess(exit) ? Outcome.success : judge(exit, defaults).outcome
+export const classify: Classify = (exit) =>
+  isPlainSuccess(exit, defaults) ? Outcome.success : judge(exit, defaults).outcome
+
+/**
+ * Judges as `classify` does, for calls whose value is the body of the provider's answer: what the official clients
+ * return, or the JSON that was read from a response. A value that is no such answer is a `Failure` of kind
+ * `malformed_response`: a page of HTML, nothing at all, a completion without a choice. An answer that the provider
+ * refused to give is `Ignored` with kind `content_policy`. Only the outer members are looked at.
+ *
+ * **Example** (The proxy says 200)
+ *
+ * ```ts
+ * import { LlmOutcome } from "effect-resilience"
+ * import { Exit } from "effect"
+ *
+ * const page = Exit.succeed("<html>Bad gateway</html>")
+ *
+ * LlmOutcome.classify(page)._tag // => "Success"
+ * LlmOutcome.classifyBody(page)._tag // => "Failure"
+ * LlmOutcome.classifyBody(Exit.succeed({ choices: [{ message: { content: "hi" } }] }))._tag // => "Success"
+ * ```
+ *
+ * @category classifiers
+ * @since 0.1.0
+ */
+export const classifyBody: Classify = (exit) => judge(exit, bodies).outcome
 
 /**
  * Judges an error as `classify` judges an exit that failed with it.
@@ -132,19 +165,23 @@ export const fromError = (error: unknown): Outcome.Outcome => decide(signalsOf("
  * @category classifiers
  * @since 0.1.0
  */
-export const explain = (exit: Exit.Exit<unknown, unknown>, options?: Options): Explanation =>
-  isPlainSuccess(exit)
+export const explain = (exit: Exit.Exit<unknown, unknown>, options?: Options): Explanation => {
+  const rules = options === undefined ? defaults : rulesOf(options)
+  return isPlainSuccess(exit, rules)
     ? { row: "success", outcome: Outcome.success, signals: nothing }
-    : judge(exit, options === undefined ? defaults : rulesOf(options))
+    : judge(exit, rules)
+}
 
 interface Rules {
   readonly rows: ReadonlyArray<Row>
   readonly thresholdMillis: number
+  readonly body: boolean
 }
 
 const rulesOf = (options: Options | undefined): Rules => ({
   rows: merge(options?.rows ?? []),
-  thresholdMillis: millis("retryAfterThreshold", options?.retryAfterThreshold ?? "120 seconds", 0)
+  thresholdMillis: millis("retryAfterThreshold", options?.retryAfterThreshold ?? "120 seconds", 0),
+  body: options?.body ?? false
 })
 
 const merge = (changes: NonNullable<Options["rows"]>): ReadonlyArray<Row> => {
@@ -162,19 +199,13 @@ const complete = (row: Partial<Row> & { readonly id: string }): Row => {
     : { id, match, kind, outcome }
 }
 
-const responseTypeId = "~effect/http/HttpClientResponse"
-
-// On the path of every healthy call: no more than one look at the value.
-const isPlainSuccess = (exit: Exit.Exit<unknown, unknown>): boolean => {
-  if (exit._tag === "Failure") return false
-  const { value } = exit
-  if (typeof value !== "object" || value === null || property(value, responseTypeId) === undefined) return true
-  const status = property(value, "status")
-  return typeof status !== "number" || status < 400
-}
+// On the path of every healthy call: no more than a look at the value.
+const isPlainSuccess = (exit: Exit.Exit<unknown, unknown>, rules: Rules): boolean =>
+  exit._tag === "Success" && !rules.body &&
+  (typeof exit.value !== "object" || exit.value === null || !isSuspect(exit.value))
 
 const judge = (exit: Exit.Exit<unknown, unknown>, rules: Rules): Explanation => {
-  if (Exit.isSuccess(exit)) return decide(signalsOf("value", exit.value), rules)
+  if (Exit.isSuccess(exit)) return decide(readAnswer(exit.value, wallMillis(), rules.body), rules)
   const { reasons } = exit.cause
   const judged = [
     ...reasons.flatMap((reason) => reason._tag === "Fail" ? [signalsOf("error", reason.error)] : []),
@@ -190,7 +221,18 @@ const leftovers = new Set(["defect", "unrecognised"])
 
 const decide = (signals: Signals, rules: Rules): Explanation => {
   const row = rules.rows.find((row) => matches(row.match, signals)) ?? Table.unrecognised
-  return { row: row.id, outcome: outcomeOf(row, signals.retryAfter, rules), signals }
+  const retryAfter = signals.retryAfter ?? told(row, signals)
+  return { row: row.id, outcome: outcomeOf(row, retryAfter, rules), signals: { ...signals, retryAfter } }
+}
+
+// In words, and only of who limits a rate: a message can quote the request.
+const told = ({ outcome }: Row, { messages }: Signals): Duration.Duration | undefined => {
+  if (typeof outcome === "string") return undefined
+  for (const message of messages) {
+    const wait = RetryHint.parseMessage(message)
+    if (wait !== undefined) return wait
+  }
+  return undefined
 }
 
 const outcomeOf = (row: Row, hint: Duration.Duration | undefined, rules: Rules): Outcome.Outcome => {
@@ -212,13 +254,11 @@ const outcomeOf = (row: Row, hint: Duration.Duration | undefined, rules: Rules):
 const lengthOf = (hint: Duration.Duration | undefined, rules: Rules): keyof ByHint =>
   hint === undefined ? "none" : Duration.toMillis(hint) <= rules.thresholdMillis ? "short" : "long"
 
-// Dates in headers are wall-clock times, and in a test that is the time of its clock.
-const signalsOf = (origin: Signals["origin"], source: unknown): Signals =>
-  read(
-    origin,
-    source,
-    (Fiber.getCurrent()?.getRef(Clock.Clock) ?? Clock.Clock.defaultValue()).currentTimeMillisUnsafe()
-  )
+const signalsOf = (origin: Signals["origin"], source: unknown): Signals => read(origin, source, wallMillis())
 
-const nothing: Signals = { origin: "value", status: undefined, codes: [], messages: [], retryAfter: undefined }
+// Dates in headers are wall-clock times, and in a test that is the time of its clock.
+const wallMillis = (): number =>
+  (Fiber.getCurrent()?.getRef(Clock.Clock) ?? Clock.Clock.defaultValue()).currentTimeMillisUnsafe()
+
 const defaults = rulesOf(undefined)
+const bodies = rulesOf({ body: true })

@@ -168,6 +168,42 @@ export const parse = (text: string, nowMillis: number): Duration.Duration | unde
     parseHttpDate(text, nowMillis) ??
     parseTimestamp(text, nowMillis)
 
+const prose =
+  /\b(?:try again|retry|wait)(?: in| after| for)? (?:about )?(?:([\d.]+)[ ]?(millisecond|second|minute|hour)s?\b|(\d[\d.hmnsuµμ]{1,40}))/i
+
+const wordMillis: Readonly<Record<string, number>> = {
+  millisecond: 1,
+  second: 1000,
+  minute: 60_000,
+  hour: 3_600_000
+}
+
+/**
+ * A wait in words, as in `Please try again in 1.5s.` or `Please retry after 26 seconds.` Only the first 1,024
+ * characters are read. Only for messages of who is known to ask for a wait: a message can quote anything.
+ *
+ * **Example** (Words)
+ *
+ * ```ts
+ * import { RetryHint } from "effect-resilience"
+ * import { Duration } from "effect"
+ *
+ * RetryHint.parseMessage("Rate limit reached. Please try again in 6m0s.") // => Duration.minutes(6)
+ * RetryHint.parseMessage("Please retry after 26 seconds.") // => Duration.seconds(26)
+ * RetryHint.parseMessage("Please try again later.") // => undefined
+ * ```
+ *
+ * @category parsers
+ * @since 0.1.0
+ */
+export const parseMessage = (text: string): Duration.Duration | undefined => {
+  const [, amount = "", unit = "", units = ""] = prose.exec(text.slice(0, 1024)) ?? []
+  const number = decimal(amount.replace(/\.+$/, ""))
+  return number === undefined
+    ? parseDuration(units.replace(/\.+$/, ""))
+    : fromMillis(number * (wordMillis[unit.toLowerCase()] ?? Number.NaN))
+}
+
 /**
  * The wait that response headers ask for. `headers` can be Effect's `Headers`, a WHATWG `Headers` (or anything with
  * `get`), a `Map`, or a record in any case with texts, numbers or lists of them.

@@ -61,6 +61,7 @@ describe("LlmOutcome.table", () => {
     ["status/413", { status: 413 }],
     ["status/424", { status: 424 }],
     ["status/429", { status: 429 }],
+    ["status/498", { status: 498 }],
     ["status/499", { status: 499 }],
     ["status/overloaded", { status: 529 }],
     ["status/5xx", { status: 500 }],
@@ -68,7 +69,12 @@ describe("LlmOutcome.table", () => {
     ["network/fetch-failed", new TypeError("fetch failed")],
     ["network/fetch-failed", new TypeError("Failed to fetch")],
     ["network/fetch-failed", new TypeError("NetworkError when attempting to fetch resource.")],
-    ["network/fetch-failed", new TypeError("terminated")],
+    ["network/cut", new TypeError("terminated")],
+    ["network/cut-node", Object.assign(new Error("aborted"), { code: "ECONNRESET" })],
+    ["network/timeout-message", new Error("Request timed out.")],
+    ["client/cancelled-message", new Error("Request was aborted.")],
+    ["network/wrong-shape", new TypeError("Cannot read properties of undefined (reading '0')")],
+    ["network/wrong-shape", new TypeError("Cannot use 'in' operator to search for 'object' in <html>")],
     ["network/malformed", { code: "HPE_INVALID_CONSTANT" }],
     ["code/quota", { error: { details: [{ violations: [{ quotaId: "GenerateRequestsPerDayPerProject" }] }] } }],
     ["network/connection", { code: "ERR_TLS_CERT_ALTNAME_INVALID" }],
@@ -93,7 +99,7 @@ describe("LlmOutcome.table", () => {
   })
 
   it("has an example or a code for every row, and tests below for what has neither", () => {
-    const proven = new Set(["interruption", "defect", ...examples.map(([row]) => row)])
+    const proven = new Set(["interruption", "defect", "value", ...examples.map(([row]) => row)])
     for (const { id, match } of LlmOutcome.table) {
       assert.isTrue(proven.has(id) || match.code?.some((code) => typeof code === "string"), id)
     }
@@ -103,7 +109,7 @@ describe("LlmOutcome.table", () => {
 describe("LlmOutcome.classify: HTTP statuses", () => {
   const expected: ReadonlyArray<readonly [string, ReadonlyArray<number>]> = [
     ["Failure server_error", [424, 500, 501, 502, 504, 520, 521, 522, 523, 524, 599]],
-    ["Failure overloaded", [503, 529]],
+    ["Failure overloaded", [498, 503, 529]],
     ["Failure timeout", [408]],
     ["Failure rate_limited", [429]],
     ["OpenNow quota_exhausted", [402]],
@@ -554,6 +560,172 @@ describe("LlmOutcome.classify: AiError", () => {
   })
 })
 
+describe("LlmOutcome.classify: waits in words", () => {
+  it("count for who limits a rate", () => {
+    const message = "Rate limit reached for gpt-5. Please try again in 1m2.5s."
+    assert.strictEqual(judge({ status: 429, message }), "Throttled rate_limited 62500")
+    assert.strictEqual(judge({ error: { code: "rate_limit_exceeded", message } }), "Throttled rate_limited 62500")
+    const long = "Please retry after 10 minutes."
+    assert.strictEqual(judge({ status: 429, message: long }), "OpenNow rate_limited 600000")
+  })
+
+  it("count for nobody else: a message can quote the request", () => {
+    const message = "Please try again in 20s."
+    assert.strictEqual(judge({ status: 500, message }), "Failure server_error")
+    assert.strictEqual(judge({ status: 503, message }), "Failure overloaded")
+    assert.strictEqual(judge({ status: 429, code: "insufficient_quota", message }), "OpenNow quota_exhausted")
+  })
+
+  it("count for less than a header", () => {
+    const error = { status: 429, headers: { "retry-after": "3" }, message: "Please try again in 20s." }
+    assert.strictEqual(judge(error), "Throttled rate_limited 3000")
+    assert.strictEqual(LlmOutcome.explain(Exit.fail({ status: 429, message: "wait 20s" })).row, "status/429")
+  })
+
+  it("show in the explanation", () => {
+    const { signals } = LlmOutcome.explain(Exit.fail({ status: 429, message: "Please try again in 20s." }))
+    assert.deepStrictEqual(signals.retryAfter, Duration.seconds(20))
+  })
+})
+
+describe("LlmOutcome.classify: values", () => {
+  const value = (value: unknown) => short(LlmOutcome.classify(Exit.succeed(value)))
+  const row = (value: unknown) => LlmOutcome.explain(Exit.succeed(value)).row
+
+  it("an error inside of a 200 is judged by its code", () => {
+    assert.strictEqual(value({ error: { code: 502, message: "Provider returned error" } }), "Failure server_error")
+    assert.strictEqual(value({ error: { code: 429 } }), "Failure rate_limited")
+    assert.strictEqual(value({ type: "error", error: { type: "overloaded_error" } }), "Failure overloaded")
+    assert.strictEqual(
+      value({ object: "response", status: "failed", error: { code: "server_error" } }),
+      "Failure server_error"
+    )
+    const wrapped = {
+      error: { code: 429, metadata: { raw: JSON.stringify({ error: { code: "insufficient_quota" } }) } }
+    }
+    assert.strictEqual(value(wrapped), "OpenNow quota_exhausted")
+  })
+
+  it("an error that nothing is known about is the caller's business", () => {
+    for (const error of [new Error("no such city"), { code: "PGRST116" }, { reason: "none" }, {}]) {
+      assert.strictEqual(value({ data: null, error }), "Success")
+      assert.strictEqual(row({ data: null, error }), "value")
+    }
+    for (const error of [null, undefined, "boom", 500]) assert.strictEqual(row({ error }), "success")
+  })
+
+  it("what an answer quotes of its request does not count", () => {
+    const metadata = { status: "402", code: "insufficient_quota", reason: "rate_limit_exceeded" }
+    const answer = { object: "response", status: "failed", metadata, instructions: metadata, error: null }
+    assert.strictEqual(value(answer), "Success")
+    assert.strictEqual(value({ ...answer, error: { message: "It did not work." } }), "Success")
+    assert.strictEqual(judge(answer), "Failure server_error")
+    assert.strictEqual(judge({ type: "response.failed", response: answer }), "Failure server_error")
+  })
+
+  it("a response of fetch is judged by its status and headers", () => {
+    const headers = { "retry-after": "4" }
+    assert.strictEqual(value(new Response("{}", { status: 429, headers })), "Throttled rate_limited 4000")
+    assert.strictEqual(value(new Response("{}", { status: 529 })), "Failure overloaded")
+    assert.strictEqual(value(new Response("{}", { status: 200 })), "Success")
+    assert.strictEqual(row(new Response("{}", { status: 200 })), "success")
+    assert.strictEqual(value({ status: 500, ok: false }), "Success")
+  })
+})
+
+describe("LlmOutcome.classifyBody", () => {
+  const body = (value: unknown) => short(LlmOutcome.classifyBody(Exit.succeed(value)))
+
+  it.each<[string, unknown]>([
+    ["a chat completion", { choices: [{ message: { content: "hi" }, finish_reason: "stop" }] }],
+    ["a tool call", { choices: [{ message: { content: null, tool_calls: [{}] }, finish_reason: "tool_calls" }] }],
+    ["a response", { object: "response", status: "completed", error: null, output: [{}] }],
+    ["a response that was cut short by its limit", {
+      object: "response",
+      status: "incomplete",
+      incomplete_details: { reason: "max_output_tokens" },
+      output: []
+    }],
+    ["a message", { type: "message", content: [{ type: "text", text: "hi" }], stop_reason: "end_turn" }],
+    ["a message without content", { type: "message", content: [], stop_reason: "end_turn" }],
+    ["Gemini's candidates", { candidates: [{ content: {}, finishReason: "STOP" }] }],
+    ["Bedrock's output", { output: { message: {} }, stopReason: "end_turn" }],
+    ["embeddings", { object: "list", data: [{ embedding: [0.1] }] }],
+    ["Ollama's message", { message: { role: "assistant", content: "hi" }, done: true }],
+    ["a JSON text", JSON.stringify({ choices: [{ message: { content: "hi" } }] })],
+    ["a JSON text too long to be parsed", `{"choices":[{"message":{"content":"${"x".repeat(70_000)}"}}]}`],
+    ["a response of Effect's client", response(200)],
+    ["a response of fetch", new Response("")]
+  ])("%s is an answer", (_, value) => {
+    assert.strictEqual(body(value), "Success")
+  })
+
+  it.each<[string, unknown]>([
+    ["a page of HTML", "<!DOCTYPE html><html></html>"],
+    ["half a JSON text", "{\"choices\":[{\"mess"],
+    ["an empty text", ""],
+    ["nothing", undefined],
+    ["null", null],
+    ["a number", 200],
+    ["an empty object", {}],
+    ["a list", []],
+    ["another object", { ok: true }],
+    ["no choice", { object: "chat.completion", choices: [] }],
+    ["no candidate", { candidates: [] }],
+    ["an error in words", { error: "model not found" }],
+    ["an error without a code", { error: { message: "It did not work." } }]
+  ])("%s is none", (_, value) => {
+    assert.strictEqual(body(value), "Failure malformed_response")
+    assert.strictEqual(value === undefined ? "Success" : short(LlmOutcome.classify(Exit.succeed(value))), "Success")
+  })
+
+  it.each<[string, unknown]>([
+    ["OpenAI, chat", { choices: [{ message: { content: "" }, finish_reason: "content_filter" }] }],
+    ["OpenAI, responses", { status: "incomplete", incomplete_details: { reason: "content_filter" }, output: [] }],
+    ["Anthropic", { content: [], stop_reason: "refusal" }],
+    ["Gemini, the prompt", { promptFeedback: { blockReason: "PROHIBITED_CONTENT" } }],
+    ["Gemini, the answer", { candidates: [{ finishReason: "SAFETY" }] }],
+    ["Bedrock", { output: {}, stopReason: "guardrail_intervened" }],
+    ["effect/ai", { content: [], finishReason: "content-filter" }]
+  ])("an answer that was refused says nothing: %s", (_, value) => {
+    assert.strictEqual(body(value), "Ignored content_policy")
+  })
+
+  it("an answer that ended with an error failed", () => {
+    const choice = { message: { content: "Hel" }, finish_reason: "error" }
+    assert.strictEqual(body({ choices: [choice] }), "Failure server_error")
+    assert.strictEqual(body({ choices: [{ ...choice, error: { code: 503 } }] }), "Failure overloaded")
+    assert.strictEqual(
+      body({ object: "response", status: "failed", error: null, output: [{}] }),
+      "Failure server_error"
+    )
+    assert.strictEqual(body({ content: [], finishReason: "error" }), "Failure server_error")
+  })
+
+  it("judges failures and responses as classify does", () => {
+    for (
+      const exit of [
+        Exit.fail({ status: 503 }),
+        Exit.die(new Error("bug")),
+        Exit.interrupt(1),
+        Exit.succeed(response(529)),
+        Exit.succeed(new Response("", { status: 429, headers: { "retry-after": "2" } }))
+      ]
+    ) assert.deepStrictEqual(LlmOutcome.classifyBody(exit), LlmOutcome.classify(exit))
+  })
+
+  it("takes rows of one's own", () => {
+    const options: LlmOutcome.Options = {
+      body: true,
+      rows: [{ id: "truncated", match: { code: ["length"] }, kind: "model_output", outcome: "Ignored" }]
+    }
+    const exit = Exit.succeed({ choices: [{ message: { content: "Hel" }, finish_reason: "length" }] })
+    assert.strictEqual(short(LlmOutcome.make(options)(exit)), "Ignored model_output")
+    assert.strictEqual(LlmOutcome.explain(exit, options).row, "truncated")
+    assert.strictEqual(LlmOutcome.explain(exit, { body: true }).row, "value")
+  })
+})
+
 describe("LlmOutcome.classify: failures without a status", () => {
   const listening = (server: Server) =>
     Effect.acquireRelease(
@@ -612,10 +784,10 @@ describe("LlmOutcome.classify: failures without a status", () => {
       const url = `http://127.0.0.1:${port}`
       assert.strictEqual(
         judge(yield* failed(() => fetch(url).then((response) => response.text()))),
-        "Failure connection"
+        "Failure stream_cut"
       )
       const error = yield* Effect.flip(Effect.flatMap(HttpClient.get(url), (response) => response.text))
-      assert.strictEqual(judge(error), "Failure connection")
+      assert.strictEqual(judge(error), "Failure stream_cut")
     }).pipe(Effect.provide(FetchHttpClient.layer)))
 
   it.effect("a body that is no JSON is malformed", () =>
@@ -718,7 +890,10 @@ describe("LlmOutcome.classify: the breaker's own errors", () => {
     [{ _tag: "CircuitHalfOpen", key }, "Ignored caller_error"],
     [{ _tag: "CircuitThrottled", key, retryAfter: second }, "Ignored caller_error"],
     [{ _tag: "CircuitForcedOpen", key }, "Ignored caller_error"],
-    [{ _tag: "AttemptTimedOut", key, phase: "attempt", limit: second }, "Failure timeout"]
+    [{ _tag: "AttemptTimedOut", key, phase: "attempt", limit: second }, "Failure timeout"],
+    [{ _tag: "AttemptTimedOut", key, phase: "first_content", limit: second }, "Failure slow_first_content"],
+    [{ _tag: "AttemptTimedOut", key, phase: "idle", limit: second }, "Failure stream_stalled"],
+    [{ _tag: "StreamCut", key }, "Failure stream_cut"]
   ])("$_tag", (reason, expected) => {
     assert.strictEqual(judge(CircuitError.make(reason)), expected)
     assert.strictEqual(judge(new CircuitError.CircuitBreakerError({ reason })), expected)
@@ -876,8 +1051,8 @@ describe("LlmOutcome.explain", () => {
 })
 
 describe("LlmOutcome, whatever it is given", () => {
-  const isDocumented = (exit: Exit.Exit<unknown, unknown>) => {
-    const outcome = LlmOutcome.classify(exit)
+  const isDocumented = (exit: Exit.Exit<unknown, unknown>, classify = LlmOutcome.classify) => {
+    const outcome = classify(exit)
     assert.include(["Success", "Failure", "Ignored", "Throttled", "OpenNow"], outcome._tag)
     if (outcome._tag === "Success") return
     assert.include(Outcome.kinds, outcome.kind)
@@ -893,6 +1068,11 @@ describe("LlmOutcome, whatever it is given", () => {
     isDocumented(Exit.fail<unknown>(new Error("wrapped", { cause: junk })))
     isDocumented(Exit.fail({ status: 429, headers: junk, body: junk, message: junk, retryAfter: junk, resetAt: junk }))
     isDocumented(Exit.succeed({ "~effect/http/HttpClientResponse": true, status: 500, headers: junk }))
+    isDocumented(Exit.succeed({ ok: false, status: junk, headers: junk }))
+    for (const value of [junk, { error: junk }, { choices: junk }, { choices: [junk] }, { candidates: [junk] }]) {
+      isDocumented(Exit.succeed(value))
+      isDocumented(Exit.succeed(value), LlmOutcome.classifyBody)
+    }
   }
 
   const { proxy: revoked, revoke } = Proxy.revocable([], {})

@@ -162,6 +162,38 @@ describe("RetryHint.fromMillis", () => {
   })
 })
 
+describe("RetryHint.parseMessage", () => {
+  it.each<[string, number | undefined]>([
+    ["Rate limit reached for gpt-5 in organization org-1 on tokens per min. Please try again in 2.5s.", 2500],
+    ["Please try again in 6m0s. Visit https://example.com", 360_000],
+    ["Please try again in 12ms.", 12],
+    ["You exceeded your current quota. Please retry in 46.123s.", 46_123],
+    ["Requests have exceeded the limit. Please retry after 26 seconds. Please go to", 26_000],
+    ["Please wait 1 minute before you retry.", 60_000],
+    ["Try again in about 2 hours.", 7_200_000],
+    ["RETRY AFTER 3 SECONDS", 3000],
+    ["Please try again in 400 hours", day],
+    ["Please try again later.", undefined],
+    ["Please retry after 26", undefined],
+    ["Please retry after 2026-12-01", undefined],
+    ["Please try again in 1.2.3s", undefined],
+    ["in 20s", undefined],
+    ["", undefined],
+    [`${"x".repeat(1100)} Please try again in 2s.`, undefined]
+  ])("%s", (text, millis) => {
+    const hint = RetryHint.parseMessage(text)
+    assert.strictEqual(hint === undefined ? undefined : Duration.toMillis(hint), millis)
+  })
+
+  it("takes no longer for a text made to confuse it", () => {
+    const startedAt = performance.now()
+    for (const text of ["wait ".repeat(300), `wait ${"1".repeat(2000)}`, `retry in ${"1.".repeat(1000)} seconds`]) {
+      for (let i = 0; i < 100; i++) RetryHint.parseMessage(text)
+    }
+    assert.isBelow(performance.now() - startedAt, 500)
+  })
+})
+
 describe("RetryHint.fromHeaders", () => {
   it.each([
     ["a record in lower case", { "retry-after": "30" }],
@@ -351,6 +383,7 @@ describe("RetryHint, whatever it is given", () => {
       isHint(RetryHint.parse(text, nowMillis))
       isHint(RetryHint.parse(text, Number.NaN))
       isHint(RetryHint.parseMillis(text))
+      isHint(RetryHint.parseMessage(`try again in ${text}`))
     },
     { arbitrary: { runs: 2000 } }
   )

@@ -1,17 +1,19 @@
 /** What can be read from a failure of unknown make, found by shape alone. */
 import { Duration } from "effect"
 import * as RetryHint from "../RetryHint.ts"
-import { headerLookup, items, json, property } from "./untrusted.ts"
+import { headerLookup, isList, items, json, longestJson, property } from "./untrusted.ts"
 
 /**
  * What a failure tells about itself, gathered from the error, the errors it wraps and the answer it carries, the outer
  * ones first.
  *
- * - `origin`: where it stood in the exit. A `value` is an HTTP response that a successful call returned.
+ * - `origin`: where it stood in the exit. A `value` is what a successful call returned: an HTTP response, or an answer
+ *   that carries an error.
  * - `status`: the HTTP status; one of 400 or more before any other.
  * - `codes`: every word that names the failure: codes, types and reasons of the provider's answer, Node's error codes,
  *   and names and tags of errors, also as `Tag/Reason` where one error is the reason of another
- *   (`HttpClientError/DecodeError`) and as `Module/Reason` for an `AiError`.
+ *   (`HttpClientError/DecodeError`), as `Module/Reason` for an `AiError` and with the phase of an `AttemptTimedOut`. Of
+ *   the body of an answer: how it ended, `Answer/error` if that was an error and `Answer/malformed` if it is no answer.
  * - `messages`: what is written for people, shortened. May quote the request: not for logs.
  * - `retryAfter`: the wait that was asked for, from headers, body or error, in this order.
  *
@@ -38,7 +40,9 @@ const codeHeaders = ["x-ms-throttle-reason", "x-amzn-errortype"]
 
 // `reason` comes before `cause`: an `AiError` has the same error in both. `request` stays out: it holds the prompt.
 const links = ["reason", "error", "response", "http", "body", "responseBody", "data", "cause", "errors", "lastError"]
-  .concat("details", "violations", "metadata", "$metadata", "openai", "anthropic", "google")
+  .concat("details", "violations", "metadata", "raw", "$metadata", "openai", "anthropic", "google")
+// What OpenAI calls a response quotes the request, down to metadata that its caller made up: only its error counts.
+const linksOfAnswer = ["error"]
 
 interface Node {
   readonly value: unknown
@@ -74,6 +78,7 @@ export const read = (origin: Signals["origin"], source: unknown, nowMillis: numb
     }
     const module = text(property(value, "module"))
     if (tag === "AiError" && module !== undefined) add(property(property(value, "reason"), "_tag"), `${module}/`)
+    if (tag === "AttemptTimedOut") add(property(value, "phase"), `${tag}/`)
     for (const key of codeKeys) add(property(value, key))
 
     for (const key of statusKeys) statuses.push(...status(property(value, key), 100))
@@ -96,7 +101,9 @@ export const read = (origin: Signals["origin"], source: unknown, nowMillis: numb
     waits.push(duration(property(value, "retryAfter")))
     waits.push(timeUntil(property(property(value, "resetAt"), "epochMilliseconds"), nowMillis))
 
-    for (const key of links) follow(property(value, key), depth, key === "reason" ? tag : undefined)
+    for (const key of property(value, "object") === "response" ? linksOfAnswer : links) {
+      follow(property(value, key), depth, key === "reason" ? tag : undefined)
+    }
   }
 
   const queue: Array<Node> = [{ value: source, depth: 0 }]
@@ -131,6 +138,70 @@ export const read = (origin: Signals["origin"], source: unknown, nowMillis: numb
       first(waits, (wait) => wait)
   }
 }
+
+/** What a value says that says nothing. */
+export const nothing: Signals = {
+  origin: "value",
+  status: undefined,
+  codes: [],
+  messages: [],
+  retryAfter: undefined
+}
+
+/** Reads an answer that is a value: the error it carries and, of a whole `body`, how it ended. Never throws. */
+export const readAnswer = (value: unknown, nowMillis: number, body: boolean): Signals => {
+  if (isHttpResponse(value)) return read("value", value, nowMillis)
+  const answer = typeof value === "string" && body ? json(value) : value
+  const choice = property(property(answer, "choices"), "0")
+  const error = property(answer, "error") ?? property(choice, "error")
+  // The rest of an answer quotes the request: nothing in it is the provider's word on a failure.
+  const signals = typeof error === "object" && error !== null ? read("value", { error }, nowMillis) : nothing
+  return body ? { ...signals, codes: [...signals.codes, ...endings(value, answer, choice)] } : signals
+}
+
+/** Whether a value may say that its call failed after all. On the path of every healthy call. */
+export const isSuspect = (value: object): boolean => {
+  try {
+    const { error, status } = value as { readonly error?: unknown; readonly status?: unknown }
+    return (typeof error === "object" && error !== null) ||
+      (typeof status === "number" && status >= 400 && isHttpResponse(value))
+  } catch {
+    return false
+  }
+}
+
+// Effect's, and that of `fetch`.
+const isHttpResponse = (value: unknown): boolean =>
+  property(value, "~effect/http/HttpClientResponse") !== undefined ||
+  (typeof property(value, "ok") === "boolean" && typeof property(property(value, "headers"), "get") === "function")
+
+// Where the providers put what they answer; of some an empty list is an answer, too.
+const members = ["choices", "candidates", "promptFeedback", "data", "completion", "embeddings", "embedding", "results"]
+  .concat("text")
+const lists = ["content", "output"]
+
+const endings = (body: unknown, answer: unknown, choice: unknown): ReadonlyArray<string> => {
+  // Too long to be parsed again, and nothing but an answer is that long.
+  if (typeof body === "string" && body.length > longestJson && body.startsWith("{")) return []
+  const isAnswer = lists.some((list) => isPresent(property(answer, list)) || isList(property(answer, list))) ||
+    members.some((member) => isPresent(property(answer, member))) ||
+    // An error has a message, too.
+    property(property(answer, "message"), "role") !== undefined
+  const reasons = [
+    property(choice, "finish_reason"),
+    property(answer, "stop_reason"),
+    property(answer, "stopReason"),
+    property(answer, "finishReason"),
+    property(property(property(answer, "candidates"), "0"), "finishReason"),
+    property(property(answer, "promptFeedback"), "blockReason"),
+    property(property(answer, "incomplete_details"), "reason"),
+    property(answer, "status")
+  ].flatMap((reason) => reason === "error" ? "Answer/error" : text(reason) ?? [])
+  return isAnswer ? reasons : [...reasons, "Answer/malformed"]
+}
+
+const isPresent = (value: unknown) =>
+  value !== undefined && value !== null && (!isList(value) || items(value, 1).length > 0)
 
 const text = (value: unknown) => typeof value === "string" && value.length <= 128 ? value : undefined
 

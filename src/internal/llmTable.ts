@@ -4,6 +4,10 @@ import { type ByHint, type Row } from "./llmRow.ts"
 // Wait it out, stop for now, or count it as a sign of missing capacity.
 const rateLimit: ByHint = { short: "Throttled", long: "OpenNow", none: "Failure" }
 
+// Bedrock's exceptions have a small letter where they are an event of a stream.
+const aws = (...names: ReadonlyArray<string>) =>
+  names.flatMap((name) => [name, name.charAt(0).toLowerCase() + name.slice(1)])
+
 /** The row of last resort: who guards a call expects its errors to count. */
 export const unrecognised: Row = { id: "unrecognised", match: {}, kind: "unknown", outcome: "Failure" }
 
@@ -12,6 +16,18 @@ export const unrecognised: Row = { id: "unrecognised", match: {}, kind: "unknown
  * the status before a general code, that before the network and the tags of errors, and last what is left.
  */
 export const table: ReadonlyArray<Row> = [
+  {
+    id: "guard/slow-first-content",
+    match: { code: ["AttemptTimedOut/first_content"] },
+    kind: "slow_first_content",
+    outcome: "Failure"
+  },
+  {
+    id: "guard/stream-stalled",
+    match: { code: ["AttemptTimedOut/idle"] },
+    kind: "stream_stalled",
+    outcome: "Failure"
+  },
   {
     id: "guard/attempt-timed-out",
     match: { code: ["CircuitBreakerError/AttemptTimedOut"] },
@@ -45,8 +61,11 @@ export const table: ReadonlyArray<Row> = [
         "billing_hard_limit_reached",
         "billing_not_active",
         "enforced_spend_limit_reached",
+        "contract_spend_limit_reached",
+        "linked_organization_spend_limit_reached",
+        "linked_organization_billing_unavailable",
         "quota_exceeded",
-        "ServiceQuotaExceededException",
+        ...aws("ServiceQuotaExceededException"),
         "AiError/QuotaExhaustedError",
         // Google's quota ids, such as `GenerateRequestsPerDayPerProjectPerModel-FreeTier`.
         /PerDay/
@@ -104,6 +123,16 @@ export const table: ReadonlyArray<Row> = [
         "invalid_prompt",
         "moderation_blocked",
         "ResponsibleAIPolicyViolation",
+        // How an answer ended: Anthropic, Gemini, Bedrock, effect/ai.
+        "refusal",
+        "SAFETY",
+        "PROHIBITED_CONTENT",
+        "BLOCKLIST",
+        "SPII",
+        "IMAGE_SAFETY",
+        "content_filtered",
+        "guardrail_intervened",
+        "content-filter",
         "AiError/ContentPolicyError"
       ]
     },
@@ -124,8 +153,7 @@ export const table: ReadonlyArray<Row> = [
         "server_is_overloaded",
         "UNAVAILABLE",
         "ModelCapacityExceeded",
-        "ServiceUnavailableException",
-        "ModelNotReadyException"
+        ...aws("ServiceUnavailableException", "ModelNotReadyException")
       ]
     },
     kind: "overloaded",
@@ -142,8 +170,7 @@ export const table: ReadonlyArray<Row> = [
         "too_many_requests",
         "RESOURCE_EXHAUSTED",
         "RATE_LIMIT_EXCEEDED",
-        "ThrottlingException",
-        "TooManyRequestsException",
+        ...aws("ThrottlingException", "TooManyRequestsException"),
         "AiError/RateLimitError"
       ]
     },
@@ -152,13 +179,13 @@ export const table: ReadonlyArray<Row> = [
   },
   {
     id: "code/timeout",
-    match: { code: ["timeout_error", "DEADLINE_EXCEEDED", "ModelTimeoutException"] },
+    match: { code: ["timeout_error", "DEADLINE_EXCEEDED", ...aws("ModelTimeoutException")] },
     kind: "timeout",
     outcome: "Failure"
   },
   {
     id: "code/stream-cut",
-    match: { code: ["ModelStreamErrorException", "ERR_STREAM_PREMATURE_CLOSE"] },
+    match: { code: [...aws("ModelStreamErrorException"), "ERR_STREAM_PREMATURE_CLOSE"] },
     kind: "stream_cut",
     outcome: "Failure"
   },
@@ -172,9 +199,8 @@ export const table: ReadonlyArray<Row> = [
         "API_KEY_INVALID",
         "UNAUTHENTICATED",
         "PERMISSION_DENIED",
-        "AccessDeniedException",
-        "ExpiredTokenException",
-        "UnrecognizedClientException",
+        "organization_on_hold",
+        ...aws("AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException"),
         "AiError/AuthenticationError"
       ]
     },
@@ -188,6 +214,8 @@ export const table: ReadonlyArray<Row> = [
   { id: "status/413", match: { status: [413] }, kind: "context_length", outcome: "Ignored" },
   { id: "status/424", match: { status: [424] }, kind: "server_error", outcome: "Failure" },
   { id: "status/429", match: { status: [429] }, kind: "rate_limited", outcome: rateLimit },
+  // Groq: no capacity left for the cheaper tier.
+  { id: "status/498", match: { status: [498] }, kind: "overloaded", outcome: "Failure" },
   // What nginx notes when its caller went away.
   { id: "status/499", match: { status: [499] }, kind: "cancelled", outcome: "Ignored" },
   { id: "status/overloaded", match: { status: [503, 529] }, kind: "overloaded", outcome: "Failure" },
@@ -204,8 +232,7 @@ export const table: ReadonlyArray<Row> = [
         "server_error",
         "internal_server_error",
         "INTERNAL",
-        "InternalServerException",
-        "ModelErrorException",
+        ...aws("InternalServerException", "ModelErrorException"),
         "AiError/InternalProviderError"
       ]
     },
@@ -222,8 +249,7 @@ export const table: ReadonlyArray<Row> = [
         "INVALID_ARGUMENT",
         "FAILED_PRECONDITION",
         "NOT_FOUND",
-        "ValidationException",
-        "ResourceNotFoundException",
+        ...aws("ValidationException", "ResourceNotFoundException"),
         "AiError/InvalidRequestError"
       ]
     },
@@ -262,12 +288,38 @@ export const table: ReadonlyArray<Row> = [
     kind: "timeout",
     outcome: "Failure"
   },
+  // In a minified program the classes of the official clients have lost their names.
+  {
+    id: "network/timeout-message",
+    match: { message: [/^Request timed out\./] },
+    kind: "timeout",
+    outcome: "Failure"
+  },
   // After the timeouts: a client that times out aborts its own request.
   {
     id: "client/cancelled",
     match: { code: ["AbortError", "ABORT_ERR", "ERR_CANCELED", "UND_ERR_ABORTED", "APIUserAbortError", "CANCELLED"] },
     kind: "cancelled",
     outcome: "Ignored"
+  },
+  {
+    id: "client/cancelled-message",
+    match: { message: [/^Request was aborted\.$/] },
+    kind: "cancelled",
+    outcome: "Ignored"
+  },
+  // Cut in the middle of an answer, as `fetch` and as `node:http` report it.
+  {
+    id: "network/cut",
+    match: { code: ["TypeError"], message: [/^terminated$/] },
+    kind: "stream_cut",
+    outcome: "Failure"
+  },
+  {
+    id: "network/cut-node",
+    match: { code: ["ECONNRESET"], message: [/^aborted$/] },
+    kind: "stream_cut",
+    outcome: "Failure"
   },
   {
     id: "network/connection",
@@ -301,7 +353,7 @@ export const table: ReadonlyArray<Row> = [
     id: "network/fetch-failed",
     match: {
       code: ["TypeError"],
-      message: [/^(?:fetch failed|failed to fetch|load failed|terminated|network ?error)/i]
+      message: [/^(?:fetch failed|failed to fetch|load failed|network ?error)/i]
     },
     kind: "connection",
     outcome: "Failure"
@@ -314,10 +366,19 @@ export const table: ReadonlyArray<Row> = [
         "HttpClientError/DecodeError",
         "HttpClientError/EmptyBodyError",
         "AiError/InvalidResponseError",
+        "SseError",
         // The HTTP client of a provider could not read the answer; elsewhere the same error is the model's doing.
-        /Client\/InvalidOutputError$/
+        /Client\/InvalidOutputError$/,
+        "Answer/malformed"
       ]
     },
+    kind: "malformed_response",
+    outcome: "Failure"
+  },
+  // Somebody parsed an answer that is no JSON. As a defect it is more likely the caller who did.
+  {
+    id: "network/not-json",
+    match: { origin: ["error"], code: ["SyntaxError"] },
     kind: "malformed_response",
     outcome: "Failure"
   },
@@ -355,9 +416,29 @@ export const table: ReadonlyArray<Row> = [
     kind: "model_output",
     outcome: "Ignored"
   },
+  // Whoever read the answer looked for something that was not there.
+  {
+    id: "network/wrong-shape",
+    match: {
+      origin: ["error"],
+      code: ["TypeError"],
+      message: [/^Cannot (?:read propert|use 'in' operator)/, /is not an object/]
+    },
+    kind: "malformed_response",
+    outcome: "Failure"
+  },
+  // The provider says that it failed, and no more.
+  {
+    id: "answer/failed",
+    match: { code: ["failed", "response.failed", "Answer/error"] },
+    kind: "server_error",
+    outcome: "Failure"
+  },
   { id: "model/unknown", match: { code: ["AiError/UnknownError"] }, kind: "unknown", outcome: "Ignored" },
 
   { id: "interruption", match: { origin: ["interruption"] }, kind: "cancelled", outcome: "Ignored" },
+  // Only looked at because it resembles a failure.
+  { id: "value", match: { origin: ["value"] }, kind: "unknown", outcome: "Success" },
   { id: "defect", match: { origin: ["defect"] }, kind: "caller_error", outcome: "Ignored" },
   unrecognised
 ]

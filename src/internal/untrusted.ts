@@ -13,9 +13,12 @@ export const property = (self: unknown, key: string): unknown => {
   }
 }
 
-/** The parsed object of a JSON text of up to 64 KiB. */
+/** The length of the longest text that is parsed: 64 Ki. */
+export const longestJson = 65_536
+
+/** The parsed object of a JSON text of bounded length. */
 export const json = (text: string): unknown => {
-  if (text.length > 65_536 || !/^\s*[{[]/.test(text)) return undefined
+  if (text.length > longestJson || !/^\s*[{[]/.test(text)) return undefined
   try {
     return JSON.parse(text)
   } catch {
@@ -29,6 +32,15 @@ export const items = (self: unknown, limit: number): ReadonlyArray<unknown> => {
     return Array.isArray(self) ? self.slice(0, limit) : []
   } catch {
     return []
+  }
+}
+
+/** Whether it is a list. */
+export const isList = (self: unknown): boolean => {
+  try {
+    return Array.isArray(self)
+  } catch {
+    return false
   }
 }
 

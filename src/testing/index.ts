@@ -6,3 +6,4 @@
 export * as CircuitTest from "./CircuitTest.ts"
 export * as RecordedEvents from "./RecordedEvents.ts"
 export * as ScriptedCall from "./ScriptedCall.ts"
+export * as ScriptedProvider from "./ScriptedProvider.ts"
