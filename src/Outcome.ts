@@ -163,3 +163,11 @@ export const openNow = (kind: Kind, retryAfter?: Duration.Input | undefined): Ou
   kind,
   retryAfter: retryAfter === undefined ? undefined : Duration.fromInputUnsafe(retryAfter)
 })
+
+/**
+ * Why an outcome is what it is; a success needs no reason.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const kindOf = (outcome: Outcome): Kind | undefined => outcome._tag === "Success" ? undefined : outcome.kind

@@ -2,9 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as InterruptedProbe from "../examples/interrupted-probe.ts"
 import * as LanguageModelExample from "../examples/language-model.ts"
+import * as OfficialClients from "../examples/official-clients.ts"
 import * as OneProbe from "../examples/one-probe.ts"
 import * as QuickStart from "../examples/quick-start.ts"
 import * as Retry from "../examples/retry.ts"
+import * as StreamExample from "../examples/stream.ts"
 import * as TestClockExample from "../examples/test-clock.ts"
 
 describe("examples", () => {
@@ -30,6 +32,22 @@ describe("examples", () => {
         "not asked, and waited",
         "hello"
       ])
+    }))
+
+  it.live("official-clients: a retry, an error that counts nothing, and a gate", () =>
+    Effect.gen(function*() {
+      const { answer, kind, rejection, states, status } = yield* OfficialClients.program
+      assert.deepStrictEqual([answer, kind, status], ["hello", "context_length", 429])
+      assert.include(rejection.message, "is throttled, retry after")
+      assert.deepStrictEqual(
+        states.map((state) => state._tag === "Closed" && state.consecutiveFailures),
+        [0, 0, 0]
+      )
+    }))
+
+  it.live("stream: half an answer after a 200 is a failure", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* StreamExample.program, { text: "Hel", kind: "stream_cut", failures: 1 })
     }))
 
   it.effect("test-clock: opens on the fifth failure and probes at exactly 60 seconds", () =>

@@ -2,7 +2,7 @@
 import { type Admission, type Circuit, never } from "../Circuit.ts"
 import type { CircuitEvent } from "../CircuitEvent.ts"
 import type { Operator } from "../CircuitStore.ts"
-import type { Kind, Outcome } from "../Outcome.ts"
+import { kindOf, type Outcome } from "../Outcome.ts"
 import { failureKind, outageId, type Scene } from "./describe.ts"
 
 /** What a call said, beside the states before and after it. */
@@ -161,8 +161,6 @@ const base = (circuit: Circuit, scene: Scene) => ({
 })
 
 const age = (circuit: Circuit, scene: Scene) => circuit.outage === 0 ? 0 : Math.max(0, scene.now - circuit.outageAt)
-
-const kindOf = (outcome: Outcome): Kind | undefined => outcome._tag === "Success" ? undefined : outcome.kind
 
 const probeResult = ({ latencyTripped, outcome }: Settled) => {
   switch (outcome._tag) {

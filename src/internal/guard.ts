@@ -98,11 +98,7 @@ export const finish = (
   const durationMillis = policy.timed || onCall !== undefined ? elapsedMillis(clock) - startedAt : 0
   const waiting = circuit.settle(clock, permit, outcome, measuredMillis ?? durationMillis, interrupted)
   if (onCall !== undefined) {
-    onCall(
-      interrupted ? "interrupted" : results[outcome._tag],
-      durationMillis,
-      outcome._tag === "Success" ? undefined : outcome.kind
-    )
+    onCall(interrupted ? "interrupted" : results[outcome._tag], durationMillis, Outcome.kindOf(outcome))
   }
   return waiting
 }
