@@ -111,7 +111,7 @@ const response = (type: string, data: unknown): StreamSignal => {
     case "error":
       return failed(LlmOutcome.fromError(data))
     case "response.failed":
-      return failed(LlmOutcome.fromError(property(data, "response")))
+      return failed(LlmOutcome.fromError(property(data, "response") ?? data))
     case "response.completed":
       return finished
     case "response.incomplete": {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, type Exit, Fiber, type Scheduler } from "effect"
+import { Effect, type Exit, Fiber, type Scheduler, Stream } from "effect"
 import { CircuitBreaker, CircuitError, Outcome, TripPolicy } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 
@@ -75,6 +75,18 @@ const guards: ReadonlyArray<
     (key, body) => Effect.andThen(body, Effect.fail("503")).pipe(CircuitBreaker.execute({ key })),
     "Open"
   ],
+  ...([{}, { idleTimeout: "1 minute" }, { settleProbeAt: "first_content" }] as const).map((options) =>
+    [
+      `stream ${JSON.stringify(options)}`,
+      {},
+      (key: string, body: Effect.Effect<string>) =>
+        Stream.runDrain(Stream.fromEffect(body).pipe(CircuitBreaker.stream({ key, ...options })))
+          .pipe(
+            Effect.as("streamed")
+          ),
+      "Closed"
+    ] as const
+  ),
   ["acquire", {}, (key, body) => holding(key, body), "HalfOpen"],
   ["acquire and settle", {}, (key, body) => holding(key, body, Outcome.success), "Closed"],
   ["acquire and settle with a failure", {}, (key, body) => holding(key, body, Outcome.failure("unknown")), "Open"]

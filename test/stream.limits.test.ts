@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Stream } from "effect"
-import { CircuitBreaker, LlmRetry, Outcome, StreamSignal, TripPolicy } from "effect-resilience"
+import { CircuitBreaker, LlmRetry, TripPolicy } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import { called, classifyPart, provider, ProviderFailed, type Step, told } from "./streams.ts"
@@ -300,16 +300,26 @@ describe("slowness", () => {
       assert.deepStrictEqual(yield* isSlow([["open"], ["open"], ["finish"]], "1 hour"), [])
     }).pipe(Effect.provide(Slow)))
 
-  it.effect("of a probe opens the circuit again", () =>
-    Effect.gen(function*() {
-      yield* CircuitBreaker.stream(provider(["text"], ["failed overloaded"]), {
-        key: "model",
-        classifyPart: () => StreamSignal.failed(Outcome.openNow("overloaded"))
-      }).pipe(Stream.runDrain)
-      yield* CircuitTest.adjustToProbe("model")
-      assert.deepStrictEqual(yield* streams({}, [2_001, ["text"], ["finish"]]), served)
-      const recorded = yield* RecordedEvents.RecordedEvents
-      const [opened] = yield* recorded.of("circuit.opened")
-      assert.deepStrictEqual([opened?.reason, opened?.latency_tripped], ["probe_failed", true])
-    }).pipe(Effect.provide(Slow)))
+  it.effect.each(
+    [["finish", []], ["first_content", ["circuit.late_outcome"]]] as const
+  )(
+    "of a probe opens the circuit again, and what comes later changes nothing: %s",
+    ([settleProbeAt, after]) =>
+      Effect.gen(function*() {
+        const recorded = yield* RecordedEvents.RecordedEvents
+        yield* CircuitBreaker.forceOpen("model", { for: "1 minute" })
+        yield* CircuitTest.adjustToProbe("model")
+        yield* recorded.clear
+        const fiber = yield* provider(2_001, ["text"], ["finish"]).pipe(
+          CircuitBreaker.stream({ key: "model", classifyPart, settleProbeAt }),
+          Stream.runCollect,
+          Effect.forkChild
+        )
+        yield* TestClock.adjust("3 seconds")
+        assert.deepStrictEqual(yield* Fiber.join(fiber), ["text", "finish"])
+        const [opened] = yield* recorded.of("circuit.opened")
+        assert.deepStrictEqual([opened?.reason, opened?.latency_tripped], ["probe_failed", true])
+        assert.deepStrictEqual((yield* recorded.names).slice(-after.length - 1), ["circuit.opened", ...after])
+      }).pipe(Effect.provide(Slow))
+  )
 })

@@ -107,7 +107,7 @@ describe("a probe that streams", () => {
       yield* openUntilProbe
       const latch = yield* Latch.make()
       const first = yield* Effect.forkChild(
-        Effect.exit(Stream.runDrain(stream([["text"]]).pipe(Stream.tap(() => latch.await))))
+        Effect.exit(Stream.runDrain(stream([["text"], ["text"]]).pipe(Stream.tap(() => latch.await))))
       )
       yield* TestClock.adjust(0)
       const halfOpen = yield* state
@@ -116,6 +116,8 @@ describe("a probe that streams", () => {
       yield* latch.open
       assert.strictEqual(told(yield* Fiber.join(first)), "StreamCut")
       assert.deepInclude(yield* state, { _tag: "HalfOpen", probing: 0, successes: 1 })
+      const recorded = yield* RecordedEvents.RecordedEvents
+      assert.lengthOf(yield* recorded.of("circuit.late_outcome"), 1)
       yield* Stream.runDrain(stream([["text", "finish"]]))
       assert.strictEqual(yield* tag, "Closed")
     }).pipe(Effect.provide(breaker({ successesToClose: 2 }))))

@@ -46,10 +46,18 @@ const endings: ReadonlyArray<
   ["a finish, then an error part", provider(["text"], ["finish"], ["failed timeout"]), drained, undefined, "success"],
   ["a finish, then a failure", provider(["finish"], Effect.fail(brokenPipe)), drained, brokenPipe, "success"],
   ["a finish, then silence", provider(["text"], ["finish"], Effect.never), drained, undefined, "success"],
+  [
+    "a finish, an error part, then silence",
+    provider(["finish"], ["failed timeout"], Effect.never),
+    drained,
+    undefined,
+    "success"
+  ],
   ["a refusal", provider(["text"], ["refusal"]), drained, undefined, "ignored content_policy"],
   ["an error part first", provider(["failed overloaded"]), drained, undefined, "failure overloaded"],
   ["an error part last", provider(["text"], ["failed timeout"]), drained, undefined, "failure timeout"],
   ["an error part and a finish", provider(["failed timeout"], ["finish"]), drained, undefined, "failure timeout"],
+  ["an error part before content", provider(["failed timeout"], ["text"]), drained, undefined, "failure timeout"],
   ["two errors in a chunk", provider(["failed timeout", "failed unknown"]), drained, undefined, "failure timeout"],
   [
     "an error part, then a failure",
@@ -284,21 +292,24 @@ describe("CircuitBreaker.stream", () => {
       const recorded = yield* RecordedEvents.RecordedEvents
       const failing = provider(["text"], Effect.fail(brokenPipe))
       const seen: Array<unknown> = []
-      yield* failing.pipe(
-        CircuitBreaker.stream({
-          key: "model",
-          classifyPart,
-          classify: (exit) => {
-            seen.push(exit._tag === "Failure" && Option.getOrUndefined(Cause.findErrorOption(exit.cause)))
-            return Outcome.ignored("invalid_request")
-          }
-        }),
-        Stream.runDrain,
-        Effect.flip
-      )
+      const guarded = CircuitBreaker.stream({
+        key: "model",
+        classifyPart,
+        classify: (exit: Exit.Exit<never, ProviderFailed>) => {
+          seen.push(exit._tag === "Failure" && Option.getOrUndefined(Cause.findErrorOption(exit.cause)))
+          return Outcome.ignored("invalid_request")
+        }
+      })
+      yield* failing.pipe(guarded, Stream.runDrain, Effect.flip)
+      // A part has said it all before.
+      yield* provider(["finish"], Effect.fail(brokenPipe)).pipe(guarded, Stream.runDrain, Effect.flip)
       yield* failing.pipe(CircuitBreaker.stream({ key: "model", classifyPart }), Stream.runDrain, Effect.flip)
       assert.deepStrictEqual(seen, [brokenPipe])
-      assert.deepStrictEqual((yield* recorded.calls).map(called), ["ignored invalid_request", "failure unknown"])
+      assert.deepStrictEqual((yield* recorded.calls).map(called), [
+        "ignored invalid_request",
+        "success",
+        "failure unknown"
+      ])
     }).pipe(Effect.provide(breaker(new Map()))))
 
   it.effect("opens the circuit at once, or shuts its gate, as an error part says", () =>

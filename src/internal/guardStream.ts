@@ -4,7 +4,7 @@ import type { Permit } from "../Circuit.ts"
 import * as CircuitError from "../CircuitError.ts"
 import * as Outcome from "../Outcome.ts"
 import { alive, type ClassifyPart, content, type StreamSignal } from "../StreamSignal.ts"
-import { type Call, contained, finish, noteBlocked, reject, verdict } from "./guard.ts"
+import { type Call, callerError, checked, contained, finish, noteBlocked, reject, verdict } from "./guard.ts"
 import { elapsedMillis } from "./time.ts"
 
 export interface StreamCall<in A> extends Call {
@@ -142,12 +142,10 @@ class Watch<A> {
       case "Finish":
       case "Failed":
         this.served ||= signal._tag === "Finish"
-        return this.settled ? undefined : this.settle(this.judge(Exit.void, () => signal.outcome), false)
+        return this.settled
+          ? undefined
+          : this.settle(contained(this.call, () => checked(signal.outcome), callerError), false)
     }
-  }
-
-  private judge(exit: Exit.Exit<unknown, unknown>, classify = this.call.classify): Outcome.Outcome {
-    return verdict({ ...this.call, classify }, exit, false)
   }
 
   private signalOf(part: A): StreamSignal {
@@ -177,7 +175,7 @@ class Watch<A> {
   ): Effect.Effect<never, E | Cause.Done | CircuitError.CircuitBreakerError> {
     const { circuit, classifyPart } = this.call
     if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
-    if (!Pull.isDoneCause(cause)) return this.failed(cause, () => this.judge(Exit.failCause(cause)))
+    if (!Pull.isDoneCause(cause)) return this.failed(cause, () => verdict(this.call, Exit.failCause(cause), false))
     if (this.settled || classifyPart === undefined) {
       return Effect.andThen(this.settle(Outcome.success, false), Effect.failCause(cause))
     }

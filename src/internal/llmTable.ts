@@ -123,6 +123,9 @@ export const table: ReadonlyArray<Row> = [
         "invalid_prompt",
         "moderation_blocked",
         "ResponsibleAIPolicyViolation",
+        "bio_policy",
+        "misalignment_policy_violation",
+        "image_content_policy_violation",
         // How an answer ended: Anthropic, Gemini, Bedrock, effect/ai.
         "refusal",
         "SAFETY",
@@ -246,6 +249,9 @@ export const table: ReadonlyArray<Row> = [
         "invalid_request_error",
         "not_found_error",
         "model_not_found",
+        // What the responses API says of images in a request.
+        /^(?:invalid|unsupported)_image/,
+        /^image_(?!content_policy)/,
         "INVALID_ARGUMENT",
         "FAILED_PRECONDITION",
         "NOT_FOUND",
