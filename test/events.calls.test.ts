@@ -72,7 +72,7 @@ describe("slowness", () => {
 })
 
 describe("what is told of calls", () => {
-  it.effect("I78: every way for a call to end has a result of its own", () =>
+  it.effect("I73, I78: every way for a call to end has a result of its own", () =>
     Effect.gen(function*() {
       yield* run(takes(250), 250)
       yield* says(Outcome.ignored("auth"))
