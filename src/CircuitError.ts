@@ -8,7 +8,7 @@
  *
  * @since 0.1.0
  */
-import { Duration, Predicate, Schema } from "effect"
+import { Duration, Schema } from "effect"
 import { property } from "./internal/untrusted.ts"
 import { kinds } from "./Outcome.ts"
 
@@ -206,13 +206,12 @@ export class CircuitBreakerError extends Schema.TaggedError<CircuitBreakerError>
 }
 
 /**
- * Whether a value is the error of a breaker, by its tag.
+ * Whether a value is the error of a breaker of this library. Effect's own breaker uses the same tag.
  *
  * @category guards
  * @since 0.1.0
  */
-export const isCircuitBreakerError = (u: unknown): u is CircuitBreakerError =>
-  Predicate.isTagged(u, "CircuitBreakerError")
+export const isCircuitBreakerError = (u: unknown): u is CircuitBreakerError => u instanceof CircuitBreakerError
 
 /**
  * The error of a breaker that an error is or was made from: the first along its causes, eight of them at most. So a

@@ -1,0 +1,267 @@
+/**
+ * Our breaker as the `CircuitBreaker` service of `effect/persistence`, for everything that takes that one, such as
+ * `HttpClient.withCircuitBreaker`.
+ *
+ * | ours | theirs |
+ * | --- | --- |
+ * | `CircuitOpen`, `CircuitThrottled` | `CircuitOpen` with the wait that is left |
+ * | `CircuitForcedOpen` | `CircuitOpen` with the wait that is left, one minute if there is no end to it |
+ * | `CircuitHalfOpen` | `CircuitHalfOpen` |
+ * | `AttemptTimedOut` | `CircuitBreakerStoreError`, the one reason of theirs that is no rejection, with ours as `cause` |
+ * | state closed or disabled | `Closed`; `Open` while the gate of a throttled key is shut |
+ * | state open or forced open | `Open` |
+ *
+ * A call without a `classify` of its own is judged by the policy's. One with its own is judged by that, directly or as
+ * an effect, and `LlmOutcome` adds the kind to its failures. Interruption is ignored and not asked about.
+ *
+ * **Gotchas**
+ *
+ * - `HttpClient.withCircuitBreaker` always brings a classifier, and its default counts a 529 as a success and a 429 as
+ *   nothing, whatever the policy says. Give it ours: `{ breaker, classify: EffectCircuitBreaker.classify }`.
+ * - It sees the headers only. `GuardedHttpClient` judges the body too.
+ * - `transitions` tells of every circuit of the store, from the moment of subscription, and has no word for what
+ *   theirs cannot do: a reset of an open circuit, one that is disabled, a gate.
+ *
+ * **Example** (529 opens the circuit)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { CircuitBreaker, CircuitStore, TripPolicy } from "effect-resilience"
+ * import { EffectCircuitBreaker } from "effect-resilience/http"
+ * import { HttpClient, HttpClientResponse } from "effect/http"
+ * import { CircuitBreaker as EffectBreaker } from "effect/persistence"
+ *
+ * const overloaded = HttpClient.make((request) =>
+ *   Effect.succeed(HttpClientResponse.fromWeb(request, new Response("", { status: 529 })))
+ * )
+ *
+ * const program = Effect.gen(function*() {
+ *   const breaker = yield* EffectBreaker.CircuitBreaker
+ *   const client = overloaded.pipe(
+ *     HttpClient.withCircuitBreaker({ breaker, classify: EffectCircuitBreaker.classify })
+ *   )
+ *   const { status } = yield* client.get("https://api.example.com")
+ *   const error = yield* Effect.flip(client.get("https://api.example.com"))
+ *   return [status, error._tag === "CircuitBreakerError" && error.reason._tag]
+ * }).pipe(
+ *   Effect.provide(EffectCircuitBreaker.layer),
+ *   Effect.provide(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1) })),
+ *   Effect.provide(CircuitStore.layerMemory)
+ * )
+ *
+ * await Effect.runPromise(program) // => [529, "CircuitOpen"]
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Cause, Deferred, Duration, Effect, Exit, Layer, Result, Stream } from "effect"
+import { dual } from "effect/Function"
+import { CircuitBreaker as EffectBreaker } from "effect/persistence"
+import * as CircuitBreaker from "../CircuitBreaker.ts"
+import { CircuitBreakerError } from "../CircuitError.ts"
+import type { CircuitEvent } from "../CircuitEvent.ts"
+import type { Classify } from "../CircuitPolicy.ts"
+import type { CircuitState } from "../CircuitState.ts"
+import * as LlmOutcome from "../LlmOutcome.ts"
+import * as Outcome from "../Outcome.ts"
+
+/**
+ * Effect's breaker, made of ours.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<EffectBreaker.CircuitBreaker, never, CircuitBreaker.CircuitBreaker> = Layer.effect(
+  EffectBreaker.CircuitBreaker,
+  Effect.gen(function*() {
+    const breaker = yield* CircuitBreaker.CircuitBreaker
+    const closed = yield* Deferred.make<void>()
+    yield* Effect.addFinalizer(() => Deferred.succeed(closed, undefined))
+
+    const execute = <A, E, R, R2 = never>(
+      self: Effect.Effect<A, E, R>,
+      { classify, key }: {
+        readonly key: string
+        readonly classify?: ((exit: Exit.Exit<A, E>) => Verdict | Effect.Effect<Verdict, never, R2>) | undefined
+      }
+    ): Effect.Effect<A, E | EffectBreaker.CircuitBreakerError, R | R2> =>
+      Effect.suspend(() => {
+        let own: Exit.Exit<A, E> | undefined
+        let outcome = Outcome.ignored("caller_error")
+        const judged = Effect.uninterruptibleMask((restore) =>
+          Effect.flatMap(Effect.exit(restore(self)), (exit): Effect.Effect<A, E, R2> => {
+            own = exit
+            if (classify === undefined || isInterruption(exit)) return exit
+            const asked = Effect.suspend(() => {
+              const verdict = classify(exit)
+              return Effect.isEffect(verdict) ? verdict : Effect.succeed(verdict)
+            })
+            return Effect.matchCauseEffect(restore(asked), {
+              onSuccess: (verdict) => {
+                outcome = fromEffect(verdict, exit)
+                return exit
+              },
+              // A classifier that dies takes the call with it, as theirs does.
+              onFailure: (cause) => Effect.failCause(Exit.isFailure(exit) ? Cause.combine(exit.cause, cause) : cause)
+            })
+          })
+        )
+        const options = classify === undefined ? { key } : { key, classify: () => outcome }
+        return Effect.mapError(
+          breaker.execute(judged, options),
+          // The call may itself fail with the error of a breaker further in.
+          (error): E | EffectBreaker.CircuitBreakerError =>
+            error instanceof CircuitBreakerError && !isFailureOf(own, error) ? toEffectError(error) : error as E
+        )
+      })
+
+    return EffectBreaker.CircuitBreaker.of({
+      [EffectBreaker.TypeId]: EffectBreaker.TypeId,
+      execute: dual(2, execute),
+      state: (key) => Effect.map(breaker.state(key), toEffectState),
+      transitions: breaker.events.pipe(
+        Stream.filterMap((event) => {
+          const transition = toTransition(event)
+          return transition === undefined ? Result.failVoid : Result.succeed(transition)
+        }),
+        Stream.interruptWhen(Deferred.await(closed))
+      )
+    })
+  })
+)
+
+type Verdict = EffectBreaker.Outcome
+
+/**
+ * Judges with one of our classifiers where Effect's breaker asks. Through `layer` nothing is lost: a short 429 shuts
+ * the gate and an exhausted quota opens the circuit. To Effect's own breaker the first is `Ignored` and the second a
+ * `Failure`.
+ *
+ * @category classifiers
+ * @since 0.1.0
+ */
+export const classifyWith = (classify: Classify) => (exit: Exit.Exit<unknown, unknown>): EffectBreaker.Outcome => {
+  const outcome = classify(exit)
+  const verdict = toVerdict(outcome)
+  ours.set(verdict, outcome)
+  return verdict
+}
+
+/**
+ * `LlmOutcome.classify` for Effect's breaker: what to give to `HttpClient.withCircuitBreaker`.
+ *
+ * @category classifiers
+ * @since 0.1.0
+ */
+export const classify: (exit: Exit.Exit<unknown, unknown>) => EffectBreaker.Outcome = classifyWith(LlmOutcome.classify)
+
+// What their outcomes cannot say, by outcome.
+const ours = new WeakMap<Verdict, Outcome.Outcome>()
+
+const toVerdict = (outcome: Outcome.Outcome): Verdict => {
+  switch (outcome._tag) {
+    case "Success":
+      return { _tag: "Success" }
+    case "Failure":
+    case "OpenNow":
+      return { _tag: "Failure", retryAfter: outcome.retryAfter }
+    case "Ignored":
+    case "Throttled":
+      return { _tag: "Ignored" }
+  }
+}
+
+const fromEffect = (verdict: Verdict, exit: Exit.Exit<unknown, unknown>): Outcome.Outcome =>
+  ours.get(verdict) ?? fromVerdict(verdict, exit)
+
+const fromVerdict = (verdict: Verdict, exit: Exit.Exit<unknown, unknown>): Outcome.Outcome => {
+  switch (verdict._tag) {
+    case "Success":
+      return Outcome.success
+    case "Failure":
+      return Outcome.failure(kindOf(exit), verdict.retryAfter)
+    case "Ignored":
+      return Outcome.ignored(kindOf(exit))
+  }
+}
+
+const kindOf = (exit: Exit.Exit<unknown, unknown>): Outcome.Kind => {
+  const outcome = LlmOutcome.classify(exit)
+  return outcome._tag === "Success" ? "unknown" : outcome.kind
+}
+
+const isInterruption = (exit: Exit.Exit<unknown, unknown>) =>
+  Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)
+
+const isFailureOf = (exit: Exit.Exit<unknown, unknown> | undefined, error: unknown) =>
+  exit !== undefined && Exit.isFailure(exit) &&
+  exit.cause.reasons.some((reason) => Cause.isFailReason(reason) && reason.error === error)
+
+// Until a reset, which may come any time.
+const unknownWait = Duration.minutes(1)
+
+const toEffectError = (error: CircuitBreakerError): EffectBreaker.CircuitBreakerError => {
+  const { reason } = error
+  switch (reason._tag) {
+    case "CircuitOpen":
+    case "CircuitThrottled":
+    case "CircuitForcedOpen": {
+      const { key, retryAfter = unknownWait } = reason
+      return new EffectBreaker.CircuitBreakerError({ reason: new EffectBreaker.CircuitOpen({ key, retryAfter }) })
+    }
+    case "CircuitHalfOpen":
+      return new EffectBreaker.CircuitBreakerError({ reason: new EffectBreaker.CircuitHalfOpen({ key: reason.key }) })
+    default:
+      return new EffectBreaker.CircuitBreakerError({
+        reason: new EffectBreaker.CircuitBreakerStoreError({ message: error.message, cause: error })
+      })
+  }
+}
+
+const toEffectState = (state: CircuitState): EffectBreaker.State => {
+  const { key } = state
+  switch (state._tag) {
+    case "Closed":
+      return state.throttledFor === undefined
+        ? { _tag: "Closed", key }
+        : { _tag: "Open", key, retryAfter: state.throttledFor, consecutiveOpenings: 0 }
+    case "Disabled":
+      return { _tag: "Closed", key }
+    case "Open":
+    case "ForcedOpen":
+      return { _tag: "Open", key, retryAfter: state.retryAfter ?? unknownWait, consecutiveOpenings: state.openings }
+    case "HalfOpen":
+      return { _tag: "HalfOpen", key, probing: state.probing > 0, consecutiveOpenings: state.openings }
+  }
+}
+
+const toTransition = (event: CircuitEvent): EffectBreaker.Transition | undefined => {
+  switch (event.event) {
+    case "circuit.opened":
+      return opening(event, event.open_for_ms, event.openings)
+    case "circuit.forced":
+      return opening(event, event.open_for_ms, 0)
+    case "circuit.half_open":
+      return { key: event.key, from: "Open", to: "HalfOpen" }
+    case "circuit.closed":
+    case "circuit.reset":
+      return event.from === "half_open" ? { key: event.key, from: "HalfOpen", to: "Closed" } : undefined
+    default:
+      return undefined
+  }
+}
+
+const opening = (
+  { from, key }: { readonly from: string; readonly key: string },
+  openForMillis: number | undefined,
+  consecutiveOpenings: number
+): EffectBreaker.Transition | undefined =>
+  from === "closed" || from === "half_open"
+    ? {
+      key,
+      from: from === "closed" ? "Closed" : "HalfOpen",
+      to: "Open",
+      retryAfter: openForMillis === undefined ? unknownWait : Duration.millis(openForMillis),
+      consecutiveOpenings
+    }
+    : undefined

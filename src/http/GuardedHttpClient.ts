@@ -1,0 +1,217 @@
+/**
+ * An HTTP client behind circuits that judges the body too.
+ *
+ * One request is one call: its permit is held from the request until the body has been read, and settled once.
+ *
+ * | what happens | counts as |
+ * | --- | --- |
+ * | no answer | what `classify` says of the error |
+ * | a status of 400 or more | what `classify` says of status, headers and the start of the body, at once |
+ * | the body is read to its end | success |
+ * | the body breaks off, or is shorter than announced | what `classify` says: `stream_cut`, `connection` |
+ * | nothing comes, or nothing more, in time | `slow_first_content`, `stream_stalled` |
+ * | `json` finds half a text, HTML or nothing at all | `malformed_response` |
+ * | `json` finds a text that is JSON | what `classifyBody` says of it |
+ * | HTML, or nothing at all, and `Accept` names JSON or events and nothing wider | `malformed_response` |
+ * | with `events`: the finish, a failure, an end without a finish | as in `CircuitBreaker.stream` |
+ * | the reader stops, fails or is interrupted | ignored |
+ * | nobody begins to read, or there can be no body | what the headers said |
+ *
+ * Nothing is buffered in order to be judged, but up to 64 KiB of the body of an error.
+ *
+ * **Gotchas**
+ *
+ * - Put `HttpClient.retryTransient` and `HttpClient.filterStatusOk` outside: each attempt is then judged by itself,
+ *   and the response still says what went wrong.
+ * - The policy's `attemptTimeout` does not apply, for the body of a long answer is no failure. `firstContentTimeout`
+ *   bounds the wait for the headers and the first bytes, `idleTimeout` every silence after that.
+ * - The accessors of a response fail with `HttpClientError` alone. When a limit of the guard or a missing finish ends a
+ *   body, that is a `DecodeError` with the `CircuitBreakerError` as its `cause`.
+ * - What `text` and `stream` return is not looked into: a text that turns out to be half a JSON document is a success.
+ *   Formats other than server-sent events (lines of JSON, AWS event streams) are bytes.
+ * - A body that is encoded and that the client does not decode (`node:http` and undici leave gzip to you) is judged by
+ *   status and headers.
+ * - The body of an error is waited for up to one second, so that its code can be read.
+ * - `HttpClientResponse.toWeb` gives nothing for a guarded response: its body would leave the guard.
+ *
+ * **Example** (A quota code in a 429)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { CircuitBreaker, CircuitStore } from "effect-resilience"
+ * import { GuardedHttpClient } from "effect-resilience/http"
+ * import { HttpClient, HttpClientResponse } from "effect/http"
+ *
+ * const broke = JSON.stringify({ error: { code: "insufficient_quota" } })
+ * const provider = HttpClient.make((request) =>
+ *   Effect.succeed(HttpClientResponse.fromWeb(request, new Response(broke, { status: 429 })))
+ * )
+ * const client = GuardedHttpClient.withCircuitBreaker(provider, { key: "openai" })
+ *
+ * const program = Effect.gen(function*() {
+ *   const response = yield* client.get("https://api.openai.com/v1/models")
+ *   const state = yield* CircuitBreaker.state("openai")
+ *   return [response.status, state._tag, "lastFailureKind" in state && state.lastFailureKind]
+ * }).pipe(Effect.provide(CircuitBreaker.layer()), Effect.provide(CircuitStore.layerMemory))
+ *
+ * await Effect.runPromise(program) // => [429, "Open", "quota_exhausted"]
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Context, type Duration, Effect, Exit, Layer, Option, Scope } from "effect"
+import type { Sse } from "effect/encoding"
+import { dual } from "effect/Function"
+import { HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
+import * as CircuitBreaker from "../CircuitBreaker.ts"
+import type { CircuitBreakerError } from "../CircuitError.ts"
+import type { Classify } from "../CircuitPolicy.ts"
+import * as validation from "../internal/validation.ts"
+import * as LlmOutcome from "../LlmOutcome.ts"
+import type * as Outcome from "../Outcome.ts"
+import type { ClassifyPart } from "../StreamSignal.ts"
+import { Exchange, type Settings } from "./internal/exchange.ts"
+
+/**
+ * A response as `classify` sees it and as callers get it. `body` is the start of the body of an error, as text, up to
+ * 64 KiB of it: `LlmOutcome`, and with it `LlmRetry`, find the provider's code there. Undefined below 400.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface GuardedResponse extends HttpClientResponse.HttpClientResponse {
+  readonly body: string | undefined
+}
+
+/**
+ * - `key`: the circuit of a request. Default: its origin, such as `https://api.openai.com`.
+ * - `classify`: judges the head of every response, and the error when there is none or its body breaks. A success is
+ *   one for now: the body still decides. Default: `LlmOutcome.classify`, not the policy's, which may know nothing of
+ *   HTTP.
+ * - `classifyBody`: judges what `json` read. Default: `LlmOutcome.classify`, to which an `error` it knows is one.
+ *   `LlmOutcome.classifyBody` knows what else is no answer of a model.
+ * - `events`: reads the server-sent events of a response that has them, such as `LlmStream.openAi`. Other responses
+ *   are not affected.
+ * - `firstContentTimeout`, `idleTimeout`, `settleProbeAt`: as in `CircuitBreaker.stream`. Without `events` every byte
+ *   is content.
+ * - `unreadTimeout`: how long a caller may leave a body unread. After that the call is settled as the headers said;
+ *   the body can still be read, unguarded, unless it is that of an error and longer than 64 KiB or slower than the
+ *   second. The process is kept for that long. Default: 5 seconds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options
+  extends Pick<CircuitBreaker.StreamOptions, "firstContentTimeout" | "idleTimeout" | "settleProbeAt">
+{
+  readonly key?: string | ((request: HttpClientRequest.HttpClientRequest) => string) | undefined
+  readonly classify?: ((exit: Exit.Exit<GuardedResponse, unknown>) => Outcome.Outcome) | undefined
+  readonly classifyBody?: Classify | undefined
+  readonly events?: ClassifyPart<Sse.Event> | undefined
+  readonly unreadTimeout?: Duration.Input | undefined
+}
+
+/**
+ * Sends the requests of a client through circuits. Rejections, and limits that end a request before its headers, fail
+ * with `CircuitBreakerError`. Throws `InvalidOptions` for a limit that is no duration.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withCircuitBreaker: {
+  (options?: Options): <E, R>(
+    self: HttpClient.HttpClient.With<E, R>
+  ) => HttpClient.HttpClient.With<E | CircuitBreakerError, R | CircuitBreaker.CircuitBreaker>
+  <E, R>(
+    self: HttpClient.HttpClient.With<E, R>,
+    options?: Options
+  ): HttpClient.HttpClient.With<E | CircuitBreakerError, R | CircuitBreaker.CircuitBreaker>
+} = dual(
+  (args) => HttpClient.isHttpClient(args[0]),
+  <E, R>(
+    self: HttpClient.HttpClient.With<E, R>,
+    options: Options = {}
+  ): HttpClient.HttpClient.With<E | CircuitBreakerError, R | CircuitBreaker.CircuitBreaker> => {
+    const settings = settingsOf(options)
+    return HttpClient.transform(self, (send, request) => guard(send, request, settings))
+  }
+)
+
+/**
+ * The `HttpClient` of a program behind circuits, for libraries that take one from the context.
+ *
+ * What `withCircuitBreaker` fails with becomes an `HttpClientError`: a `TransportError` with the `CircuitBreakerError`
+ * as its `cause`. `LlmOutcome` sees through it, and `LlmRetry` stops at a rejection; `HttpClient.retryTransient` would
+ * retry it.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (
+  options: Options = {}
+): Layer.Layer<HttpClient.HttpClient, never, HttpClient.HttpClient | CircuitBreaker.CircuitBreaker> =>
+  Layer.effect(
+    HttpClient.HttpClient,
+    Effect.gen(function*() {
+      const settings = settingsOf(options)
+      const client = yield* HttpClient.HttpClient
+      const breaker = yield* CircuitBreaker.CircuitBreaker
+      return HttpClient.transform(client, (send, request) =>
+        guard(send, request, settings).pipe(
+          Effect.catchTag("CircuitBreakerError", (cause) =>
+            Effect.fail(
+              new HttpClientError.HttpClientError({
+                reason: new HttpClientError.TransportError({ request, cause, description: cause.message })
+              })
+            )),
+          Effect.provideService(CircuitBreaker.CircuitBreaker, breaker)
+        ))
+    })
+  )
+
+const settingsOf = (options: Options): Settings => {
+  const { classify = LlmOutcome.classify, classifyBody = LlmOutcome.classify, events, key = originOf } = options
+  return {
+    keyOf: typeof key === "function" ? key : () => key,
+    classify,
+    classifyBody,
+    events,
+    limits: {
+      firstContentTimeout: validation.optionalDuration("firstContentTimeout", options.firstContentTimeout),
+      idleTimeout: validation.optionalDuration("idleTimeout", options.idleTimeout),
+      settleProbeAt: options.settleProbeAt
+    },
+    unreadMillis: validation.millis("unreadTimeout", options.unreadTimeout ?? "5 seconds")
+  }
+}
+
+// Whatever follows a question mark can be a secret, and keys are seen in events and metrics.
+const originOf = (request: HttpClientRequest.HttpClientRequest): string =>
+  Option.match(HttpClientRequest.toUrl(request), {
+    onNone: () => request.url.replace(/[?#].*/s, "") || "unknown",
+    onSome: ({ origin }) => origin
+  })
+
+const guard = <E, R>(
+  send: Effect.Effect<HttpClientResponse.HttpClientResponse, E, R>,
+  request: HttpClientRequest.HttpClientRequest,
+  settings: Settings
+): Effect.Effect<HttpClientResponse.HttpClientResponse, E | CircuitBreakerError, R | CircuitBreaker.CircuitBreaker> =>
+  Effect.contextWith((context: Context.Context<R | CircuitBreaker.CircuitBreaker>) =>
+    Effect.uninterruptibleMask((restore) => {
+      const exchange = new Exchange(request, settings)
+      const guarded = Context.get(context, CircuitBreaker.CircuitBreaker).stream(
+        exchange.parts(Effect.provideContext(send, context)),
+        {
+          ...settings.limits,
+          key: settings.keyOf(request),
+          classify: settings.classify,
+          classifyPart: ({ signal }) => signal()
+        }
+      )
+      return restore(exchange.open(guarded)).pipe(
+        Effect.onError((cause) => Scope.close(exchange.scope, Exit.failCause(cause))),
+        Effect.tap(exchange.handOut)
+      )
+    })
+  )

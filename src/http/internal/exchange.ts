@@ -1,0 +1,215 @@
+/** One request and its response, as a stream for the breaker to guard. */
+import { Array as Arr, Cause, Clock, Duration, Effect, Exit, type Fiber, type Pull, Scope, Stream } from "effect"
+import { Sse } from "effect/encoding"
+import type { HttpClientError, HttpClientRequest, HttpClientResponse } from "effect/http"
+import type { CircuitBreakerError } from "../../CircuitError.ts"
+import type { Classify } from "../../CircuitPolicy.ts"
+import { elapsedMillis } from "../../internal/time.ts"
+import * as Outcome from "../../Outcome.ts"
+import { alive, type ClassifyPart, content, failed, finish, type StreamSignal } from "../../StreamSignal.ts"
+import type { Options } from "../GuardedHttpClient.ts"
+import { Response } from "./guardedResponse.ts"
+import { type Body, inspect, type Inspected, maxInspected, maxInspectedMillis } from "./inspect.ts"
+
+/** Options that were checked. */
+export interface Settings {
+  readonly keyOf: (request: HttpClientRequest.HttpClientRequest) => string
+  readonly classify: NonNullable<Options["classify"]>
+  readonly classifyBody: Classify
+  readonly events: Options["events"]
+  readonly limits: {
+    readonly firstContentTimeout: Duration.Duration | undefined
+    readonly idleTimeout: Duration.Duration | undefined
+    readonly settleProbeAt: Options["settleProbeAt"]
+  }
+  readonly unreadMillis: number
+}
+
+/** What the guard sees of a call: its head, pieces of its body and the events in them, its end. */
+export interface Part {
+  readonly bytes?: Uint8Array | undefined
+  readonly signal: () => StreamSignal
+}
+
+/** One request and its response, as the stream that the breaker guards and the caller reads. */
+export class Exchange {
+  readonly scope = Scope.makeUnsafe()
+  /** What the whole body says, set by who has it in hand at its end. */
+  atEnd: () => Outcome.Outcome = () => Outcome.success
+  inspected: Inspected | undefined
+  /** What a client fails with that knows of no body. */
+  noBody: HttpClientError.HttpClientError | undefined
+  readonly settings: Settings
+  private readonly request: HttpClientRequest.HttpClientRequest
+  private response: Response | undefined
+  private pull: Pull.Pull<Arr.NonEmptyReadonlyArray<Part>, unknown> = Effect.never
+  private isFine = false
+  private taken = false
+  private abandoned = false
+  private unread: Fiber.Fiber<void> | undefined
+  private size = 0
+
+  constructor(request: HttpClientRequest.HttpClientRequest, settings: Settings) {
+    this.request = request
+    this.settings = settings
+  }
+
+  parts<E>(
+    send: Effect.Effect<HttpClientResponse.HttpClientResponse, E>
+  ): Stream.Stream<Part, E | HttpClientError.HttpClientError> {
+    return Stream.unwrap(Effect.gen({ self: this }, function*() {
+      const clock = yield* Clock.Clock
+      const since = elapsedMillis(clock)
+      const original = yield* send
+      const response = new Response(original, this)
+      this.response = response
+      const head = Stream.make<ReadonlyArray<Part>>(
+        { signal: () => this.head(response) },
+        // Only the first verdict counts. This is the one on a classifier that threw.
+        { signal: () => this.isFine ? alive : failed(callerError) }
+      )
+      if (isBodiless(original)) return head
+      if (original.status < 400) return Stream.concat(head, Stream.suspend(() => this.body(original)))
+      const { firstContentTimeout, idleTimeout } = this.settings.limits
+      const limitMillis = Duration.toMillis(firstContentTimeout ?? idleTimeout ?? Duration.infinity)
+      // The error is what happened, and not that its body is slow.
+      const leftMillis = (limitMillis - (elapsedMillis(clock) - since)) / 2
+      const inspected = yield* inspect(this.bytes(original), Math.min(maxInspectedMillis, leftMillis))
+      this.inspected = inspected
+      return Stream.concat(head, Stream.map(inspected.stream, (bytes) => ({ bytes, signal: () => content })))
+    }))
+  }
+
+  private head(response: Response): StreamSignal {
+    const outcome = this.settings.classify(Exit.succeed(response))
+    if (outcome._tag !== "Success" || response.status >= 400) return failed(outcome)
+    this.isFine = true
+    if (isBodiless(response)) return finish(outcome)
+    return asksForData(this.request) && /\bhtml\b/i.test(contentType(response)) ? failed(malformed) : alive
+  }
+
+  private body(original: HttpClientResponse.HttpClientResponse): Stream.Stream<Part, HttpClientError.HttpClientError> {
+    if (this.abandoned) return Stream.succeed({ signal: () => finish(Outcome.success) })
+    const { events } = this.settings
+    const eventsOf = events !== undefined && /^text\/event-stream\b/i.test(contentType(original))
+      ? eventReader(events)
+      : undefined
+    const signal = () => eventsOf === undefined ? content : alive
+    return Stream.concat(
+      Stream.mapArray(
+        this.bytes(original),
+        Arr.flatMap((bytes): Arr.NonEmptyReadonlyArray<Part> => [{ bytes, signal }, ...eventsOf?.(bytes) ?? []])
+      ),
+      Stream.suspend(() => Stream.fromIterable(eventsOf?.() ?? this.end()))
+    )
+  }
+
+  private end(): ReadonlyArray<Part> {
+    const isMissing = this.size === 0 && asksForData(this.request)
+    return [
+      { signal: () => finish(isMissing ? malformed : this.atEnd()) },
+      { signal: () => finish(callerError) }
+    ]
+  }
+
+  private bytes(original: HttpClientResponse.HttpClientResponse): Body {
+    return original.stream.pipe(
+      Stream.map((bytes) => {
+        this.size += bytes.length
+        return bytes
+      }),
+      // Some clients say so when there is no body. To a reader of text it is an empty one.
+      Stream.catchIf((error) => error.reason._tag === "EmptyBodyError", (error) => {
+        this.noBody = error
+        return Stream.empty
+      })
+    )
+  }
+
+  /** Sends the request, and waits for the head of the response. */
+  open<E>(
+    guarded: Stream.Stream<Part, E | HttpClientError.HttpClientError | CircuitBreakerError>
+  ): Effect.Effect<Response, E | CircuitBreakerError> {
+    const opened = Effect.gen({ self: this }, function*() {
+      const pull = yield* Stream.toPull(guarded)
+      this.pull = pull
+      yield* pull
+      return this.response!
+    })
+    // The guard does not end before the head, and a body does not fail before it is read.
+    return Scope.provide(opened, this.scope) as Effect.Effect<Response, E | CircuitBreakerError>
+  }
+
+  /** Lets go of what nobody will read. */
+  readonly handOut: Effect.Effect<void> = Effect.suspend(() => {
+    this.taken = this.response !== undefined && isBodiless(this.response)
+    if (this.taken || this.inspected?.whole !== undefined) return Scope.close(this.scope, Exit.void)
+    return Effect.map(Effect.forkDetach(Effect.delay(this.abandon, this.settings.unreadMillis)), (fiber) => {
+      this.unread = fiber
+    })
+  })
+
+  private readonly abandon: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.taken) return Effect.void
+    this.taken = true
+    this.abandoned = true
+    const settling = this.inspected === undefined ? Effect.exit(this.pull) : Effect.void
+    return Effect.andThen(settling, Scope.close(this.scope, Exit.void))
+  })
+
+  /** The body through the guard, for the first who asks, until the scope closes. */
+  readonly take: Effect.Effect<Body | undefined, never, Scope.Scope> = Effect.suspend(() => {
+    const whole = this.inspected?.whole
+    if (whole !== undefined) return Effect.succeed(Stream.fromIterable(whole))
+    const isFirst = Effect.acquireRelease(
+      Effect.sync(() => {
+        if (this.taken) return false
+        this.unread?.interruptUnsafe()
+        return this.taken = true
+      }),
+      (isFirst) => isFirst ? Scope.close(this.scope, Exit.void) : Effect.void
+    )
+    return Effect.map(isFirst, (isFirst) => isFirst ? Stream.fromPull(Effect.succeed(this.chunks)) : undefined)
+  })
+
+  private readonly chunks: Pull.Pull<Arr.NonEmptyReadonlyArray<Uint8Array>, HttpClientError.HttpClientError> = Effect
+    .suspend(() => this.pull).pipe(
+      Effect.flatMap((parts) => {
+        const bytes = parts.flatMap(({ bytes }) => bytes ?? [])
+        return Arr.isReadonlyArrayNonEmpty(bytes) ? Effect.succeed(bytes) : this.chunks
+      }),
+      Effect.mapError((error) => Cause.isDone(error) ? error : this.response!.unreadable(error))
+    )
+}
+
+/** Reads the events in bytes; without bytes, what is left at the end. */
+export const eventReader = (classifyPart: ClassifyPart<Sse.Event>) => {
+  const decoder = new TextDecoder()
+  let parts: Array<Part> = []
+  const parser = Sse.makeParser((event) => {
+    if (event._tag === "Event") parts.push({ signal: () => classifyPart(event) })
+  }, { maxEventSize: maxInspected })
+  return (bytes?: Uint8Array): ReadonlyArray<Part> => {
+    parts = []
+    const tooLong = parser.feed(
+      bytes === undefined ? `${decoder.decode()}\n\n` : decoder.decode(bytes, { stream: true })
+    )
+    // Nobody keeps all of it, and nothing but content is that long.
+    if (tooLong !== undefined) parts.push({ signal: () => content })
+    return parts
+  }
+}
+
+const isBodiless = ({ request, status }: HttpClientResponse.HttpClientResponse) =>
+  request.method === "HEAD" || status < 200 || status === 204 || status === 205 || status === 304
+
+const contentType = (response: HttpClientResponse.HttpClientResponse) => response.headers["content-type"] ?? ""
+
+// Who also takes anything else may well be content with a page, or with nothing.
+const asksForData = ({ headers }: HttpClientRequest.HttpClientRequest) => {
+  const accept = headers["accept"] ?? ""
+  return /json|event-stream/i.test(accept) && !/html|text\/\*|\*\/\*/i.test(accept)
+}
+
+const malformed = Outcome.failure("malformed_response")
+const callerError = Outcome.ignored("caller_error")
