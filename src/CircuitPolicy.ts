@@ -19,6 +19,8 @@ import { type TripPolicy } from "./TripPolicy.ts"
  *   as it was last open. Default: 60 seconds.
  * - `maxOpenDuration`: the longest wait that a dependency can ask for, through `Throttled`, `OpenNow` or a failure.
  *   Default: 1 hour. Does not cap `openDuration`.
+ * - `gateJitter`: a wait that the dependency asks everybody for is lengthened by a random share of up to this, so that
+ *   processes with a gate each do not all come back at the end of the provider's minute. From 0 to 1. Default: 0.1.
  * - `probes`: calls let through at once while half-open. Default: 1.
  * - `successesToClose`: probes that must succeed to close. Default: 1.
  * - `probeLease`: a probe that takes longer may lose its slot to another call; its verdict then no longer counts.
@@ -37,6 +39,7 @@ export interface CircuitPolicy {
   readonly tripPolicy?: TripPolicy | undefined
   readonly openDuration?: Duration.Input | Schedule.Schedule<unknown, number> | undefined
   readonly maxOpenDuration?: Duration.Input | undefined
+  readonly gateJitter?: number | undefined
   readonly probes?: number | undefined
   readonly successesToClose?: number | undefined
   readonly probeLease?: Duration.Input | undefined

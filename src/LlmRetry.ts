@@ -134,13 +134,13 @@ const waitFor = (error: unknown, judge: (error: unknown) => Outcome): Wait | und
   const hintMillis = "retryAfter" in outcome && outcome.retryAfter !== undefined
     ? Duration.toMillis(outcome.retryAfter)
     : 0
+  const blocked = Math.max(blockedMillis(error), blockedMillis(circuitError))
   switch (outcome._tag) {
     case "Throttled":
-      return { leastMillis: hintMillis, backoff: false, circuitOpen: false }
-    case "Failure": {
-      const blocked = Math.max(blockedMillis(error), blockedMillis(circuitError))
+      // The gate is shut a little longer than was asked for.
+      return { leastMillis: Math.max(hintMillis, blocked), backoff: false, circuitOpen: false }
+    case "Failure":
       return { leastMillis: Math.max(hintMillis, blocked), backoff: true, circuitOpen: blocked > 0 }
-    }
     default:
       return undefined
   }

@@ -82,6 +82,7 @@ describe("CircuitLogger", () => {
   it.effect("warns of what needs a look and informs of the rest, with the fields of the event and no others", () => {
     const { layer, lines } = keeper()
     const policy: CircuitPolicy.CircuitPolicy = {
+      gateJitter: 0,
       tripPolicy: TripPolicy.anyOf(
         TripPolicy.consecutive(2),
         TripPolicy.slowCallRate({ threshold: 1, slowerThan: "100 millis", window: 10 })

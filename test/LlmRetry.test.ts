@@ -220,6 +220,20 @@ describe("LlmRetry.policy", () => {
       assert.isAbove(new Set(ends).size, 15)
     }).pipe(Random.withSeed("spread"), Effect.provide(llm())))
 
+  it.effect("W11: a gate is shut a little longer than was asked for, and whoever heard the hint waits for the gate", () =>
+    Effect.gen(function*() {
+      const { ask, calls } = guarded([status(429, { "retry-after": "30" }), ScriptedCall.succeeds("ok")], {
+        attempts: 2
+      })
+      const fiber = yield* Effect.forkChild(ask, { startImmediately: true })
+      const shut = yield* CircuitBreaker.state("model")
+      assert(shut._tag === "Closed" && shut.throttledFor !== undefined)
+      assert.deepStrictEqual(shut.throttledFor, Duration.millis(31_500))
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* Fiber.join(fiber), "ok")
+      assert.strictEqual(yield* calls, 2)
+    }).pipe(drawing(0.5), Effect.provide(llm({ gateJitter: 0.1 }))))
+
   it.effect("W12: a hint longer than maxWait ends the retry", () =>
     Effect.gen(function*() {
       const { ask, calls } = guarded([status(429, { "retry-after": "100" })], { maxWait: "99 seconds" })

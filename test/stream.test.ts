@@ -134,6 +134,7 @@ const counting = (settles: Map<object, number>) =>
 
 const breaker = (settles: Map<object, number>) =>
   CircuitBreaker.layer({
+    gateJitter: 0,
     tripPolicy: TripPolicy.consecutive(1),
     openDuration: "1 minute",
     classify: (exit) => exit._tag === "Failure" && Cause.hasDies(exit.cause) ? LlmOutcome.classify(exit) : failed

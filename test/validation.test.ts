@@ -390,6 +390,16 @@ describe("layerConfig", () => {
     }))
 })
 
+describe("gateJitter", () => {
+  it.effect("is a share: from 0 to 1", () =>
+    Effect.gen(function*() {
+      for (const gateJitter of [-0.1, 1.1, Number.NaN, Number.POSITIVE_INFINITY]) {
+        assert.strictEqual(invalidIn(yield* built(breaker({ gateJitter }))).field, "gateJitter")
+      }
+      for (const gateJitter of [0, 1]) assert.isTrue(Exit.isSuccess(yield* built(breaker({ gateJitter }))))
+    }))
+})
+
 describe("settings without a meaning", () => {
   it.effect("W50: those of a rate are refused where no rate is asked for", () =>
     Effect.gen(function*() {

@@ -8,7 +8,7 @@ import * as TripPolicy from "../TripPolicy.ts"
 import { type Health, make as makeHealth } from "./health.ts"
 import { openSchedule } from "./openSchedule.ts"
 import { tripCriteria } from "./tripCriteria.ts"
-import { millis, optionalDuration, positiveInt } from "./validation.ts"
+import { fraction, millis, optionalDuration, positiveInt } from "./validation.ts"
 
 export interface CompiledPolicy {
   readonly rules: Rules
@@ -16,6 +16,8 @@ export interface CompiledPolicy {
   readonly openMillis: (opening: number) => number
   /** Whether the trip policy needs to know how long a call took. */
   readonly timed: boolean
+  /** In millionths of the wait. */
+  readonly gateJitterPpm: number
   readonly attemptTimeout: Duration.Duration | undefined
   readonly classify: Classify
   /** Equal for policies that make circuits behave alike, as far as data can tell. */
@@ -40,6 +42,7 @@ export const compilePolicy = (policy: CircuitPolicy, context: Context.Context<ne
     makeHealth: health.remembers ? () => makeHealth(criteria) : () => health,
     openMillis,
     timed: health.slowerThanMillis !== Number.POSITIVE_INFINITY,
+    gateJitterPpm: fraction("gateJitter", policy.gateJitter ?? 0.1, "zero"),
     attemptTimeout: optionalDuration("attemptTimeout", policy.attemptTimeout),
     classify: policy.classify ?? classifyExit,
     fingerprint: JSON.stringify([rules, criteria, Schedule.isSchedule(openDuration) ? "schedule" : openMillis(1)])

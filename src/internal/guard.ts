@@ -1,5 +1,5 @@
 /** One call through one circuit: admit, run, judge, settle. */
-import { Cause, Clock, Duration, Effect, type Exit, type Fiber, identity, Option } from "effect"
+import { Cause, Clock, Duration, Effect, type Exit, Fiber, identity, Option, Random } from "effect"
 import type { Permit } from "../Circuit.ts"
 import * as CircuitError from "../CircuitError.ts"
 import type { CallResult } from "../CircuitObserver.ts"
@@ -96,11 +96,21 @@ export const finish = (
 ): Effect.Effect<void> | undefined => {
   const { onCall } = circuit
   const durationMillis = policy.timed || onCall !== undefined ? elapsedMillis(clock) - startedAt : 0
-  const waiting = circuit.settle(clock, permit, outcome, measuredMillis ?? durationMillis, interrupted)
+  const said = outcome._tag === "Throttled" ? lengthened(outcome, policy) : outcome
+  const waiting = circuit.settle(clock, permit, said, measuredMillis ?? durationMillis, interrupted)
   if (onCall !== undefined) {
     onCall(interrupted ? "interrupted" : results[outcome._tag], durationMillis, Outcome.kindOf(outcome))
   }
   return waiting
+}
+
+const lengthened = (outcome: Outcome.Throttled, { gateJitterPpm }: CompiledPolicy): Outcome.Outcome => {
+  const random = (Fiber.getCurrent()?.getRef(Random.Random) ?? Random.Random.defaultValue()).nextDoubleUnsafe()
+  // A wait that a classifier left out is none.
+  return {
+    ...outcome,
+    retryAfter: Duration.times(outcome.retryAfter ?? Duration.zero, 1 + random * gateJitterPpm / 1_000_000)
+  }
 }
 
 /** Fails with a rejection, told to whoever wants to know. */

@@ -11,7 +11,8 @@ import * as CircuitStore from "../CircuitStore.ts"
 import * as RecordedEvents from "./RecordedEvents.ts"
 
 /**
- * A breaker with its own memory store, and a record of its events.
+ * A breaker with its own memory store, and a record of its events. Waits are exact: `gateJitter` is 0 unless the policy
+ * says otherwise.
  *
  * **Example**
  *
@@ -41,10 +42,19 @@ import * as RecordedEvents from "./RecordedEvents.ts"
 export const layer = (
   policy?: CircuitPolicy | ((key: string) => CircuitPolicy)
 ): Layer.Layer<CircuitBreaker.CircuitBreaker | RecordedEvents.RecordedEvents> =>
-  CircuitBreaker.layer(policy).pipe(
+  CircuitBreaker.layer(typeof policy === "function" ? (key) => exact(policy(key)) : exact(policy)).pipe(
     Layer.provideMerge(RecordedEvents.layer),
     Layer.provide(CircuitStore.layerMemory)
   )
+
+// One policy for each that was given, as a function of the key is asked at every call.
+const exactPolicies = new WeakMap<CircuitPolicy, CircuitPolicy>()
+
+const exact = (policy: CircuitPolicy = {}): CircuitPolicy => {
+  const known = exactPolicies.get(policy) ?? { gateJitter: 0, ...policy }
+  exactPolicies.set(policy, known)
+  return known
+}
 
 /**
  * Moves `TestClock` to the first moment at which an open circuit admits a probe, and returns by how much it moved.

@@ -34,7 +34,12 @@ export const suite = (
   const breaker = (policy: CircuitPolicy.CircuitPolicy = {}) =>
     Effect.map(
       Layer.build(
-        CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1), openDuration: "200 millis", ...policy })
+        CircuitBreaker.layer({
+          tripPolicy: TripPolicy.consecutive(1),
+          gateJitter: 0,
+          openDuration: "200 millis",
+          ...policy
+        })
       ),
       (context) => Context.get(context, CircuitBreaker.CircuitBreaker)
     )
