@@ -280,11 +280,21 @@ export const execute: {
     options: ExecuteOptions<A, E>
   ): Effect.Effect<A, E | CircuitBreakerError, R | CircuitBreaker> => {
     validation.key(options.key)
-    return Effect.withFiber((fiber) =>
-      Context.getUnsafe(fiber.context as Context.Context<CircuitBreaker>, CircuitBreaker).execute(self, options)
-    )
+    return Effect.withFiber((fiber) => {
+      const breaker = Context.getUnsafe(fiber.context as Context.Context<CircuitBreaker>, CircuitBreaker)
+      return begins.get(breaker)?.(fiber, self, options) ?? breaker.execute(self, options)
+    })
   }
 )
+
+type Begin = <A, E, R>(
+  fiber: Fiber.Fiber<unknown, unknown>,
+  self: Effect.Effect<A, E, R>,
+  options: ExecuteOptions<A, E>
+) => Effect.Effect<A, E | CircuitBreakerError, R>
+
+// How the services made here begin a call that is in a fiber already: one step less than their `execute`.
+const begins = new WeakMap<CircuitBreaker["Service"], Begin>()
 
 /**
  * Runs a stream through the circuit of a key, and judges it by what its parts say, on the provider's side.
@@ -452,12 +462,15 @@ const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: string) 
     }
   }
 
+  const begin: Begin = (fiber, self, { classify, key }) =>
+    guard(self, call(fiber, key, classify as Classify | undefined))
+
   const execute = <A, E, R>(
     self: Effect.Effect<A, E, R>,
-    { classify, key }: ExecuteOptions<A, E>
+    options: ExecuteOptions<A, E>
   ): Effect.Effect<A, E | CircuitBreakerError, R> => {
-    validation.key(key)
-    return Effect.withFiber((fiber) => guard(self, call(fiber, key, classify as Classify | undefined)))
+    validation.key(options.key)
+    return Effect.withFiber((fiber) => begin(fiber, self, options))
   }
 
   const stream = <A, E, R>(
@@ -508,7 +521,7 @@ const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: string) 
       return Effect.succeed(store.keep(key, policy, clock, circuitMillis(clock)))
     })
 
-  return CircuitBreaker.of({
+  const breaker = CircuitBreaker.of({
     execute: dual(2, execute),
     stream,
     acquire: (key) => Effect.acquireRelease(take(key), (permit) => permit.drop),
@@ -535,6 +548,8 @@ const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: string) 
       )
     }, { bufferSize: 1024, strategy: "sliding" })
   })
+  begins.set(breaker, begin)
+  return breaker
 })
 
 const unused = Outcome.ignored("cancelled")

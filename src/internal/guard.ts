@@ -76,8 +76,14 @@ const settle = (
 }
 
 /** What an exit that is not an interruption says. */
-export const verdict = (call: Call, exit: Exit.Exit<unknown, unknown>, timedOut: boolean): Outcome.Outcome =>
-  timedOut ? timeout : contained(call, () => checked(call.classify(exit)), callerError)
+export const verdict = (call: Call, exit: Exit.Exit<unknown, unknown>, timedOut: boolean): Outcome.Outcome => {
+  if (timedOut) return timeout
+  try {
+    return checked(call.classify(exit))
+  } catch (error) {
+    return classifierFailed(call, error, callerError)
+  }
+}
 
 /** Lets whoever retries with the error know that its circuit turns calls away. */
 export const noteBlocked = ({ circuit, clock }: Call, cause: Cause.Cause<unknown>): void =>
@@ -123,22 +129,26 @@ export const reject = (
 }
 
 /** Asks a classifier, which is not ours: whatever it does, the call keeps its result and the permit is settled. */
-export const contained = <A>({ circuit, clock, hub }: Call, classify: () => A, otherwise: A): A => {
+export const contained = <A>(call: Call, classify: () => A, otherwise: A): A => {
   try {
     return classify()
   } catch (error) {
-    const failures = hub.counted("classify")
-    if (failures !== undefined && hub.listening) {
-      hub.announce({
-        event: "classify.failed",
-        key: circuit.key,
-        at: wallMillis(clock),
-        error: nameOf(error),
-        failures
-      })
-    }
-    return otherwise
+    return classifierFailed(call, error, otherwise)
   }
+}
+
+const classifierFailed = <A>({ circuit, clock, hub }: Call, error: unknown, otherwise: A): A => {
+  const failures = hub.counted("classify")
+  if (failures !== undefined && hub.listening) {
+    hub.announce({
+      event: "classify.failed",
+      key: circuit.key,
+      at: wallMillis(clock),
+      error: nameOf(error),
+      failures
+    })
+  }
+  return otherwise
 }
 
 // What the types promise, but casts and JavaScript do not keep.
