@@ -38,33 +38,17 @@
  *
  * @since 0.1.0
  */
-import {
-  Config,
-  ConfigProvider,
-  Context,
-  type Duration,
-  Effect,
-  type Exit,
-  type Fiber,
-  Layer,
-  Queue,
-  type Scope,
-  Stream
-} from "effect"
+import { Config, ConfigProvider, Context, type Duration, Effect, type Exit, Layer, type Scope, Stream } from "effect"
 import { dual } from "effect/Function"
 import * as CircuitConfig from "./CircuitConfig.ts"
 import type { CircuitBreakerError } from "./CircuitError.ts"
 import type { CircuitEvent } from "./CircuitEvent.ts"
-import { type CircuitObserver, CircuitObservers } from "./CircuitObserver.ts"
-import { type CircuitPolicy, type Classify, InvalidOptions } from "./CircuitPolicy.ts"
+import { type CircuitPolicy, InvalidOptions } from "./CircuitPolicy.ts"
 import * as CircuitState from "./CircuitState.ts"
-import { CircuitStore, type Operator } from "./CircuitStore.ts"
-import { type CompiledPolicy, compilePolicy } from "./internal/compiledPolicy.ts"
-import { type Call, callerError, checked, clockOf, contained, finish, guard, reject } from "./internal/guard.ts"
-import { guardStream } from "./internal/guardStream.ts"
-import { circuitMillis, elapsedMillis } from "./internal/time.ts"
+import { type CircuitStore, type Operator } from "./CircuitStore.ts"
+import { beginOf, make } from "./internal/breaker.ts"
 import * as validation from "./internal/validation.ts"
-import * as Outcome from "./Outcome.ts"
+import type * as Outcome from "./Outcome.ts"
 import type { ClassifyPart } from "./StreamSignal.ts"
 
 /**
@@ -282,19 +266,10 @@ export const execute: {
     validation.key(options.key)
     return Effect.withFiber((fiber) => {
       const breaker = Context.getUnsafe(fiber.context as Context.Context<CircuitBreaker>, CircuitBreaker)
-      return begins.get(breaker)?.(fiber, self, options) ?? breaker.execute(self, options)
+      return beginOf(breaker)?.(fiber, self, options) ?? breaker.execute(self, options)
     })
   }
 )
-
-type Begin = <A, E, R>(
-  fiber: Fiber.Fiber<unknown, unknown>,
-  self: Effect.Effect<A, E, R>,
-  options: ExecuteOptions<A, E>
-) => Effect.Effect<A, E | CircuitBreakerError, R>
-
-// How the services made here begin a call that is in a fiber already: one step less than their `execute`.
-const begins = new WeakMap<CircuitBreaker["Service"], Begin>()
 
 /**
  * Runs a stream through the circuit of a key, and judges it by what its parts say, on the provider's side.
@@ -436,138 +411,3 @@ export const enable = (key: string, operator?: Operator): Effect.Effect<void, ne
 export const events: Stream.Stream<CircuitEvent, never, CircuitBreaker> = Stream.unwrap(
   CircuitBreaker.use((breaker) => Effect.succeed(breaker.events))
 )
-
-const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: string) => CircuitPolicy)) {
-  const store = yield* CircuitStore
-  const { hub } = store
-  const observers = yield* CircuitObservers
-  const context = yield* Effect.context<never>()
-  const policyOf = policyResolver(policy, context)
-  yield* Effect.acquireRelease(
-    Effect.sync(() => hub.add(observers)),
-    () => Effect.sync(() => hub.remove(observers))
-  )
-
-  const call = (fiber: Fiber.Fiber<unknown, unknown>, key: string, classify: Classify | undefined): Call => {
-    const clock = clockOf(fiber)
-    const startedAt = elapsedMillis(clock)
-    const policy = policyOf(key)
-    return {
-      circuit: store.circuit(key, policy, clock, Math.floor(startedAt)),
-      policy,
-      classify: classify ?? policy.classify,
-      hub,
-      clock,
-      startedAt
-    }
-  }
-
-  const begin: Begin = (fiber, self, { classify, key }) =>
-    guard(self, call(fiber, key, classify as Classify | undefined))
-
-  const execute = <A, E, R>(
-    self: Effect.Effect<A, E, R>,
-    options: ExecuteOptions<A, E>
-  ): Effect.Effect<A, E | CircuitBreakerError, R> => {
-    validation.key(options.key)
-    return Effect.withFiber((fiber) => begin(fiber, self, options))
-  }
-
-  const stream = <A, E, R>(
-    self: Stream.Stream<A, E, R>,
-    { classify, classifyPart, firstContentTimeout, idleTimeout, key, settleProbeAt = "finish" }: StreamOptions<A, E>
-  ): Stream.Stream<A, E | CircuitBreakerError, R> => {
-    validation.key(key)
-    const limits = {
-      firstContentTimeout: validation.optionalDuration("firstContentTimeout", firstContentTimeout),
-      idleTimeout: validation.optionalDuration("idleTimeout", idleTimeout)
-    }
-    const begin = Effect.withFiber((fiber) =>
-      Effect.succeed({
-        ...call(fiber, key, classify as Classify | undefined),
-        ...limits,
-        classifyPart,
-        settleProbeAt
-      })
-    )
-    return guardStream(self, begin)
-  }
-
-  const take = (key: string): Effect.Effect<Permit & { readonly drop: Effect.Effect<void> }, CircuitBreakerError> =>
-    Effect.withFiber((fiber) => {
-      const taken = call(fiber, validation.key(key), undefined)
-      const decision = taken.circuit.pass ?? taken.circuit.admit(taken.clock, Math.floor(taken.startedAt))
-      return Effect.flatMap(decision === "claim" ? taken.circuit.claim : Effect.succeed(decision), (decision) => {
-        if ("_tag" in decision) return reject(taken, decision)
-        let settled = false
-        const settle = (outcome: Outcome.Outcome) =>
-          Effect.suspend(() => {
-            if (settled) return Effect.void
-            settled = true
-            const said = contained(taken, () => checked(outcome), callerError)
-            return finish(taken, decision, said, false) ?? Effect.void
-          })
-        return Effect.succeed({ key, probe: decision.probe > 0, settle, drop: settle(unused) })
-      })
-    })
-
-  const find = (key: string) =>
-    Effect.withFiber((fiber) => Effect.succeed(store.find(key, circuitMillis(clockOf(fiber)))))
-
-  const keep = (key: string) =>
-    Effect.withFiber((fiber) => {
-      const clock = clockOf(fiber)
-      const policy = policyOf(validation.key(key))
-      return Effect.succeed(store.keep(key, policy, clock, circuitMillis(clock)))
-    })
-
-  const breaker = CircuitBreaker.of({
-    execute: dual(2, execute),
-    stream,
-    acquire: (key) => Effect.acquireRelease(take(key), (permit) => permit.drop),
-    state: (key) => Effect.flatMap(find(key), (circuit) => circuit?.state ?? Effect.succeed(CircuitState.unused(key))),
-    states: Effect.withFiber((fiber) =>
-      Effect.forEach(store.circuits(circuitMillis(clockOf(fiber))), (circuit) => circuit.state)
-    ),
-    forceOpen: (key, options = {}) =>
-      Effect.suspend(() => {
-        const millis = options.for === undefined ? undefined : validation.millis("forceOpen.for", options.for)
-        return Effect.flatMap(keep(key), (circuit) => circuit.forceOpen(millis, options))
-      }),
-    reset: (key, operator = {}) => Effect.flatMap(find(key), (circuit) => circuit?.reset(operator) ?? Effect.void),
-    disable: (key, operator = {}) => Effect.flatMap(keep(key), (circuit) => circuit.disable(operator)),
-    enable: (key, operator = {}) => Effect.flatMap(find(key), (circuit) => circuit?.enable(operator) ?? Effect.void),
-    events: Stream.callback<CircuitEvent>((queue) => {
-      const subscriber: CircuitObserver = {
-        name: "events",
-        onEvent: (event) => Queue.offerUnsafe(queue, event)
-      }
-      return Effect.acquireRelease(
-        Effect.sync(() => hub.add([subscriber])),
-        () => Effect.sync(() => hub.remove([subscriber]))
-      )
-    }, { bufferSize: 1024, strategy: "sliding" })
-  })
-  begins.set(breaker, begin)
-  return breaker
-})
-
-const unused = Outcome.ignored("cancelled")
-
-// A function of the key is asked at every call, so what it gives is compiled once for each policy object.
-const policyResolver = (
-  policy: CircuitPolicy | ((key: string) => CircuitPolicy),
-  context: Context.Context<never>
-): (key: string) => CompiledPolicy => {
-  if (typeof policy !== "function") {
-    const compiled = compilePolicy(policy, context)
-    return () => compiled
-  }
-  const known = new WeakMap<CircuitPolicy, CompiledPolicy>()
-  return (key) => {
-    const chosen = policy(key)
-    const compiled = known.get(chosen) ?? compilePolicy(chosen, context)
-    known.set(chosen, compiled)
-    return compiled
-  }
-}
