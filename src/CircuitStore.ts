@@ -43,6 +43,7 @@ export interface Operator {
 export interface CircuitHandle {
   readonly key: string
   readonly pass: Permit | undefined
+  readonly timed: boolean
   readonly admit: (clock: Clock.Clock, now: number) => Permit | Rejection | "claim"
   readonly claim: Effect.Effect<Permit | Rejection>
   readonly settle: (

@@ -9,6 +9,7 @@ import type { CircuitPolicy, Classify } from "../CircuitPolicy.ts"
 import * as CircuitState from "../CircuitState.ts"
 import { CircuitStore } from "../CircuitStore.ts"
 import * as Outcome from "../Outcome.ts"
+import { noted } from "./blocked.ts"
 import { type CompiledPolicy, compilePolicy } from "./compiledPolicy.ts"
 import { type Call, callerError, checked, clockOf, contained, finish, guard, reject } from "./guard.ts"
 import { guardStream } from "./guardStream.ts"
@@ -47,7 +48,8 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
       classify: classify ?? policy.classify,
       hub,
       clock,
-      startedAt
+      startedAt,
+      noted: noted()
     }
   }
 

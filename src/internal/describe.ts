@@ -1,6 +1,6 @@
 /** A circuit in the words of the public API. */
 import { Duration } from "effect"
-import { type Admission, type Circuit, never } from "../Circuit.ts"
+import { type Admission, type Circuit, never, rejectsFor } from "../Circuit.ts"
 import type { Rejection } from "../CircuitError.ts"
 import type { CircuitState } from "../CircuitState.ts"
 import type { Operator } from "../CircuitStore.ts"
@@ -88,7 +88,7 @@ export const state = (
         ramping: circuit.rampUntil > now
       }
     case "open":
-      return { _tag: "Open", ...common, ...outage, retryAfter: left(circuit.openUntil) ?? Duration.zero }
+      return { _tag: "Open", ...common, ...outage, retryAfter: Duration.millis(rejectsFor(circuit, now)) }
     case "half_open":
       return {
         _tag: "HalfOpen",
@@ -103,7 +103,7 @@ export const state = (
         _tag: "ForcedOpen",
         ...common,
         ...outage,
-        retryAfter: circuit.openUntil === never ? undefined : left(circuit.openUntil) ?? Duration.zero,
+        retryAfter: circuit.openUntil === never ? undefined : Duration.millis(rejectsFor(circuit, now)),
         note: scene.hold?.reason,
         actor: scene.hold?.actor
       }

@@ -18,6 +18,7 @@ export interface Call {
   readonly hub: Hub
   readonly clock: Clock.Clock
   readonly startedAt: number
+  readonly noted: number
 }
 
 export const guard = <A, E, R>(
@@ -86,8 +87,8 @@ export const verdict = (call: Call, exit: Exit.Exit<unknown, unknown>, timedOut:
 }
 
 /** Lets whoever retries with the error know that its circuit turns calls away. */
-export const noteBlocked = ({ circuit, clock }: Call, cause: Cause.Cause<unknown>): void =>
-  note(Option.getOrUndefined(Cause.findErrorOption(cause)), circuit, circuitMillis(clock))
+export const noteBlocked = ({ circuit, clock, noted }: Call, cause: Cause.Cause<unknown>): void =>
+  note(Option.getOrUndefined(Cause.findErrorOption(cause)), circuit, circuitMillis(clock), noted)
 
 /**
  * Settles a permit and tells whoever wants to know how the call ended. `measuredMillis` is what the trip policy
@@ -101,7 +102,7 @@ export const finish = (
   measuredMillis?: number | undefined
 ): Effect.Effect<void> | undefined => {
   const { onCall } = circuit
-  const durationMillis = policy.timed || onCall !== undefined ? elapsedMillis(clock) - startedAt : 0
+  const durationMillis = circuit.timed || onCall !== undefined ? elapsedMillis(clock) - startedAt : 0
   const said = outcome._tag === "Throttled" ? lengthened(outcome, policy) : outcome
   const waiting = circuit.settle(clock, permit, said, measuredMillis ?? durationMillis, interrupted)
   if (onCall !== undefined) {

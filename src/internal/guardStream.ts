@@ -165,7 +165,10 @@ class Watch<A> {
     const settling = circuit.settle(clock, this.permit, Outcome.success, this.firstContentMillis, false) ?? Effect.void
     // Where that closed the circuit, the rest of the answer is a call of the closed circuit.
     const moveOn = Effect.map(circuit.state, (state) => {
-      if (state._tag === "Closed") this.permit = { generation: state.generation, probe: 0 }
+      // A reset is not that: calls on their way no longer count.
+      if (state.reason === "probe_succeeded" && state.generation === this.permit.generation + 1) {
+        this.permit = { generation: state.generation, probe: 0 }
+      }
     })
     return Effect.andThen(settling, moveOn)
   }

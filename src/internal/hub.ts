@@ -91,7 +91,7 @@ export class Hub {
   }
 
   private faulted(observer: string, error: unknown, silently: boolean): void {
-    const failures = this.counted(`observer ${observer}`)
+    const failures = this.counted(`observer ${String(observer)}`)
     if (failures === undefined || silently) return
     this.announce({
       event: "observer.failed",

@@ -37,6 +37,10 @@ export class LocalCircuit implements CircuitHandle {
     this.pass = pass
   }
 
+  get timed(): boolean {
+    return this.policy.timed
+  }
+
   get onCall(): OnCall | undefined {
     if (this.listenersSeen !== this.hub.version) {
       this.listenersSeen = this.hub.version
@@ -75,7 +79,7 @@ export class LocalCircuit implements CircuitHandle {
     const before = this.circuit
     const health = this.health ??= this.policy.makeHealth()
     if (outcome._tag === "Success" && permit === this.pass && before.failures === 0 && !health.remembers) return
-    const now = circuitMillis(clock)
+    const now = this.seenAt = circuitMillis(clock)
     if (!Circuit.isCurrent(before, permit)) {
       if (this.hub.listening) this.hub.announce(announce.lateOutcome(before, this.scene(clock, now), outcome))
       return

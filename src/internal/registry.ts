@@ -61,7 +61,7 @@ export class Registry {
   // What comes after a circuit that is forgotten starts beyond it: generations and outage ids never come again.
   private drop(circuit: LocalCircuit): void {
     this.circuits.delete(circuit.key)
-    if (circuit.generation > this.fresh.generation) this.startAt(circuit.generation + 1)
+    if (circuit.generation >= this.fresh.generation) this.startAt(circuit.generation + 2)
   }
 
   private sweep(now: number): void {
