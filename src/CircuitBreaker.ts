@@ -12,6 +12,8 @@
  *
  * - A call that was admitted before the circuit opened still runs to its end; its outcome changes nothing.
  * - A timeout outside `execute` interrupts the call, which says nothing about the dependency. Use `attemptTimeout`.
+ * - Do not call a key through itself: while half-open the outer call holds the slot, the inner one is rejected, and the
+ *   circuit never closes. Give the inner call a key of its own.
  * - A circuit has one policy. Breakers that share a store and a key share the circuit.
  *
  * **Example** (rejecting once a circuit is open)
