@@ -7,9 +7,9 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^effect-resilience$/, replacement: source("./src/index.ts") },
-      { find: /^effect-resilience\/(ai|http|testing)$/, replacement: source("./src/$1/index.ts") },
+      { find: /^effect-resilience\/(ai|http|redis|testing)$/, replacement: source("./src/$1/index.ts") },
       { find: /^effect-resilience\/(.+)$/, replacement: source("./src/$1.ts") }
     ]
   },
-  test: { include: ["test/**/*.test.ts"] }
+  test: { include: ["test/**/*.test.ts"], globalSetup: ["test/redis/servers/setup.ts"] }
 })

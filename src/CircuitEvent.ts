@@ -227,6 +227,48 @@ export const PolicyMismatch = Schema.Struct({
 })
 
 /**
+ * The store does not answer, or does not push what other processes do: `operation` is what failed first, and `error`
+ * the code of its failure, such as `TIMEOUT`, `CONNECTION` or the first word of the server's error. Until
+ * `store.recovered` this process decides by itself where it has to. Told once, however much fails.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export const StoreDegraded = Schema.Struct({
+  event: Schema.Literal("store.degraded"),
+  at: Schema.Int,
+  operation: Schema.String,
+  error: Schema.String
+})
+
+/**
+ * The store works again, after `degraded_ms`.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export const StoreRecovered = Schema.Struct({
+  event: Schema.Literal("store.recovered"),
+  at: Schema.Int,
+  degraded_ms: Natural
+})
+
+/**
+ * What the store holds for a key is not a circuit as this library writes it. Unreadable fields took their defaults, and
+ * the next write heals them; a value of another type or of a newer version of this library is left alone, and this
+ * process decides for itself.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export const StoreCorrupt = Schema.Struct({
+  event: Schema.Literal("store.corrupt"),
+  key: Schema.String,
+  at: Schema.Int,
+  problem: Schema.Literals(["unreadable_fields", "wrong_type", "newer_version"])
+})
+
+/**
  * Every event, told apart by `event`.
  *
  * @category models
@@ -249,7 +291,10 @@ export const CircuitEvent = Schema.Union([
   Enabled,
   ClassifyFailed,
   ObserverFailed,
-  PolicyMismatch
+  PolicyMismatch,
+  StoreDegraded,
+  StoreRecovered,
+  StoreCorrupt
 ])
 
 /**

@@ -29,7 +29,10 @@ const levels: Record<CircuitEvent["event"], LogLevel.Severity> = {
   "circuit.enabled": "Info",
   "classify.failed": "Warn",
   "observer.failed": "Warn",
-  "store.policy_mismatch": "Warn"
+  "store.policy_mismatch": "Warn",
+  "store.degraded": "Warn",
+  "store.recovered": "Info",
+  "store.corrupt": "Warn"
 }
 
 /**

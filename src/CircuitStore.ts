@@ -11,6 +11,7 @@ import type { OnCall } from "./CircuitObserver.ts"
 import type { CircuitState } from "./CircuitState.ts"
 import type { CompiledPolicy } from "./internal/compiledPolicy.ts"
 import { Hub } from "./internal/hub.ts"
+import { LocalCircuits } from "./internal/localCircuits.ts"
 import { Registry } from "./internal/registry.ts"
 import { wallMillis } from "./internal/time.ts"
 import { millis, positiveInt } from "./internal/validation.ts"
@@ -36,6 +37,7 @@ export interface Operator {
  * - `settle`: ends an admitted call, once. Returns an effect if the store wants to be waited for.
  * - `rejectsFor`: for how many milliseconds from now every call is sure to be rejected, 0 if the next may pass.
  * - `onCall`: whom to tell how calls end, if anybody.
+ * - `state`: what the authority says, `view`: what this process last knew.
  *
  * @category models
  * @since 0.1.0
@@ -56,6 +58,7 @@ export interface CircuitHandle {
   readonly rejectsFor: (now: number) => number
   readonly onCall: OnCall | undefined
   readonly state: Effect.Effect<CircuitState>
+  readonly view: (clock: Clock.Clock) => CircuitState
   readonly forceOpen: (millis: number | undefined, operator: Operator) => Effect.Effect<void>
   readonly reset: (operator: Operator) => Effect.Effect<void>
   readonly disable: (operator: Operator) => Effect.Effect<void>
@@ -68,8 +71,8 @@ export interface CircuitHandle {
  * - `circuit`: the circuit of a key, made if it is not there. Two breakers that share a store and a key share the
  *   circuit; it follows the policy of the first, and says so with a `store.policy_mismatch` event.
  * - `keep`: the same for an operator's decision, which is kept also where there is no room for a call's.
- * - `find`: the circuit of a key if it is there.
- * - `circuits`: all of them, in no particular order.
+ * - `find`: the circuit of a key if it is there, in this process or at an authority elsewhere.
+ * - `circuits`: all that this process uses, in no particular order.
  * - `hub`: where everything that happens to them is told.
  *
  * @category services
@@ -78,7 +81,7 @@ export interface CircuitHandle {
 export class CircuitStore extends Context.Service<CircuitStore, {
   readonly circuit: (key: string, policy: CompiledPolicy, clock: Clock.Clock, now: number) => CircuitHandle
   readonly keep: (key: string, policy: CompiledPolicy, clock: Clock.Clock, now: number) => CircuitHandle
-  readonly find: (key: string, now: number) => CircuitHandle | undefined
+  readonly find: (key: string, policy: CompiledPolicy, now: number) => CircuitHandle | undefined
   readonly circuits: (now: number) => ReadonlyArray<CircuitHandle>
   readonly hub: Hub
 }>()("effect-resilience/CircuitStore") {}
@@ -117,11 +120,11 @@ export const layerMemoryWith = (options: MemoryOptions): Layer.Layer<CircuitStor
       const clock = yield* Clock.Clock
       const hub = new Hub(clock)
       // A generation from the wall clock is new even after a restart, which keeps outage ids apart.
-      const registry = new Registry(hub, wallMillis(clock) * 1000 + 1, limits)
+      const registry = new Registry(new LocalCircuits(hub, wallMillis(clock) * 1000 + 1), limits)
       return {
         circuit: (key, policy, clock, now) => registry.use(key, policy, clock, now),
         keep: (key, policy, clock, now) => registry.use(key, policy, clock, now, true),
-        find: (key, now) => registry.get(key, now),
+        find: (key, _policy, now) => registry.get(key, now),
         circuits: (now) => registry.all(now),
         hub
       }

@@ -40,7 +40,7 @@ export const lateOutcome = (circuit: Circuit, scene: Scene, outcome: Outcome): C
   ...optional("kind", kindOf(outcome))
 })
 
-/** In the order in which a reader would tell it: what the call said, then what followed. */
+/** What the call said, in the order in which a reader would tell it; the transition it led to comes after. */
 export const settled = (scene: Scene, call: Settled): ReadonlyArray<CircuitEvent> => {
   const { after, before, outcome } = call
   const events: Array<CircuitEvent> = []
@@ -88,7 +88,6 @@ export const settled = (scene: Scene, call: Settled): ReadonlyArray<CircuitEvent
       openings: after.openings
     })
   }
-  if (moved) events.push(transition(before, after, scene, call.latencyTripped, {}))
   return events
 }
 

@@ -103,7 +103,7 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
     })
 
   const find = (key: string) =>
-    Effect.withFiber((fiber) => Effect.succeed(store.find(key, circuitMillis(clockOf(fiber)))))
+    Effect.withFiber((fiber) => Effect.succeed(store.find(key, policyOf(key), circuitMillis(clockOf(fiber)))))
 
   const keep = (key: string) =>
     Effect.withFiber((fiber) => {
@@ -117,9 +117,10 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
     stream,
     acquire: (key) => Effect.acquireRelease(take(key), (permit) => permit.drop),
     state: (key) => Effect.flatMap(find(key), (circuit) => circuit?.state ?? Effect.succeed(CircuitState.unused(key))),
-    states: Effect.withFiber((fiber) =>
-      Effect.forEach(store.circuits(circuitMillis(clockOf(fiber))), (circuit) => circuit.state)
-    ),
+    states: Effect.withFiber((fiber) => {
+      const clock = clockOf(fiber)
+      return Effect.succeed(store.circuits(circuitMillis(clock)).map((circuit) => circuit.view(clock)))
+    }),
     forceOpen: (key, options = {}) =>
       Effect.suspend(() => {
         const millis = options.for === undefined ? undefined : validation.millis("forceOpen.for", options.for)

@@ -5,13 +5,14 @@ import { find } from "../CircuitError.ts"
 import type { CircuitPolicy, Classify } from "../CircuitPolicy.ts"
 import * as Outcome from "../Outcome.ts"
 import * as TripPolicy from "../TripPolicy.ts"
-import { type Health, make as makeHealth } from "./health.ts"
+import { type Criterion, type Health, make as makeHealth } from "./health.ts"
 import { openSchedule } from "./openSchedule.ts"
 import { tripCriteria } from "./tripCriteria.ts"
 import { fraction, millis, optionalDuration, positiveInt } from "./validation.ts"
 
 export interface CompiledPolicy {
   readonly rules: Rules
+  readonly criteria: ReadonlyArray<Criterion>
   readonly makeHealth: () => Health
   readonly openMillis: (opening: number) => number
   /** Whether the trip policy needs to know how long a call took. */
@@ -38,6 +39,7 @@ export const compilePolicy = (policy: CircuitPolicy, context: Context.Context<ne
   const health = makeHealth(criteria)
   return {
     rules,
+    criteria,
     // A health that remembers nothing can serve every circuit.
     makeHealth: health.remembers ? () => makeHealth(criteria) : () => health,
     openMillis,

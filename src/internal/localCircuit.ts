@@ -16,15 +16,15 @@ import { circuitMillis, wallMillis } from "./time.ts"
 export class LocalCircuit implements CircuitHandle {
   readonly key: string
   readonly policy: CompiledPolicy
-  private readonly hub: Hub
-  private circuit: Circuit.Circuit
+  protected readonly hub: Hub
+  protected circuit: Circuit.Circuit
   private health: Health | undefined
   /** The permit every call gets as things stand; undefined if there is something to decide. */
   pass: Circuit.Permit | undefined
   seenAt = 0
   private skips = 0
   /** The operator's hold, remembered until the circuit is closed. */
-  private hold: Operator | undefined
+  hold: Operator | undefined
   private listener: OnCall | undefined
   private listenersSeen = -1
   private mismatched = false
@@ -76,14 +76,11 @@ export class LocalCircuit implements CircuitHandle {
     durationMillis: number,
     interrupted: boolean
   ): undefined {
+    if (this.changesNothing(permit, outcome)) return
     const before = this.circuit
-    const health = this.health ??= this.policy.makeHealth()
-    if (outcome._tag === "Success" && permit === this.pass && before.failures === 0 && !health.remembers) return
+    const health = this.weighed()
     const now = this.seenAt = circuitMillis(clock)
-    if (!Circuit.isCurrent(before, permit)) {
-      if (this.hub.listening) this.hub.announce(announce.lateOutcome(before, this.scene(clock, now), outcome))
-      return
-    }
+    if (!Circuit.isCurrent(before, permit)) return this.late(clock, outcome)
     const probe = permit.probe > 0
     const failed = outcome._tag === "Failure"
     const succeeded = outcome._tag === "Success"
@@ -96,7 +93,7 @@ export class LocalCircuit implements CircuitHandle {
     const after = Circuit.settle(before, this.policy.rules, now, permit, {
       outcome: outcome._tag,
       kind: succeeded ? (latencyTripped ? "slow" : "") : outcome.kind,
-      hintMillis: "retryAfter" in outcome && outcome.retryAfter !== undefined ? wholeMillis(outcome.retryAfter) : 0,
+      hintMillis: "retryAfter" in outcome ? wholeMillis(outcome.retryAfter) : 0,
       slow,
       unhealthy,
       failureThreshold,
@@ -104,7 +101,8 @@ export class LocalCircuit implements CircuitHandle {
     })
     this.replace(now, after)
     if (!this.hub.listening) return
-    const events = announce.settled(this.scene(clock, now), {
+    const scene = this.scene(clock, now)
+    const events = announce.settled(scene, {
       before,
       after,
       probe,
@@ -116,7 +114,20 @@ export class LocalCircuit implements CircuitHandle {
       failureRatePpm,
       latencyTripped
     })
-    this.hub.announce(...events)
+    if (after.generation === before.generation) this.hub.announce(...events)
+    else this.hub.announce(...events, announce.transition(before, after, scene, latencyTripped, {}))
+  }
+
+  /** Whether this outcome leaves everything as it is: the one of most calls. */
+  changesNothing(permit: Circuit.Permit, outcome: Outcome): boolean {
+    return outcome._tag === "Success" && permit === this.pass && this.circuit.failures === 0 &&
+      !this.weighed().remembers
+  }
+
+  /** Tells of an outcome that comes too late to change anything. */
+  late(clock: Clock.Clock, outcome: Outcome): undefined {
+    if (!this.hub.listening) return
+    this.hub.announce(announce.lateOutcome(this.circuit, this.scene(clock, circuitMillis(clock)), outcome))
   }
 
   rejectsFor(now: number): number {
@@ -143,19 +154,26 @@ export class LocalCircuit implements CircuitHandle {
   }
 
   get state(): Effect.Effect<CircuitState> {
-    return withClock((clock) => {
-      const now = circuitMillis(clock)
-      const health = this.health ??= this.policy.makeHealth()
-      return describe.state(this.circuit, this.scene(clock, now), {
-        failureThreshold: health.failureThreshold(),
-        failureRatePpm: health.failureRatePpm(now)
-      })
+    return withClock((clock) => this.view(clock))
+  }
+
+  view(clock: Clock.Clock): CircuitState {
+    const now = circuitMillis(clock)
+    const health = this.weighed()
+    return describe.state(this.circuit, this.scene(clock, now), {
+      failureThreshold: health.failureThreshold(),
+      failureRatePpm: health.failureRatePpm(now)
     })
   }
 
   /** Notes that another breaker uses this circuit; says so, once, if it follows another policy. */
   share(policy: CompiledPolicy, clock: Clock.Clock): void {
-    if (this.mismatched || policy.fingerprint === this.policy.fingerprint) return
+    if (policy.fingerprint !== this.policy.fingerprint) this.disagree(clock)
+  }
+
+  /** Says, once, that somebody uses this circuit with another policy. */
+  disagree(clock: Clock.Clock): void {
+    if (this.mismatched) return
     this.mismatched = true
     if (!this.hub.listening) return
     this.hub.announce({ event: "store.policy_mismatch", key: this.key, at: wallMillis(clock) })
@@ -186,7 +204,7 @@ export class LocalCircuit implements CircuitHandle {
     }
   }
 
-  private reject(
+  protected reject(
     clock: Clock.Clock,
     now: number,
     admission: Circuit.Admission & { readonly _tag: "Rejected" }
@@ -210,17 +228,22 @@ export class LocalCircuit implements CircuitHandle {
     })
   }
 
-  private tellTransition(
+  protected tellTransition(
     clock: Clock.Clock,
     now: number,
     before: Circuit.Circuit,
-    operator: Operator
+    operator: Operator,
+    latencyTripped = false
   ): void {
     if (this.circuit.state === before.state || !this.hub.listening) return
-    this.hub.announce(announce.transition(before, this.circuit, this.scene(clock, now), false, operator))
+    this.hub.announce(announce.transition(before, this.circuit, this.scene(clock, now), latencyTripped, operator))
   }
 
-  private replace(now: number, after: Circuit.Circuit): void {
+  protected weighed(): Health {
+    return this.health ??= this.policy.makeHealth()
+  }
+
+  protected replace(now: number, after: Circuit.Circuit): void {
     const before = this.circuit
     if (after === before) return
     this.circuit = after
@@ -240,7 +263,7 @@ export class LocalCircuit implements CircuitHandle {
     return health.openMillis(opening === 1 ? first : this.policy.openMillis(opening), first)
   }
 
-  private scene(clock: Clock.Clock, now: number): describe.Scene {
+  protected scene(clock: Clock.Clock, now: number): describe.Scene {
     return { key: this.key, now, wallMillis: wallMillis(clock), skips: this.skips, hold: this.hold }
   }
 }
@@ -252,5 +275,6 @@ const withClock = <A>(f: (clock: Clock.Clock) => A): Effect.Effect<A> =>
 const downMillis = ({ openMillis, openedAt, outageAt }: Circuit.Circuit, now: number) =>
   Math.round(openedAt - outageAt + Math.min(Math.max(0, now - openedAt), openMillis) / 2)
 
-const wholeMillis = (duration: Duration.Duration) =>
-  Math.min(Math.ceil(Duration.toMillis(duration)), Number.MAX_SAFE_INTEGER)
+/** Capped at the largest whole number; nothing is none. */
+export const wholeMillis = (duration: Duration.Duration | undefined) =>
+  duration === undefined ? 0 : Math.min(Math.ceil(Duration.toMillis(duration)), Number.MAX_SAFE_INTEGER)

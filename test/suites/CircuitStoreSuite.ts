@@ -1,6 +1,6 @@
 /** What every store promises, seen through the breakers that share it. Run it once per store. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Duration, Effect, Exit, Fiber, Latch, Layer, type Scope } from "effect"
+import { Context, Duration, Effect, Exit, Fiber, identity, Latch, Layer, type Scope } from "effect"
 import {
   CircuitBreaker,
   CircuitError,
@@ -16,8 +16,10 @@ import { TestClock } from "effect/testing"
  *
  * - `advance` lets time pass: real time for a store with a clock of its own. Every wait is a fraction of a second.
  * - `converge` lets what one breaker did reach the view of another.
+ * - `storeOfEach`: a store for each breaker, as in processes of their own. By default they share one.
  */
 export interface Options {
+  readonly storeOfEach?: Layer.Layer<CircuitStore.CircuitStore> | undefined
   readonly advance?: (duration: Duration.Input) => Effect.Effect<void>
   readonly converge?: Effect.Effect<void>
 }
@@ -25,7 +27,7 @@ export interface Options {
 export const suite = (
   name: string,
   layer: Layer.Layer<CircuitStore.CircuitStore, unknown>,
-  { advance = TestClock.adjust, converge = Effect.void }: Options = {}
+  { advance = TestClock.adjust, converge = Effect.void, storeOfEach }: Options = {}
 ) => {
   // Stores outlive tests, so every test has keys of its own.
   let tests = 0
@@ -39,7 +41,7 @@ export const suite = (
           gateJitter: 0,
           openDuration: "200 millis",
           ...policy
-        })
+        }).pipe(storeOfEach === undefined ? identity : Layer.provide(Layer.fresh(storeOfEach)))
       ),
       (context) => Context.get(context, CircuitBreaker.CircuitBreaker)
     )
@@ -92,6 +94,7 @@ export const suite = (
       test("I112: what opens in one is open in the other, for this key and no other", function*() {
         const [a, b, key, other] = [yield* breaker(), yield* breaker(), yield* uniqueKey, yield* uniqueKey]
         yield* up(a, other)
+        yield* up(b, key)
         assert.strictEqual(yield* down(a, key), "503")
         assert.strictEqual(yield* failure(up(b, key)), "CircuitOpen")
         assert.strictEqual(yield* up(b, other), "hello")
@@ -164,7 +167,9 @@ export const suite = (
 
       test("`states` of each has the circuits of both", function*() {
         const [a, b, first, second] = [yield* breaker(), yield* breaker(), yield* uniqueKey, yield* uniqueKey]
+        yield* up(b, first)
         yield* down(a, first)
+        yield* up(a, second)
         yield* up(b, second)
         const of = (breaker: Breaker) =>
           Effect.map(

@@ -1,0 +1,249 @@
+/**
+ * One breaker for the whole fleet: circuits whose authority is a Redis server, a Cluster or a server behind Sentinels.
+ *
+ * Every process keeps a complete breaker in memory that follows the shared one. While Redis answers, no call waits for
+ * it: a healthy call is admitted and ended in memory, and a rejection is decided there too. What is waited for is the
+ * first use of a key, a failure that counts, and a probe; one round trip each, never longer than `operationTimeout`.
+ * Transitions are pushed to every process. While Redis does not answer, every process goes on by itself, and brings in
+ * what it knows when Redis is back.
+ *
+ * **Gotchas**
+ *
+ * - This store lives in real time. Under `TestClock` provide `CircuitStore.layerMemory`.
+ * - A shared window of more than 64 calls (or milliseconds) forgets by slots of a 64th of it, not call by call.
+ * - Successes reach the windows of the fleet within `flushInterval`, and failures at once.
+ * - What an operator does while Redis is away holds in that process; of it only a hold is brought in afterwards.
+ *
+ * **Example** (swapping one layer)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { CircuitBreaker } from "effect-resilience"
+ * import { RedisCircuitStore } from "effect-resilience/redis"
+ *
+ * const program = Effect.succeed("hello").pipe(
+ *   CircuitBreaker.execute({ key: "openai/gpt-5/eu" }),
+ *   Effect.provide(CircuitBreaker.layer()),
+ *   Effect.provide(RedisCircuitStore.layer({ url: "redis://127.0.0.1:1" }))
+ * )
+ *
+ * // Nothing listens there, and the call goes through all the same.
+ * await Effect.runPromise(program) // => "hello"
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Config, Data, type Duration, Effect, Layer, Option, type Scope } from "effect"
+import type { Redis as RedisService } from "effect/persistence/Redis"
+import type { Cluster, ClusterNode, Redis } from "ioredis"
+import { CircuitStore, type MemoryOptions } from "../CircuitStore.ts"
+import { Registry } from "../internal/registry.ts"
+import { invalid, millis, positiveInt } from "../internal/validation.ts"
+import { Authority } from "./internal/authority.ts"
+import * as circuitId from "./internal/circuitId.ts"
+import * as effectRedisPort from "./internal/effectRedisPort.ts"
+import { Heartbeat } from "./internal/heartbeat.ts"
+import * as ioredisPort from "./internal/ioredisPort.ts"
+import type { RedisPort } from "./internal/port.ts"
+import { readMessage } from "./internal/record.ts"
+import { RedisCircuit } from "./internal/redisCircuit.ts"
+
+/**
+ * How a store behaves, whatever its client.
+ *
+ * - `prefix`: what every key and channel begins with. Breakers that share it share their circuits; other programs
+ *   should have another. Default: `effect-resilience`.
+ * - `operationTimeout`: how long an operation may take before this process goes on by itself. Default: 100 ms.
+ * - `maxStaleness`: how old a view may be when pushed messages are lost. Default: 1 second.
+ * - `flushInterval`: how long successes that only matter to a rate are held back, to be told together. Default: 200 ms.
+ * - `lease`: how long the probe of a process that died blocks the others. It is prolonged while the probe runs, up to
+ *   the policy's `probeLease`. Default: 10 seconds.
+ * - `idleTimeToLive`, `maxCircuits`: as in `CircuitStore.layerMemoryWith`, for the circuits of this process and, the
+ *   first, for those in Redis.
+ * - `connectTimeout`: how long the layer waits for Redis before it lets the program start without. Default: 1 second.
+ * - `requireConnection`: fail with `RedisUnavailable` instead. Default: false.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options extends MemoryOptions {
+  readonly prefix?: string | undefined
+  readonly operationTimeout?: Duration.Input | undefined
+  readonly maxStaleness?: Duration.Input | undefined
+  readonly flushInterval?: Duration.Input | undefined
+  readonly lease?: Duration.Input | undefined
+  readonly connectTimeout?: Duration.Input | undefined
+  readonly requireConnection?: boolean | undefined
+}
+
+/**
+ * How to reach Redis, one of:
+ *
+ * - `url`, with `redisOptions` for what it does not say: `redis://`, or `rediss://` for TLS, with user and password.
+ * - `redisOptions`: the options of ioredis, also those for Sentinels.
+ * - `cluster`: some nodes of a Cluster, and the options of ioredis for it.
+ * - `client`: one of ioredis that you have already. It is not closed with the layer. Set `enableOfflineQueue: false` and
+ *   `autoResendUnfulfilledCommands: false` on it, or what was given up will be carried out after a reconnect.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Connection =
+  | { readonly url: string; readonly redisOptions?: ioredisPort.Options | undefined }
+  | { readonly redisOptions: ioredisPort.Options }
+  | {
+    readonly cluster: {
+      readonly nodes: ReadonlyArray<ClusterNode>
+      readonly options?: ioredisPort.OfCluster | undefined
+    }
+  }
+  | { readonly client: Redis | Cluster }
+
+/**
+ * Redis did not answer while the layer was built, and `requireConnection` is set. `error` is a code as in the
+ * `store.degraded` event.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class RedisUnavailable extends Data.TaggedError("RedisUnavailable")<{ readonly error: string }> {
+  override get message(): string {
+    return `Redis did not answer in time (${this.error}). Check the connection, or leave out requireConnection to start without it.`
+  }
+}
+
+/**
+ * Circuits in Redis, by ioredis, which has to be installed beside this library.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: {
+  (options: Connection & Options & { readonly requireConnection: true }): Layer.Layer<CircuitStore, RedisUnavailable>
+  (options: Connection & Options & { readonly requireConnection?: false | undefined }): Layer.Layer<CircuitStore>
+} = (options: Connection & Options) => build(connect(options), options) as Layer.Layer<CircuitStore>
+
+/**
+ * Circuits in Redis, by the client of Effect's own `Redis` service, such as `NodeRedis.layer` of
+ * `@effect/platform-node`. Set `disableOfflineQueue: true` on its client, or what was given up will be carried out after
+ * a reconnect. Such a client reconnects its subscriptions silently, so a message may be missed for `maxStaleness`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerRedis: {
+  (
+    options: Options & { readonly requireConnection: true }
+  ): Layer.Layer<CircuitStore, RedisUnavailable, RedisService>
+  (
+    options?: Options & { readonly requireConnection?: false | undefined }
+  ): Layer.Layer<CircuitStore, never, RedisService>
+} = (options: Options = {}) => build(effectRedisPort.make, options) as Layer.Layer<CircuitStore, never, RedisService>
+
+/**
+ * Reads the options of a store from settings under a prefix; a setting that is absent keeps its default.
+ *
+ * | setting | field |
+ * | --- | --- |
+ * | `CIRCUIT_REDIS_URL` | `url` |
+ * | `CIRCUIT_REDIS_PREFIX` | `prefix` |
+ * | `CIRCUIT_REDIS_OPERATION_TIMEOUT`, `CIRCUIT_REDIS_CONNECT_TIMEOUT` | `operationTimeout`, `connectTimeout` |
+ * | `CIRCUIT_REDIS_MAX_STALENESS`, `CIRCUIT_REDIS_FLUSH_INTERVAL` | `maxStaleness`, `flushInterval` |
+ * | `CIRCUIT_REDIS_LEASE`, `CIRCUIT_REDIS_IDLE_TIME_TO_LIVE` | `lease`, `idleTimeToLive` |
+ * | `CIRCUIT_REDIS_MAX_CIRCUITS`, `CIRCUIT_REDIS_REQUIRE_CONNECTION` | `maxCircuits`, `requireConnection` |
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const config = (prefix = "CIRCUIT_REDIS"): Config.Config<{ readonly url: string } & Options> =>
+  Config.all({
+    url: Config.String("URL"),
+    prefix: optional(Config.String("PREFIX")),
+    operationTimeout: optional(Config.Duration("OPERATION_TIMEOUT")),
+    connectTimeout: optional(Config.Duration("CONNECT_TIMEOUT")),
+    maxStaleness: optional(Config.Duration("MAX_STALENESS")),
+    flushInterval: optional(Config.Duration("FLUSH_INTERVAL")),
+    lease: optional(Config.Duration("LEASE")),
+    idleTimeToLive: optional(Config.Duration("IDLE_TIME_TO_LIVE")),
+    maxCircuits: optional(Config.Number("MAX_CIRCUITS")),
+    requireConnection: optional(Config.Boolean("REQUIRE_CONNECTION"))
+  }).pipe(Config.nested(prefix))
+
+const optional = <A>(config: Config.Config<A>) => Config.map(Config.option(config), Option.getOrUndefined)
+
+/**
+ * Circuits in the Redis that the environment names: see `config` for the settings.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: Config.Config<Connection & Options> = config()
+): Layer.Layer<CircuitStore, Config.ConfigError | RedisUnavailable> =>
+  Layer.unwrap(Effect.map(options, (options) => build(connect(options), options)))
+
+const connect = (connection: Connection): Effect.Effect<RedisPort, never, Scope.Scope> => {
+  if ("client" in connection) return ioredisPort.make(connection.client)
+  return Effect.flatMap(
+    ioredisPort.connect(
+      "cluster" in connection
+        ? { cluster: connection.cluster }
+        : "url" in connection
+        ? { url: connection.url, options: connection.redisOptions }
+        : { options: connection.redisOptions }
+    ),
+    ioredisPort.make
+  )
+}
+
+const build = <R>(
+  port: Effect.Effect<RedisPort, never, R | Scope.Scope>,
+  options: Options
+): Layer.Layer<CircuitStore, RedisUnavailable, Exclude<R, Scope.Scope>> =>
+  Layer.effect(
+    CircuitStore,
+    Effect.gen(function*() {
+      const settings = read(options)
+      const limits = { ...settings, maxCircuits: positiveInt("maxCircuits", options.maxCircuits ?? 100_000) }
+      const opened = yield* port
+      const authority = yield* Authority.make(opened, settings)
+      const heartbeat = new Heartbeat(authority, opened, () => registry.values(), (message) => {
+        const heard = readMessage(message, authority.now())
+        if (heard !== undefined && heard.owner !== authority.owner) {
+          registry.peek(circuitId.decode(heard.id))?.learn(heard.read)
+        }
+      })
+      const registry = new Registry<RedisCircuit>({
+        make: (key, policy) => {
+          authority.use()
+          return new RedisCircuit(key, policy, authority, heartbeat)
+        },
+        dropped: () => {}
+      }, limits)
+      yield* heartbeat.start(millis("connectTimeout", options.connectTimeout ?? "1 second"))
+      if (options.requireConnection === true && authority.fault !== undefined) {
+        return yield* new RedisUnavailable({ error: authority.fault })
+      }
+      return {
+        circuit: (key, policy, clock, now) => registry.use(key, policy, clock, now),
+        keep: (key, policy, clock, now) => registry.use(key, policy, clock, now, true),
+        find: (key, policy, now) => registry.get(key, now) ?? new RedisCircuit(key, policy, authority, heartbeat),
+        circuits: (now) => registry.all(now),
+        hub: authority.hub
+      }
+    })
+  )
+
+const read = (options: Options) => ({
+  prefix: prefixOf(options.prefix ?? "effect-resilience"),
+  operationMillis: millis("operationTimeout", options.operationTimeout ?? "100 millis"),
+  maxStalenessMillis: millis("maxStaleness", options.maxStaleness ?? "1 second", 10),
+  flushMillis: millis("flushInterval", options.flushInterval ?? "200 millis"),
+  leaseMillis: millis("lease", options.lease ?? "10 seconds", 100),
+  idleMillis: millis("idleTimeToLive", options.idleTimeToLive ?? "1 hour")
+})
+
+const prefixOf = (prefix: unknown): string =>
+  typeof prefix === "string" && /^[^\s{}]{1,200}$/.test(prefix)
+    ? prefix
+    : invalid("prefix", prefix, "1 to 200 characters without spaces and braces")

@@ -1,0 +1,173 @@
+/** The store at the other end: operations on it, bounded in time, and whether it can be relied on. */
+import { Clock, Effect, Fiber, FiberSet } from "effect"
+import { Hub } from "../../internal/hub.ts"
+import { circuitMillis, wallMillis } from "../../internal/time.ts"
+import { circuitLua, pulseLua } from "./circuitScript.ts"
+import type { Operation } from "./luaOperations.ts"
+import { RedisFault, type RedisPort } from "./port.ts"
+import { script } from "./script.ts"
+
+const realClock = Clock.Clock.defaultValue()
+
+export interface Settings {
+  readonly prefix: string
+  readonly operationMillis: number
+  readonly maxStalenessMillis: number
+  readonly flushMillis: number
+  readonly leaseMillis: number
+  readonly idleMillis: number
+}
+
+type Fork = <A, E>(self: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+
+export class Authority {
+  readonly settings: Settings
+  /** Redis lives in real time, whatever clock the calling fiber has. */
+  readonly clock: Clock.Clock = realClock
+  readonly hub = new Hub(realClock)
+  /** Tells the probes and the messages of this process from those of others. */
+  readonly owner = crypto.randomUUID().replaceAll("-", "")
+  /** Runs in the background, until the store's scope closes. */
+  readonly fork: Fork
+  /** Whether this process decides for itself, because the store does not answer. */
+  alone = true
+  /** A view from an earlier epoch may have missed a message. */
+  epoch = 0
+  private readonly port: RedisPort
+  private readonly circuitScript = script(circuitLua)
+  private readonly pulseScript = script(pulseLua)
+  private hearing = false
+  private used = false
+  private trouble: { readonly at: number; readonly operation: string; readonly error: string } | undefined
+  /** The circuit whose operation failed last: when the store works again for its key, it works. */
+  private suspect = ""
+
+  constructor(port: RedisPort, settings: Settings, fork: Fork) {
+    this.port = port
+    this.settings = settings
+    this.fork = fork
+  }
+
+  static readonly make = Effect.fnUntraced(function*(port: RedisPort, settings: Settings) {
+    const run = yield* FiberSet.makeRuntime()
+    return new Authority(port, settings, (self) => {
+      const timed = Effect.provideService(self, Clock.Clock, realClock)
+      // What is told of a call carries what identifies it, also when it is told later.
+      const caller = Fiber.getCurrent()
+      return run(caller === undefined ? timed : Effect.provideContext(timed, caller.context))
+    })
+  })
+
+  now(): number {
+    return circuitMillis(this.clock)
+  }
+
+  /** The channels of transitions, and of this process's own pulse. */
+  get channels(): readonly [transitions: string, pulse: string] {
+    const { prefix } = this.settings
+    return [`${prefix}:transitions`, `${prefix}:pulse:${this.owner}`]
+  }
+
+  /** One operation on the circuit of an id. `known` is the latest generation this process had from the store. */
+  operate(
+    operation: Operation,
+    id: string,
+    known: number,
+    policy: string,
+    args: ReadonlyArray<string | number>
+  ): Effect.Effect<unknown, RedisFault> {
+    const { idleMillis, prefix } = this.settings
+    const common = [operation, "", String(known), id, this.channels[0], String(idleMillis), policy, this.owner]
+    const run = this.port.run(this.circuitScript, `${prefix}:{${id}}`, [...common, ...args.map(String)])
+    return Effect.raceFirst(run, deadline(this.settings.operationMillis))
+  }
+
+  /** Writes beside the suspect and calls this process on its own channel. */
+  pulse(beat: number): Effect.Effect<unknown, RedisFault> {
+    const { maxStalenessMillis, operationMillis, prefix } = this.settings
+    const args = [String(beat), this.channels[1], String(Math.max(1000, 4 * maxStalenessMillis))]
+    const run = this.port.run(this.pulseScript, `${prefix}:{${this.suspect}}:pulse`, args)
+    return Effect.raceFirst(run, deadline(operationMillis))
+  }
+
+  /** An operation did not happen: from now on every circuit of this process decides for itself. */
+  lost(operation: string, { code }: RedisFault, id = this.suspect): void {
+    this.suspect = id
+    this.alone = true
+    this.troubled(operation, code)
+  }
+
+  /** The store answers again, and knows all that happened here meanwhile. */
+  found(): void {
+    this.alone = false
+    this.suspect = ""
+    this.epoch++
+    this.restored()
+  }
+
+  /** Messages may have been missed: views hold until the next look, not longer. */
+  deaf(code: string): void {
+    this.hearing = false
+    this.epoch++
+    this.troubled("subscribe", code)
+  }
+
+  /** From now on no message is missed. */
+  hears(): void {
+    if (this.hearing) return
+    this.hearing = true
+    this.epoch++
+    this.restored()
+  }
+
+  get sound(): boolean {
+    return !this.alone && this.hearing
+  }
+
+  /** What is wrong, if anything is: a code as in `store.degraded`. */
+  get fault(): string | undefined {
+    return this.trouble?.error ?? (this.sound ? undefined : timedOut.code)
+  }
+
+  /** Somebody uses a circuit, so somebody can hear what was wrong before. */
+  use(): void {
+    if (this.used) return
+    this.used = true
+    this.tellTrouble()
+  }
+
+  private troubled(operation: string, error: string): void {
+    if (this.trouble !== undefined && this.used) return
+    this.trouble = { at: this.now(), operation, error }
+    if (this.used) this.tellTrouble()
+  }
+
+  private tellTrouble(): void {
+    if (this.trouble === undefined || !this.hub.listening) return
+    const { error, operation } = this.trouble
+    this.hub.announce({ event: "store.degraded", at: wallMillis(this.clock), operation, error })
+  }
+
+  private restored(): void {
+    if (this.trouble === undefined || !this.sound) return
+    const { at } = this.trouble
+    this.trouble = undefined
+    if (!this.used || !this.hub.listening) return
+    this.hub.announce({ event: "store.recovered", at: wallMillis(this.clock), degraded_ms: this.now() - at })
+  }
+}
+
+const timedOut = new RedisFault({ code: "TIMEOUT" })
+
+// A process that was busy for longer than the deadline finds the answer waiting: one turn of the event loop reads it.
+const deadline = (millis: number): Effect.Effect<never, RedisFault> =>
+  Effect.callback((resume) => {
+    let turn: NodeJS.Immediate | undefined
+    const timer = setTimeout(() => {
+      turn = setImmediate(() => resume(Effect.fail(timedOut)))
+    }, millis)
+    return Effect.sync(() => {
+      clearTimeout(timer)
+      clearImmediate(turn)
+    })
+  })

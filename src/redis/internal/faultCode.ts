@@ -1,0 +1,24 @@
+/** Why an operation of a Redis client failed, as the code of a `RedisFault`. */
+import { property } from "../../internal/untrusted.ts"
+import { RedisFault } from "./port.ts"
+
+/**
+ * The first word of the server's error, `CONNECTION` for anything else. Every error of a server begins with a word in
+ * capitals, and no error that a client makes up does: that holds for all clients, also where a bundler has renamed
+ * their classes. Only the first word counts; the rest of an error may quote a caller's arguments.
+ */
+export const faultCode = (error: unknown): string => {
+  let at = error
+  for (let depth = 0; depth < maxDepth && at !== undefined; depth++) {
+    const message = property(at, "message")
+    const word = typeof message === "string" ? /^[A-Z][A-Z0-9_]+(?= |$)/.exec(message)?.[0] : undefined
+    if (word !== undefined) return word
+    at = property(at, "cause")
+  }
+  return "CONNECTION"
+}
+
+export const fault = (error: unknown): RedisFault => new RedisFault({ code: faultCode(error) })
+
+// Effect's `RedisError` wraps what its client failed with, and that may wrap another error.
+const maxDepth = 5

@@ -1,0 +1,129 @@
+/** What goes on in the background of a store: it listens, feels the pulse, tends its circuits, and finds back. */
+import { Effect, Latch, Schedule } from "effect"
+import type { Authority } from "./authority.ts"
+import type { RedisFault, RedisPort } from "./port.ts"
+
+/** What the heartbeat needs of a circuit. */
+export interface Follower {
+  /** Whether this process alone took it elsewhere, so that the store has to hear of it. */
+  readonly diverged: boolean
+  /** Tells the store what this process knows. */
+  readonly merge: Effect.Effect<void, RedisFault>
+  /** The next view counts, whatever came before. */
+  readonly rejoin: () => void
+  /** Leases to renew, and views in use that are old. */
+  readonly tend: Effect.Effect<void> | undefined
+  /** Reports what was held back. */
+  readonly flush: Effect.Effect<void>
+}
+
+export class Heartbeat {
+  private readonly authority: Authority
+  private readonly port: RedisPort
+  private readonly followers: () => Iterable<Follower>
+  private readonly onMessage: (message: string) => void
+  private readonly held = new Set<Follower>()
+  private readonly holding = Latch.makeUnsafe()
+  private sent = 0
+  private heard = 0
+
+  constructor(
+    authority: Authority,
+    port: RedisPort,
+    followers: () => Iterable<Follower>,
+    onMessage: (message: string) => void
+  ) {
+    this.authority = authority
+    this.port = port
+    this.followers = followers
+    this.onMessage = onMessage
+  }
+
+  /** Has a circuit report soon what it holds back. */
+  flushLater(follower: Follower): void {
+    this.held.add(follower)
+    this.holding.openUnsafe()
+  }
+
+  /** Starts everything, and ends when the store is found sound or patience does. */
+  start(patienceMillis: number): Effect.Effect<void> {
+    const { authority } = this
+    const { leaseMillis, maxStalenessMillis } = authority.settings
+    const beatMillis = Math.min(maxStalenessMillis / 2, leaseMillis / 3)
+    const soon = Effect.andThen(Effect.sleep("20 millis"), this.pulse)
+    const first = this.pulse.pipe(
+      Effect.andThen(Effect.repeat(soon, { until: () => authority.sound })),
+      Effect.timeoutOption(patienceMillis)
+    )
+    const beat = Effect.andThen(Effect.sleep(beatMillis), Effect.andThen(this.pulse, this.tend))
+    return Effect.suspend(() => {
+      const ready = Latch.makeUnsafe()
+      authority.fork(this.listen)
+      authority.fork(this.flush)
+      authority.fork(Effect.andThen(Effect.andThen(first, ready.open), Effect.forever(beat)))
+      return ready.await
+    })
+  }
+
+  private readonly pulse: Effect.Effect<void> = Effect.suspend(() => {
+    const { authority } = this
+    const beat = this.sent + 1
+    return Effect.matchEffect(authority.pulse(beat), {
+      onFailure: (fault) => Effect.sync(() => authority.lost("pulse", fault)),
+      onSuccess: () => {
+        // The call of the last beat is here by now, or lost.
+        if (this.heard < this.sent) authority.deaf("SILENT")
+        this.sent = beat
+        return authority.alone ? this.rejoin : Effect.void
+      }
+    })
+  })
+
+  // As long as circuits go their own way meanwhile, there is more to tell.
+  private readonly rejoin: Effect.Effect<void> = Effect.suspend(() => {
+    const followers = [...this.followers()]
+    const diverged = followers.filter((follower) => follower.diverged)
+    if (diverged.length > 0) {
+      return Effect.forEach(diverged, ({ merge }) => merge, { concurrency: 16, discard: true }).pipe(
+        Effect.andThen(this.rejoin),
+        Effect.ignore
+      )
+    }
+    for (const follower of followers) follower.rejoin()
+    this.authority.found()
+    return Effect.void
+  })
+
+  private readonly tend: Effect.Effect<void> = Effect.suspend(() => {
+    const due: Array<Effect.Effect<void>> = []
+    for (const { tend } of this.followers()) {
+      if (tend !== undefined) due.push(tend)
+    }
+    return Effect.forEach(due, (tend) => tend, { concurrency: 16, discard: true })
+  })
+
+  private readonly listen: Effect.Effect<void> = Effect.suspend(() => {
+    const { authority } = this
+    const [transitions] = authority.channels
+    const hear = (channel: string, message: string) => {
+      if (channel === transitions) return this.onMessage(message)
+      this.heard = Number(message)
+      authority.hears()
+    }
+    return Effect.scoped(Effect.flatten(this.port.subscribe(authority.channels, hear))).pipe(
+      Effect.catch(({ code }) => Effect.sync(() => authority.deaf(code))),
+      Effect.repeat(Schedule.jittered(Schedule.spaced("250 millis")))
+    )
+  })
+
+  private readonly flush: Effect.Effect<void> = Effect.forever(Effect.suspend(() => {
+    const flushed = Effect.suspend(() => {
+      this.holding.closeUnsafe()
+      const held = [...this.held]
+      this.held.clear()
+      return Effect.forEach(held, ({ flush }) => flush, { concurrency: 16, discard: true })
+    })
+    const pause = Effect.sleep(this.authority.settings.flushMillis)
+    return Effect.andThen(this.holding.await, Effect.andThen(pause, flushed))
+  }))
+}

@@ -1,0 +1,174 @@
+/** The port on ioredis: a single server, one behind Sentinels, or a Cluster. */
+import { Deferred, Effect, type Scope } from "effect"
+import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from "ioredis"
+import { property } from "../../internal/untrusted.ts"
+import { invalid } from "../../internal/validation.ts"
+import { fault, faultCode } from "./faultCode.ts"
+import { RedisFault, type RedisPort } from "./port.ts"
+
+export type Client = Redis | Cluster
+
+/** How replies look is the port's business. */
+export type Options = Omit<RedisOptions, "replyMapping">
+
+export type Connect =
+  | { readonly url: string; readonly options?: Options | undefined }
+  | { readonly options: Options }
+  | { readonly cluster: { readonly nodes: ReadonlyArray<ClusterNode>; readonly options?: OfCluster | undefined } }
+
+export interface OfCluster extends Omit<ClusterOptions, "redisOptions"> {
+  readonly redisOptions?: Omit<NonNullable<ClusterOptions["redisOptions"]>, "replyMapping"> | undefined
+}
+
+/** A client with settings that suit the port, closed with the scope. It connects in the background, and for ever. */
+export const connect = (to: Connect): Effect.Effect<Client, never, Scope.Scope> =>
+  Effect.flatMap(ioredis, ({ Cluster, Redis }) =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const client = "cluster" in to
+          ? new Cluster([...to.cluster.nodes], clusterSettings(to.cluster.options))
+          : "url" in to
+          ? atUrl(Redis, to.url, over(settings, to.options))
+          : new Redis(over(settings, to.options))
+        // Without a listener ioredis prints them. What they mean to the store, `run` and `subscribe` say.
+        return client.on("error", () => {})
+      }),
+      (client) => Effect.sync(() => client.disconnect())
+    ))
+
+const atUrl = (Client: typeof Redis, url: string, options: Options): Redis => {
+  try {
+    return new Client(url, options)
+  } catch (error) {
+    // It quotes what it could not read, and there is a password in that.
+    if (property(error, "code") === "ERR_INVALID_URL") return invalid("url", "…", "a URL like redis://host:6379")
+    throw error
+  }
+}
+
+/** The port on a client of any kind, which stays its owner's to close. */
+export const make = (client: Client): Effect.Effect<RedisPort> =>
+  Effect.sync(() => {
+    // A lazy client connects at its first command, and `run` sends none before it is connected.
+    if (client.status === "wait") client.connect().catch(() => {})
+    return {
+      run: (script, key, args) =>
+        Effect.suspend(() =>
+          client.status === "ready"
+            ? attempt(() => client.evalsha(script.sha1, 1, key, ...args)).pipe(
+              Effect.catchIf(
+                ({ code }) => code === "NOSCRIPT",
+                () => attempt(() => client.eval(script.lua, 1, key, ...args))
+              )
+            )
+            : Effect.fail(noConnection)
+        ),
+      subscribe: (channels, onMessage) => subscribe(client, channels, onMessage)
+    }
+  })
+
+const attempt = (send: () => Promise<unknown>) => Effect.tryPromise({ try: send, catch: fault })
+
+const noConnection = new RedisFault({ code: "CONNECTION" })
+
+const subscribe = Effect.fnUntraced(function*(
+  client: Client,
+  channels: ReadonlyArray<string>,
+  onMessage: (channel: string, message: string) => void
+) {
+  const lost = Deferred.makeUnsafe<never, RedisFault>()
+  const lose = () => Deferred.doneUnsafe(lost, Effect.fail(noConnection))
+  const connection = yield* Effect.acquireRelease(
+    Effect.sync(() => subscriber(client)),
+    (connection) => Effect.sync(() => connection?.disconnect())
+  )
+  if (connection === undefined) return yield* noConnection
+  let listening = false
+  let reason: unknown
+  connection.on("close", lose)
+  connection.on("end", lose)
+  connection.on("error", (error) => {
+    reason = error
+    if (listening) lose()
+  })
+  connection.on("message", onMessage)
+  return yield* Effect.tryPromise({
+    try: async () => {
+      await connection.connect()
+      await connection.subscribe(...channels)
+      listening = true
+    },
+    // A server that turns the connection down (`WRONGPASS`) is only heard of in an event.
+    catch: (cause) => {
+      const refused = fault(cause)
+      return refused.code === "CONNECTION" ? fault(reason) : refused
+    }
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: "5 seconds",
+      orElse: () => Effect.fail(new RedisFault({ code: "TIMEOUT" }))
+    }),
+    Effect.onError(() => Effect.sync(() => connection.disconnect())),
+    Effect.as(Deferred.await(lost))
+  )
+})
+
+/**
+ * A connection for messages alone. It does not come back by itself, which would hide that messages were missed. In a
+ * Cluster every node hears everything; a client of the whole Cluster would move on from a lost node silently.
+ */
+const subscriber = (client: Client): Redis | undefined => {
+  const nodes = isCluster(client) ? client.nodes() : [client]
+  return nodes[Math.floor(Math.random() * nodes.length)]?.duplicate({
+    lazyConnect: true,
+    retryStrategy: null,
+    sentinelRetryStrategy: () => null,
+    reconnectOnError: null,
+    keyPrefix: ""
+  })
+}
+
+const isCluster = (client: Client): client is Cluster => client.isCluster
+
+const ioredis = Effect.promise(() =>
+  import("ioredis").catch((cause: unknown) => {
+    throw String(property(cause, "code")).endsWith("MODULE_NOT_FOUND")
+      ? new Error("This store needs the package ioredis: install it with `npm install ioredis`", { cause })
+      : cause
+  })
+)
+
+/** From 50 ms, doubling to 1 s, shortened at random so that processes do not come back all at once. It never gives up. */
+const backoff = (attempt: number): number => Math.min(1000, 50 * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2)
+
+// For every connection: an operation happens now or not at all, and a server that does not answer is given up.
+const nodeSettings = {
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  connectTimeout: 2000,
+  socketTimeout: 5000,
+  disconnectTimeout: 250,
+  maxLoadingRetryTime: 500,
+  reconnectOnError: (error: Error) => faultCode(error) === "READONLY"
+} satisfies Options
+
+const settings: Options = {
+  ...nodeSettings,
+  enableOfflineQueue: false,
+  retryStrategy: backoff,
+  sentinelCommandTimeout: 2000
+}
+
+// The queue stays on in a Cluster: its connections are made when they are first needed, and commands wait for that.
+const clusterSettings = (options: OfCluster = {}) =>
+  over({
+    clusterRetryStrategy: backoff,
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0
+  }, { ...options, redisOptions: over(nodeSettings, options.redisOptions) })
+
+// An option that is undefined is not given, as everywhere in ioredis.
+const over = <A extends object, B extends object>(settings: A, own: B | undefined): A & B => ({
+  ...settings,
+  ...Object.fromEntries(Object.entries(own ?? {}).filter(([, value]) => value !== undefined)) as B
+})

@@ -1,0 +1,160 @@
+/** What a process may ask for: the operations of the one script, each a step that nobody can see half of. */
+
+/** The names of the arguments of an operation, in their order after the common ones; a `:` marks a text. */
+export const operations = {
+  /** Reads the record. */
+  read: [],
+  /** Takes a probe slot if there is one to take; 0 if not. */
+  claim: ["leaseMillis"],
+  /** Prolongs the lease of a probe; 0 if it is no longer its owner's. */
+  renew: ["generation", "probe", "leaseMillis"],
+  /** Ends a call, after so many clean ones of the same generation. An outcome of "" is none. */
+  report: [
+    "generation",
+    "calls",
+    "endsStreak",
+    "probe",
+    ":outcome",
+    ":kind",
+    "hintMillis",
+    ":durationMillis",
+    "firstMillis",
+    "nextMillis"
+  ],
+  /** Holds the circuit open; without an end if `forMillis` is that of `never`. */
+  force: ["forMillis", ":note", ":actor"],
+  reset: [":note", ":actor"],
+  disable: [":note", ":actor"],
+  enable: [":note", ":actor"],
+  /** Brings in a circuit as JSON, its times as what is left of them. */
+  merge: [":circuit"]
+} as const
+
+export type Operation = keyof typeof operations
+
+const table = Object.entries(operations).map(([name, args]) =>
+  `${name} = { ${args.map((arg) => `"${arg}"`).join(", ")} }`
+)
+
+/** Checks everything that came in before anything is written. */
+export const luaArguments = `
+local signatures = { ${table.join(", ")} }
+local signature = signatures[ARGV[1]]
+if not signature then return redis.error_reply("ERR effect-resilience: no such operation: " .. tostring(ARGV[1])) end
+local owner = ARGV[8]
+local arg = {}
+for i, name in ipairs(signature) do
+  local text = ARGV[8 + i]
+  if string.sub(name, 1, 1) == ":" then
+    arg[string.sub(name, 2)] = text
+  else
+    arg[name] = whole(text)
+  end
+  if text == nil or (string.sub(name, 1, 1) ~= ":" and not whole(text)) then
+    return redis.error_reply("ERR effect-resilience: " .. ARGV[1] .. " needs a whole number for " .. name)
+  end
+end
+if not whole(ARGV[3]) or not whole(ARGV[6]) or not string.match(owner or "", "^%w+$") then
+  return redis.error_reply("ERR effect-resilience: malformed arguments")
+end
+`
+
+export const luaOperations = `
+-- The store lost what this process has seen, or went back behind it: the process brings it in first.
+if ARGV[1] ~= "merge" and c.generation < whole(ARGV[3]) then return answer("stale") end
+
+if ARGV[1] == "read" then return answer("ok") end
+
+if ARGV[1] == "claim" then
+  local id = claim(owner, arg.leaseMillis)
+  if id > 0 then
+    if c.generation ~= before.generation then clearHealth(false) end
+    save()
+  end
+  return answer("ok", int(id))
+end
+
+if ARGV[1] == "renew" then
+  for _, probe in ipairs(c.probes) do
+    if c.generation == arg.generation and probe.id == arg.probe and probe.owner == owner then
+      probe.leaseUntil = math.max(probe.leaseUntil, now + arg.leaseMillis)
+      save()
+      return answer("ok", "1")
+    end
+  end
+  return answer("ok", "0")
+end
+
+if not present and (ARGV[1] == "reset" or ARGV[1] == "enable") then return answer("ok") end
+
+if ARGV[1] == "force" then
+  force(arg.forMillis == never and never or math.min(now + arg.forMillis, never - 1))
+  c.held = "1"
+elseif ARGV[1] == "reset" then
+  initial("closed", "reset")
+elseif ARGV[1] == "disable" then
+  if c.state ~= "disabled" then initial("disabled", "disabled") end
+elseif ARGV[1] == "enable" then
+  if c.state == "disabled" then initial("closed", "enabled") end
+elseif ARGV[1] == "merge" then
+  local other = cjson.decode(arg.circuit)
+  for _, name in ipairs({ "openedAt", "openUntil", "closedAt", "outageAt", "rampUntil", "gateUntil", "hintUntil" }) do
+    if other[name] == cjson.null then
+      other[name] = never
+    elseif other[name] == false then
+      other[name] = 0
+    else
+      other[name] = math.max(1, now + other[name])
+    end
+  end
+  other.generation, other.outage = whole(other.generation), whole(other.outage)
+  other.probes = {}
+  merge(other)
+end
+
+if ARGV[1] == "report" then
+  if arg.generation ~= c.generation then return answer("late") end
+  local probing = arg.probe > 0
+  if probing and not take(arg.probe, owner) then return answer("late") end
+  if not probing and c.state == "half_open" then return answer("late") end
+  local step = nextOpening() == 1 and arg.firstMillis or arg.nextMillis
+  if arg.calls > 0 or arg.endsStreak > 0 then
+    local unhealthy = arg.calls > 0 and recordCalls(arg.calls, false, 0)
+    settleCall({
+      outcome = "Success", kind = unhealthy and slowness() and "slow" or "", hintMillis = 0, unhealthy = unhealthy,
+      endsStreak = arg.endsStreak > 0, openMillis = openMillis(step, arg.firstMillis)
+    })
+  end
+  local latencyTripped = c.generation ~= before.generation and c.lastFailureKind == "slow"
+  if arg.outcome ~= "" and c.generation == before.generation then
+    local failed, succeeded = arg.outcome == "Failure", arg.outcome == "Success"
+    local duration = tonumber(arg.durationMillis) or 0
+    local slow = (failed or succeeded) and duration > slowerThanMillis
+    local unhealthy = not probing and (failed or succeeded) and recordCalls(1, failed, duration)
+    if probing then latencyTripped = slow and succeeded else latencyTripped = unhealthy and slowness() end
+    local verdict = {
+      outcome = arg.outcome, kind = arg.kind, hintMillis = arg.hintMillis, slow = slow, unhealthy = unhealthy,
+      endsStreak = true, failureThreshold = failureThreshold(), openMillis = openMillis(step, arg.firstMillis)
+    }
+    if succeeded then verdict.kind = latencyTripped and "slow" or "" end
+    local down = math.floor(c.openedAt - c.outageAt + math.min(math.max(0, now - c.openedAt), c.openMillis) / 2 + 0.5)
+    if probing then settleProbe(verdict) else settleCall(verdict) end
+    if c.reason == "probe_succeeded" and c.generation ~= before.generation and c.held == "" then recovered(down) end
+  end
+  if c.state == "disabled" and c.openings > before.openings then clearHealth(false) end
+  if c.generation ~= before.generation then clearHealth(false) end
+  if c.generation ~= before.generation and (c.held == "" or c.state == "closed") then
+    c.held, c.note, c.actor = "", "", ""
+  end
+  save()
+  return answer("ok", int(before.generation), int(before.gateUntil), int(before.openings), latencyTripped and "1" or "0")
+end
+
+if c.generation ~= before.generation then
+  clearHealth(c.reason == "reset")
+  if c.state == "closed" or c.state == "disabled" then c.held = "" end
+end
+if arg.note then c.note, c.actor = arg.note, arg.actor end
+save()
+return answer("ok")
+`

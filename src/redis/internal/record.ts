@@ -1,0 +1,147 @@
+/** A circuit as the script tells it, in the words and the time of this process. */
+import * as Circuit from "../../Circuit.ts"
+import type { Operator } from "../../CircuitStore.ts"
+import { kinds } from "../../Outcome.ts"
+import { numbers, texts } from "./luaRecord.ts"
+
+/** A record that was read: what a process takes over from it. */
+export interface Read {
+  readonly circuit: Circuit.Circuit
+  readonly revision: number
+  /** What the operator who did this said. */
+  readonly words: Operator
+  readonly held: boolean
+}
+
+/** An answer of the script. */
+export interface Answer extends Read {
+  readonly status: "ok" | "late" | "stale"
+  readonly corrupt: boolean
+  readonly mismatch: boolean
+  readonly failureThreshold: number
+  readonly failureRatePpm: number | undefined
+  /** From server time to that of this process. */
+  readonly shift: number
+  /** What the operation gave beside the record. */
+  readonly given: ReadonlyArray<number>
+}
+
+const states = new Set<string>(["closed", "open", "half_open", "forced_open", "disabled"])
+const reasons = new Set<string>(Circuit.reasons)
+const knownKinds = new Set<string>(kinds)
+const size = texts.length + numbers.length
+
+/** Reads an answer that arrived at `now`; undefined if it makes no sense. */
+export const readAnswer = (reply: unknown, now: number): Answer | "newer" | undefined => {
+  if (!isTexts(reply)) return undefined
+  const [status, serverNow, corrupt, mismatch, threshold, rate] = reply
+  if (status === "newer") return "newer"
+  if (status !== "ok" && status !== "late" && status !== "stale") return undefined
+  const shift = now - Number(serverNow)
+  const read = readRecord(reply.slice(6, 6 + size), shift, now)
+  const failureThreshold = Number(threshold)
+  const given = reply.slice(6 + size).map(Number)
+  if (read === undefined || rate === undefined || ![failureThreshold, ...given].every(Number.isSafeInteger)) {
+    return undefined
+  }
+  return {
+    ...read,
+    status,
+    shift,
+    corrupt: corrupt === "1",
+    mismatch: mismatch === "1",
+    failureThreshold,
+    failureRatePpm: rate === "" ? undefined : Number(rate),
+    given
+  }
+}
+
+/** A message about a transition; undefined if it makes no sense. */
+export const readMessage = (
+  message: string,
+  now: number
+): { readonly id: string; readonly owner: string; readonly read: Read } | undefined => {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(message)
+  } catch {
+    return undefined
+  }
+  if (!isTexts(parsed)) return undefined
+  const [id, owner, serverNow, ...record] = parsed
+  const read = readRecord(record, now - Number(serverNow), now)
+  return id === undefined || owner === undefined || read === undefined ? undefined : { id, owner, read }
+}
+
+/** Server time in the time of this process, given their distance. A gate or a ramp of the past is none. */
+export const toLocal = (at: number, shift: number): number => at === 0 || at === Circuit.never ? at : at + shift
+
+const readRecord = (record: ReadonlyArray<string>, shift: number, now: number): Read | undefined => {
+  const [state, reason, lastFailureKind, probes, held, note, actor, ...rest] = record
+  const fields = new Map(numbers.map((name, index) => [name, Number(rest[index])]))
+  if (!Number.isSafeInteger(shift) || actor === undefined || state === undefined || !states.has(state)) return undefined
+  if (rest.length !== numbers.length || ![...fields.values()].every(Number.isSafeInteger)) return undefined
+  const number = (name: typeof numbers[number]) => fields.get(name)!
+  const time = (name: typeof numbers[number]) => toLocal(number(name), shift)
+  const later = (until: number) => until > now ? until : 0
+  return {
+    revision: number("revision"),
+    words: { reason: note === "" ? undefined : note, actor: actor === "" ? undefined : actor },
+    held: held === "1",
+    circuit: {
+      state: state as Circuit.State,
+      reason: reasons.has(reason!) ? reason as Circuit.Reason : "initial",
+      generation: number("generation"),
+      failures: number("failures"),
+      lastFailureKind: knownKinds.has(lastFailureKind!) ? lastFailureKind! : "",
+      openedAt: time("openedAt"),
+      openMillis: number("openMillis"),
+      openUntil: time("openUntil"),
+      openings: number("openings"),
+      closedAt: time("closedAt"),
+      outage: number("outage"),
+      outageAt: time("outageAt"),
+      probes: readProbes(probes!, shift),
+      issued: number("issued"),
+      successes: number("successes"),
+      rampUntil: later(time("rampUntil")),
+      rampCredit: number("rampCredit"),
+      gateUntil: later(time("gateUntil")),
+      hintUntil: time("hintUntil")
+    }
+  }
+}
+
+const readProbes = (text: string, shift: number): ReadonlyArray<Circuit.Probe> =>
+  [...text.matchAll(/(\d+):(\d+):\w+;/g)].map(([, id, leaseUntil]) => ({
+    id: Number(id),
+    leaseUntil: toLocal(Number(leaseUntil), shift)
+  }))
+
+/** A circuit for the script to merge: its times as what is left of them, `false` for none and `null` for no end. */
+export const writeCircuit = (
+  circuit: Circuit.Circuit,
+  revision: number,
+  hold: Operator | undefined,
+  now: number
+): string => {
+  const left = (at: number) => at === 0 ? false : at === Circuit.never ? null : at - now
+  return JSON.stringify({
+    ...circuit,
+    probes: [],
+    openedAt: left(circuit.openedAt),
+    openUntil: left(circuit.openUntil),
+    closedAt: left(circuit.closedAt),
+    outageAt: left(circuit.outageAt),
+    rampUntil: left(circuit.rampUntil),
+    gateUntil: left(circuit.gateUntil),
+    hintUntil: left(circuit.hintUntil),
+    revision: Math.max(0, revision),
+    held: hold === undefined ? "" : "1",
+    note: hold?.reason ?? "",
+    actor: hold?.actor ?? ""
+  })
+}
+
+const isTexts = (value: unknown): value is ReadonlyArray<string> =>
+  Array.isArray(value) && value.every((item) => typeof item === "string")

@@ -1,0 +1,105 @@
+/** A local circuit that follows one elsewhere, and takes over when that cannot be reached. */
+import type { Clock } from "effect"
+import * as Circuit from "../../Circuit.ts"
+import type { Rejection } from "../../CircuitError.ts"
+import type { CircuitState } from "../../CircuitState.ts"
+import * as announce from "../../internal/announce.ts"
+import * as describe from "../../internal/describe.ts"
+import { LocalCircuit } from "../../internal/localCircuit.ts"
+import { circuitMillis } from "../../internal/time.ts"
+import type { Outcome } from "../../Outcome.ts"
+import { type Answer, type Read, toLocal } from "./record.ts"
+
+export class Replica extends LocalCircuit {
+  get current(): Circuit.Circuit {
+    return this.circuit
+  }
+
+  /** Takes over what the store says, and tells of the transition, if it is one. */
+  adopt(clock: Clock.Clock, { circuit, held, words }: Read, tell: boolean): void {
+    const now = circuitMillis(clock)
+    const before = this.circuit
+    // The ramp is each process's own: it admits its share of its own calls.
+    const same = circuit.generation === before.generation
+    this.replace(now, { ...circuit, rampCredit: same ? before.rampCredit : circuit.rampCredit })
+    this.hold = held ? words : undefined
+    if (tell) this.tellTransition(clock, now, before, words, circuit.lastFailureKind === "slow")
+  }
+
+  /** Keeps the slot of a running probe. */
+  prolong(id: number, leaseUntil: number): void {
+    const probes = this.circuit.probes.map((probe) => probe.id === id ? { id, leaseUntil } : probe)
+    this.replace(this.seenAt, { ...this.circuit, probes })
+  }
+
+  /** Ends the streak of failures here, ahead of the store. */
+  endStreak(): void {
+    const now = this.seenAt
+    this.replace(now, { ...this.circuit, failures: 0, lastFailureKind: "", hintUntil: 0 })
+  }
+
+  /** Keeps the windows of this process warm: they decide when the store cannot. */
+  observe(clock: Clock.Clock, outcome: Outcome, durationMillis: number): void {
+    const health = this.weighed()
+    this.seenAt = circuitMillis(clock)
+    if (outcome._tag !== "Success" && outcome._tag !== "Failure") return
+    if (health.remembers) health.record(this.seenAt, outcome._tag === "Failure", durationMillis)
+  }
+
+  get remembers(): boolean {
+    return this.weighed().remembers
+  }
+
+  isSlow(durationMillis: number): boolean {
+    return durationMillis > this.weighed().slowerThanMillis
+  }
+
+  /** Turns a call away because its probe slot went to another. */
+  refuse(clock: Clock.Clock): Rejection {
+    const rejected = { _tag: "Rejected", by: "half_open", retryAfterMillis: undefined, circuit: this.circuit } as const
+    return this.reject(clock, circuitMillis(clock), rejected)
+  }
+
+  /** Tells what a call said, in the numbers of the store; the transition it led to follows by `adopt`. */
+  tellCall(
+    clock: Clock.Clock,
+    call: {
+      readonly permit: Circuit.Permit
+      readonly outcome: Outcome
+      readonly durationMillis: number
+      readonly interrupted: boolean
+    },
+    { circuit, failureRatePpm, failureThreshold, given, shift }: Answer
+  ): void {
+    if (!this.hub.listening) return
+    const now = circuitMillis(clock)
+    const { durationMillis, interrupted, outcome, permit } = call
+    const [generation = 0, gateUntil = 0, openings = 0, latencyTripped] = given
+    const spoke = outcome._tag === "Success" || outcome._tag === "Failure"
+    this.hub.announce(...announce.settled(this.scene(clock, now), {
+      before: { ...this.circuit, generation, gateUntil: toLocal(gateUntil, shift), openings },
+      after: circuit,
+      probe: permit.probe > 0,
+      outcome,
+      interrupted,
+      slowMillis: spoke && this.isSlow(durationMillis) ? durationMillis : undefined,
+      slowerThanMillis: this.weighed().slowerThanMillis,
+      failureThreshold,
+      failureRatePpm,
+      latencyTripped: latencyTripped === 1
+    }))
+  }
+
+  /** The present state, with what the store knows of health. */
+  viewWith(clock: Clock.Clock, { failureRatePpm, failureThreshold }: Answer): CircuitState {
+    const scene = this.scene(clock, circuitMillis(clock))
+    return describe.state(this.circuit, scene, { failureThreshold, failureRatePpm })
+  }
+
+  /** How long the first opening lasts, and how long the next one would. */
+  openSteps(now: number): { readonly first: number; readonly next: number } {
+    const first = this.policy.openMillis(1)
+    const opening = Circuit.nextOpening(this.circuit, now)
+    return { first, next: opening === 1 ? first : this.policy.openMillis(opening) }
+  }
+}

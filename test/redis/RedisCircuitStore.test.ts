@@ -1,0 +1,18 @@
+import { type Duration, Effect } from "effect"
+import { RedisCircuitStore } from "effect-resilience/redis"
+import { TestClock } from "effect/testing"
+import { suite } from "../suites/CircuitStoreSuite.ts"
+import { sharedServer } from "./servers/sharedServer.ts"
+
+const real = {
+  advance: (duration: Duration.Input) => TestClock.withLive(Effect.sleep(duration)),
+  converge: TestClock.withLive(Effect.sleep("5 millis"))
+}
+
+const { url } = await sharedServer()
+
+// A slow machine must not turn the suite into one of the breaker without its store.
+const store = (prefix: string) => RedisCircuitStore.layer({ url, prefix, operationTimeout: "5 seconds" })
+
+suite("redis", store("one"), real)
+suite("redis, a store for each breaker", store("each"), { ...real, storeOfEach: store("each") })
