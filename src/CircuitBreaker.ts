@@ -40,15 +40,16 @@
  *
  * @since 0.1.0
  */
-import { Config, ConfigProvider, Context, type Duration, Effect, type Exit, Layer, type Scope, Stream } from "effect"
+import { type Config, Context, type Duration, Effect, type Exit, Layer, type Scope, Stream } from "effect"
 import { dual } from "effect/Function"
 import * as CircuitConfig from "./CircuitConfig.ts"
 import type { CircuitBreakerError } from "./CircuitError.ts"
 import type { CircuitEvent } from "./CircuitEvent.ts"
-import { type CircuitPolicy, InvalidOptions } from "./CircuitPolicy.ts"
+import type { CircuitPolicy } from "./CircuitPolicy.ts"
 import * as CircuitState from "./CircuitState.ts"
 import { type CircuitStore, type Operator } from "./CircuitStore.ts"
 import { beginOf, make } from "./internal/breaker.ts"
+import { invalidAsConfigError } from "./internal/configError.ts"
 import * as validation from "./internal/validation.ts"
 import type * as Outcome from "./Outcome.ts"
 import type { ClassifyPart } from "./StreamSignal.ts"
@@ -184,14 +185,7 @@ export const layerConfig = (
 ): Layer.Layer<CircuitBreaker, Config.ConfigError, CircuitStore> =>
   Layer.effect(
     CircuitBreaker,
-    Effect.flatMap(config, (read) =>
-      make({ ...defaults, ...read }).pipe(
-        Effect.catchDefect((defect) =>
-          defect instanceof InvalidOptions
-            ? Effect.fail(new Config.ConfigError(new ConfigProvider.SourceError({ message: defect.message })))
-            : Effect.die(defect)
-        )
-      ))
+    Effect.flatMap(config, (read) => invalidAsConfigError(make({ ...defaults, ...read })))
   )
 
 /**

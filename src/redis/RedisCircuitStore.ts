@@ -37,6 +37,7 @@ import { Config, Data, type Duration, Effect, Layer, Option, type Scope } from "
 import type { Redis as RedisService } from "effect/persistence/Redis"
 import type { Cluster, ClusterNode, Redis } from "ioredis"
 import { CircuitStore, type MemoryOptions } from "../CircuitStore.ts"
+import { invalidAsConfigError } from "../internal/configError.ts"
 import { Registry } from "../internal/registry.ts"
 import { invalid, millis, positiveInt } from "../internal/validation.ts"
 import { Authority } from "./internal/authority.ts"
@@ -121,7 +122,8 @@ export class RedisUnavailable extends Data.TaggedError("RedisUnavailable")<{ rea
 export const layer: {
   (options: Connection & Options & { readonly requireConnection: true }): Layer.Layer<CircuitStore, RedisUnavailable>
   (options: Connection & Options & { readonly requireConnection?: false | undefined }): Layer.Layer<CircuitStore>
-} = (options: Connection & Options) => build(connect(options), options) as Layer.Layer<CircuitStore>
+} = (options: Connection & Options) =>
+  Layer.effect(CircuitStore, make(connect(options), options)) as Layer.Layer<CircuitStore>
 
 /**
  * Circuits in Redis, by the client of Effect's own `Redis` service, such as `NodeRedis.layer` of
@@ -138,7 +140,8 @@ export const layerRedis: {
   (
     options?: Options & { readonly requireConnection?: false | undefined }
   ): Layer.Layer<CircuitStore, never, RedisService>
-} = (options: Options = {}) => build(effectRedisPort.make, options) as Layer.Layer<CircuitStore, never, RedisService>
+} = (options: Options = {}) =>
+  Layer.effect(CircuitStore, make(effectRedisPort.make, options)) as Layer.Layer<CircuitStore, never, RedisService>
 
 /**
  * Reads the options of a store from settings under a prefix; a setting that is absent keeps its default.
@@ -172,7 +175,7 @@ export const config = (prefix = "CIRCUIT_REDIS"): Config.Config<{ readonly url: 
 const optional = <A>(config: Config.Config<A>) => Config.map(Config.option(config), Option.getOrUndefined)
 
 /**
- * Circuits in the Redis that the environment names: see `config` for the settings.
+ * Circuits in the Redis that the environment names: see `config` for the settings. An invalid one is a `ConfigError`.
  *
  * @category layers
  * @since 0.1.0
@@ -180,59 +183,62 @@ const optional = <A>(config: Config.Config<A>) => Config.map(Config.option(confi
 export const layerConfig = (
   options: Config.Config<Connection & Options> = config()
 ): Layer.Layer<CircuitStore, Config.ConfigError | RedisUnavailable> =>
-  Layer.unwrap(Effect.map(options, (options) => build(connect(options), options)))
+  Layer.effect(
+    CircuitStore,
+    Effect.flatMap(options, (options) => invalidAsConfigError(make(connect(options), options)))
+  )
 
-const connect = (connection: Connection): Effect.Effect<RedisPort, never, Scope.Scope> => {
-  if ("client" in connection) return ioredisPort.make(connection.client)
-  return Effect.flatMap(
-    ioredisPort.connect(
+const connect = (connection: Connection): Effect.Effect<RedisPort, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    if ("client" in connection) return ioredisPort.make(connection.client)
+    const client = ioredisPort.connect(
       "cluster" in connection
         ? { cluster: connection.cluster }
         : "url" in connection
-        ? { url: connection.url, options: connection.redisOptions }
-        : { options: connection.redisOptions }
-    ),
-    ioredisPort.make
-  )
-}
+        ? { url: urlOf(connection.url), options: connection.redisOptions }
+        : "redisOptions" in connection
+        ? { options: connection.redisOptions }
+        : invalid("url", undefined, "given, or redisOptions, cluster or client in its place")
+    )
+    return Effect.flatMap(client, ioredisPort.make)
+  })
 
-const build = <R>(
-  port: Effect.Effect<RedisPort, never, R | Scope.Scope>,
-  options: Options
-): Layer.Layer<CircuitStore, RedisUnavailable, Exclude<R, Scope.Scope>> =>
-  Layer.effect(
-    CircuitStore,
-    Effect.gen(function*() {
-      const settings = read(options)
-      const limits = { ...settings, maxCircuits: positiveInt("maxCircuits", options.maxCircuits ?? 100_000) }
-      const opened = yield* port
-      const authority = yield* Authority.make(opened, settings)
-      const heartbeat = new Heartbeat(authority, opened, () => registry.values(), (message) => {
-        const heard = readMessage(message, authority.now())
-        if (heard !== undefined && heard.owner !== authority.owner) {
-          registry.peek(circuitId.decode(heard.id))?.learn(heard.read)
-        }
-      })
-      const registry = new Registry<RedisCircuit>({
-        make: (key, policy) => {
-          authority.use()
-          return new RedisCircuit(key, policy, authority, heartbeat)
-        },
-        dropped: () => {}
-      }, limits)
-      yield* heartbeat.start(millis("connectTimeout", options.connectTimeout ?? "1 second"))
-      if (options.requireConnection === true && authority.fault !== undefined) {
-        return yield* new RedisUnavailable({ error: authority.fault })
-      }
-      return {
-        circuit: (key, policy, clock, now) => registry.use(key, policy, clock, now),
-        keep: (key, policy, clock, now) => registry.use(key, policy, clock, now, true),
-        find: (key, policy, now) => registry.get(key, now) ?? new RedisCircuit(key, policy, authority, heartbeat),
-        circuits: (now) => registry.all(now),
-        hub: authority.hub
-      }
-    })
-  )
+const urlOf = (url: unknown): string =>
+  typeof url === "string" && /^rediss?:\/\/./.test(url)
+    ? url
+    : invalid("url", "of another form", "a URL that begins with redis:// or rediss://")
+
+const make = Effect.fnUntraced(function*<R>(port: Effect.Effect<RedisPort, never, R>, options: Options) {
+  const settings = read(options)
+  const limits = { ...settings, maxCircuits: positiveInt("maxCircuits", options.maxCircuits ?? 100_000) }
+  const connectMillis = millis("connectTimeout", options.connectTimeout ?? "1 second")
+  const opened = yield* port
+  const authority = yield* Authority.make(opened, settings)
+  const heartbeat = new Heartbeat(authority, opened, () => registry.values(), (message) => {
+    const heard = readMessage(message, authority.now())
+    if (heard !== undefined && heard.owner !== authority.owner) {
+      registry.peek(circuitId.decode(heard.id))?.learn(heard.read)
+    }
+  })
+  const registry = new Registry<RedisCircuit>({
+    make: (key, policy) => {
+      authority.use()
+      return new RedisCircuit(key, policy, authority, heartbeat)
+    },
+    dropped: () => {}
+  }, limits)
+  yield* heartbeat.start(connectMillis)
+  if (options.requireConnection === true && authority.fault !== undefined) {
+    return yield* new RedisUnavailable({ error: authority.fault })
+  }
+  return CircuitStore.of({
+    circuit: (key, policy, clock, now) => registry.use(key, policy, clock, now),
+    keep: (key, policy, clock, now) => registry.use(key, policy, clock, now, true),
+    find: (key, policy, now) => registry.get(key, now) ?? new RedisCircuit(key, policy, authority, heartbeat),
+    circuits: (now) => registry.all(now),
+    hub: authority.hub
+  })
+})
 
 const read = (options: Options) => ({
   prefix: prefixOf(options.prefix ?? "effect-resilience"),
