@@ -6,7 +6,7 @@ let notes = 0
 export const noted = (): number => notes
 
 /** Notes, after a failed call was settled, for how long its circuit will turn calls away. */
-export const note = (error: unknown, circuit: CircuitHandle, now: number, since: number): void => {
+export const note = (error: unknown, circuit: CircuitHandle, now: number, since: number): undefined => {
   if (typeof error !== "object" || error === null) return
   const millis = circuit.rejectsFor(now)
   const earlier = blocked.get(error)

@@ -72,8 +72,10 @@ const settle = (
 ): Effect.Effect<void> | undefined => {
   const interrupted = exit._tag === "Failure" && !timedOut && Cause.hasInterruptsOnly(exit.cause)
   const waiting = finish(call, permit, interrupted ? cancelled : verdict(call, exit, timedOut), interrupted)
-  if (exit._tag === "Failure" && !interrupted) noteBlocked(call, exit.cause)
-  return waiting
+  if (exit._tag === "Success" || interrupted) return waiting
+  // Only then is it known whether the failure opened the circuit.
+  if (waiting !== undefined) return Effect.andThen(waiting, Effect.sync(() => noteBlocked(call, exit.cause)))
+  return noteBlocked(call, exit.cause)
 }
 
 /** What an exit that is not an interruption says. */
@@ -87,7 +89,7 @@ export const verdict = (call: Call, exit: Exit.Exit<unknown, unknown>, timedOut:
 }
 
 /** Lets whoever retries with the error know that its circuit turns calls away. */
-export const noteBlocked = ({ circuit, clock, noted }: Call, cause: Cause.Cause<unknown>): void =>
+export const noteBlocked = ({ circuit, clock, noted }: Call, cause: Cause.Cause<unknown>): undefined =>
   note(Option.getOrUndefined(Cause.findErrorOption(cause)), circuit, circuitMillis(clock), noted)
 
 /**

@@ -162,13 +162,13 @@ class Watch<A> {
     this.contentSeen = true
     const { circuit, clock, settleProbeAt } = this.call
     if (this.permit.probe === 0 || settleProbeAt === "finish" || this.settled) return undefined
+    const inTime = circuit.view(clock).generation === this.permit.generation
     const settling = circuit.settle(clock, this.permit, Outcome.success, this.firstContentMillis, false) ?? Effect.void
     // Where that closed the circuit, the rest of the answer is a call of the closed circuit.
-    const moveOn = Effect.map(circuit.state, (state) => {
+    const moveOn = Effect.sync(() => {
+      const { generation, reason } = circuit.view(clock)
       // A reset is not that: calls on their way no longer count.
-      if (state.reason === "probe_succeeded" && state.generation === this.permit.generation + 1) {
-        this.permit = { generation: state.generation, probe: 0 }
-      }
+      if (inTime && reason === "probe_succeeded") this.permit = { generation, probe: 0 }
     })
     return Effect.andThen(settling, moveOn)
   }
@@ -187,8 +187,13 @@ class Watch<A> {
 
   private failed<E>(cause: Cause.Cause<E>, outcome: () => Outcome.Outcome): Effect.Effect<never, E> {
     const settling = this.settled ? Effect.void : this.settle(outcome(), false)
-    noteBlocked(this.call, cause)
-    return Effect.andThen(settling, Effect.failCause(cause))
+    return Effect.andThen(
+      settling,
+      Effect.suspend(() => {
+        noteBlocked(this.call, cause)
+        return Effect.failCause(cause)
+      })
+    )
   }
 }
 

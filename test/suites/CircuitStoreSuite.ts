@@ -1,11 +1,12 @@
 /** What every store promises, seen through the breakers that share it. Run it once per store. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Duration, Effect, Exit, Fiber, identity, Latch, Layer, type Scope } from "effect"
+import { Context, Duration, Effect, Exit, Fiber, identity, Latch, Layer, type Scope, Stream } from "effect"
 import {
   CircuitBreaker,
   CircuitError,
   type CircuitPolicy,
   type CircuitStore,
+  LlmRetry,
   Outcome,
   TripPolicy
 } from "effect-resilience"
@@ -348,6 +349,43 @@ export const suite = (
         yield* b.forceOpen(key)
         yield* finish
         assert.strictEqual(yield* tag(a, key), "ForcedOpen")
+      })
+    })
+
+    describe("calls that last", () => {
+      test("I41: the failure that opens the circuit ends a retry with its own error, and no more attempts", function*() {
+        const [a, key] = [yield* breaker({ tripPolicy: TripPolicy.consecutive(2) }), yield* uniqueKey]
+        let attempts = 0
+        const refused = { status: 503 }
+        const call = Effect.suspend(() => (attempts++, Effect.fail(refused)))
+        yield* Effect.exit(a.execute(call, { key }))
+        const error = yield* call.pipe(a.execute({ key }), Effect.retry(LlmRetry.policy()), Effect.flip)
+        assert.deepStrictEqual([error, attempts], [refused, 2])
+      })
+
+      test("a stream's probe that settles at its first content goes on as a call of the closed circuit", function*() {
+        const [a, key] = [yield* breaker(), yield* uniqueKey]
+        yield* down(a, key)
+        yield* advance("200 millis")
+        const said: Array<string> = []
+        const answer = Stream.make("text").pipe(
+          Stream.concat(Stream.fromEffect(Effect.map(tag(a, key), (tag) => said.push(tag)))),
+          Stream.concat(Stream.fail("cut"))
+        )
+        yield* Effect.exit(Stream.runDrain(a.stream(answer, { key, settleProbeAt: "first_content" })))
+        assert.deepStrictEqual([...said, yield* tag(a, key)], ["Closed", "Open"])
+      })
+
+      test("an interrupted call says nothing, and frees its slot", function*() {
+        const [a, b, key] = [yield* breaker(), yield* breaker(), yield* uniqueKey]
+        yield* down(a, key)
+        yield* advance("200 millis")
+        const started = yield* Latch.make()
+        const call = yield* Effect.forkChild(a.execute(Effect.andThen(started.open, Effect.never), { key }))
+        yield* started.await
+        assert.strictEqual(yield* failure(up(b, key)), "CircuitHalfOpen")
+        yield* Fiber.interrupt(call)
+        assert.strictEqual(yield* up(b, key), "hello")
       })
     })
 
