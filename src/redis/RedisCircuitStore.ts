@@ -83,8 +83,8 @@ export interface Options extends MemoryOptions {
  * - `url`, with `redisOptions` for what it does not say: `redis://`, or `rediss://` for TLS, with user and password.
  * - `redisOptions`: the options of ioredis, also those for Sentinels.
  * - `cluster`: some nodes of a Cluster, and the options of ioredis for it.
- * - `client`: one of ioredis that you have already. It is not closed with the layer. Set `enableOfflineQueue: false` and
- *   `autoResendUnfulfilledCommands: false` on it, or what was given up will be carried out after a reconnect.
+ * - `client`: one of ioredis that you have already. It is not closed with the layer. Set `maxRetriesPerRequest: 0` on it,
+ *   or what was given up may be carried out after a reconnect, and `socketTimeout`, to notice a dead connection.
  *
  * @category models
  * @since 0.1.0

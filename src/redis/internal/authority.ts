@@ -64,7 +64,7 @@ export class Authority {
 
   /** The channels of transitions, and of this process's own pulse. */
   get channels(): readonly [transitions: string, pulse: string] {
-    const { prefix } = this.settings
+    const prefix = `${this.port.keyPrefix}${this.settings.prefix}`
     return [`${prefix}:transitions`, `${prefix}:pulse:${this.owner}`]
   }
 

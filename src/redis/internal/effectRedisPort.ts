@@ -40,6 +40,7 @@ export const make: Effect.Effect<RedisPort, never, Redis.Redis> = Effect.map(Red
   })
 
   return {
+    keyPrefix: "",
     run: (script, key, args) =>
       Effect.suspend(() => {
         let evaluate = compiled.get(script)

@@ -1,7 +1,7 @@
 /** What goes on in the background of a store: it listens, feels the pulse, tends its circuits, and finds back. */
 import { Effect, Latch, Schedule } from "effect"
 import type { Authority } from "./authority.ts"
-import type { RedisFault, RedisPort } from "./port.ts"
+import { RedisFault, type RedisPort } from "./port.ts"
 
 /** What the heartbeat needs of a circuit. */
 export interface Follower {
@@ -24,8 +24,11 @@ export class Heartbeat {
   private readonly onMessage: (message: string) => void
   private readonly held = new Set<Follower>()
   private readonly holding = Latch.makeUnsafe()
+  private readonly silent = Latch.makeUnsafe()
   private sent = 0
   private heard = 0
+  /** Calls up to this one may have gone out before anybody listened. */
+  private mayMiss = 0
 
   constructor(
     authority: Authority,
@@ -72,7 +75,10 @@ export class Heartbeat {
       onFailure: (fault) => Effect.sync(() => authority.lost("pulse", fault)),
       onSuccess: () => {
         // The call of the last beat is here by now, or lost.
-        if (this.heard < this.sent) authority.deaf("SILENT")
+        if (this.heard < this.sent) {
+          authority.deaf(silence.code)
+          if (this.sent > this.mayMiss) this.silent.openUnsafe()
+        }
         this.sent = beat
         return authority.alone ? this.rejoin : Effect.void
       }
@@ -110,7 +116,14 @@ export class Heartbeat {
       this.heard = Number(message)
       authority.hears()
     }
-    return Effect.scoped(Effect.flatten(this.port.subscribe(authority.channels, hear))).pipe(
+    // A connection that only seems to be there says nothing, not even that it is gone.
+    const untilSilent = Effect.andThen(this.silent.await, Effect.fail(silence))
+    const listening = Effect.flatMap(this.port.subscribe(authority.channels, hear), (lost) => {
+      this.mayMiss = this.sent + 1
+      this.silent.closeUnsafe()
+      return Effect.raceFirst(lost, untilSilent)
+    })
+    return Effect.scoped(listening).pipe(
       Effect.catch(({ code }) => Effect.sync(() => authority.deaf(code))),
       Effect.repeat(Schedule.jittered(Schedule.spaced("250 millis")))
     )
@@ -127,3 +140,5 @@ export class Heartbeat {
     return Effect.andThen(this.holding.await, Effect.andThen(pause, flushed))
   }))
 }
+
+const silence = new RedisFault({ code: "SILENT" })

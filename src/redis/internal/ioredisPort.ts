@@ -14,7 +14,9 @@ export type Options = Omit<RedisOptions, "replyMapping">
 export type Connect =
   | { readonly url: string; readonly options?: Options | undefined }
   | { readonly options: Options }
-  | { readonly cluster: { readonly nodes: ReadonlyArray<ClusterNode>; readonly options?: OfCluster | undefined } }
+  | {
+    readonly cluster: { readonly nodes: ReadonlyArray<ClusterNode>; readonly options?: OfCluster | undefined }
+  }
 
 export interface OfCluster extends Omit<ClusterOptions, "redisOptions"> {
   readonly redisOptions?: Omit<NonNullable<ClusterOptions["redisOptions"]>, "replyMapping"> | undefined
@@ -52,6 +54,7 @@ export const make = (client: Client): Effect.Effect<RedisPort> =>
     // A lazy client connects at its first command, and `run` sends none before it is connected.
     if (client.status === "wait") client.connect().catch(() => {})
     return {
+      keyPrefix: String(client.options.keyPrefix ?? ""),
       run: (script, key, args) =>
         Effect.suspend(() =>
           client.status === "ready"
@@ -83,20 +86,14 @@ const subscribe = Effect.fnUntraced(function*(
     (connection) => Effect.sync(() => connection?.disconnect())
   )
   if (connection === undefined) return yield* noConnection
-  let listening = false
   let reason: unknown
+  connection.on("error", (error) => reason = error)
   connection.on("close", lose)
-  connection.on("end", lose)
-  connection.on("error", (error) => {
-    reason = error
-    if (listening) lose()
-  })
   connection.on("message", onMessage)
   return yield* Effect.tryPromise({
     try: async () => {
       await connection.connect()
       await connection.subscribe(...channels)
-      listening = true
     },
     // A server that turns the connection down (`WRONGPASS`) is only heard of in an event.
     catch: (cause) => {
@@ -122,9 +119,7 @@ const subscriber = (client: Client): Redis | undefined => {
   return nodes[Math.floor(Math.random() * nodes.length)]?.duplicate({
     lazyConnect: true,
     retryStrategy: null,
-    sentinelRetryStrategy: () => null,
-    reconnectOnError: null,
-    keyPrefix: ""
+    sentinelRetryStrategy: () => null
   })
 }
 

@@ -14,6 +14,8 @@ export interface Script {
 }
 
 export interface RedisPort {
+  /** What the client puts in front of every key, and not in front of channels. */
+  readonly keyPrefix: string
   /**
    * Runs a script on one key, by its hash where the server knows it. Fails at once while there is no connection: an
    * operation that waits in a queue would be carried out when nobody wants it any more.
