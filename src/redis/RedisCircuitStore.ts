@@ -55,7 +55,7 @@ import { RedisCircuit } from "./internal/redisCircuit.ts"
  * - `prefix`: what every key and channel begins with. Breakers that share it share their circuits; other programs
  *   should have another. Default: `effect-resilience`.
  * - `operationTimeout`: how long an operation may take before this process goes on by itself. Default: 100 ms.
- * - `maxStaleness`: how old a view may be when pushed messages are lost. Default: 1 second.
+ * - `maxStaleness`: how old the view of a circuit in use may be when pushed messages are lost. Default: 1 second.
  * - `flushInterval`: how long successes that only matter to a rate are held back, to be told together. Default: 200 ms.
  * - `lease`: how long the probe of a process that died blocks the others. It is prolonged while the probe runs, up to
  *   the policy's `probeLease`. Default: 10 seconds.
@@ -223,7 +223,7 @@ const make = Effect.fnUntraced(function*<R>(port: Effect.Effect<RedisPort, never
   const registry = new Registry<RedisCircuit>({
     make: (key, policy) => {
       authority.use()
-      return new RedisCircuit(key, policy, authority, heartbeat)
+      return new RedisCircuit(key, policy, authority, heartbeat, true)
     },
     dropped: () => {}
   }, limits)
@@ -234,7 +234,7 @@ const make = Effect.fnUntraced(function*<R>(port: Effect.Effect<RedisPort, never
   return CircuitStore.of({
     circuit: (key, policy, clock, now) => registry.use(key, policy, clock, now),
     keep: (key, policy, clock, now) => registry.use(key, policy, clock, now, true),
-    find: (key, policy, now) => registry.get(key, now) ?? new RedisCircuit(key, policy, authority, heartbeat),
+    find: (key, policy, now) => registry.get(key, now) ?? new RedisCircuit(key, policy, authority, heartbeat, false),
     circuits: (now) => registry.all(now),
     hub: authority.hub
   })

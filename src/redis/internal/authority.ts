@@ -58,6 +58,11 @@ export class Authority {
     })
   })
 
+  /** How often the heart beats. */
+  get beatMillis(): number {
+    return Math.min(this.settings.maxStalenessMillis / 2, this.settings.leaseMillis / 3)
+  }
+
   now(): number {
     return circuitMillis(this.clock)
   }
@@ -137,7 +142,8 @@ export class Authority {
   }
 
   private troubled(operation: string, error: string): void {
-    if (this.trouble !== undefined && this.used) return
+    // Before somebody hears of it, a cause that is known takes the place of a mere silence.
+    if (this.trouble !== undefined && (this.used || error === "SILENT")) return
     this.trouble = { at: this.now(), operation, error }
     if (this.used) this.tellTrouble()
   }

@@ -51,14 +51,12 @@ export class Heartbeat {
   /** Starts everything, and ends when the store is found sound or patience does. */
   start(patienceMillis: number): Effect.Effect<void> {
     const { authority } = this
-    const { leaseMillis, maxStalenessMillis } = authority.settings
-    const beatMillis = Math.min(maxStalenessMillis / 2, leaseMillis / 3)
     const soon = Effect.andThen(Effect.sleep("20 millis"), this.pulse)
     const first = this.pulse.pipe(
       Effect.andThen(Effect.repeat(soon, { until: () => authority.sound })),
       Effect.timeoutOption(patienceMillis)
     )
-    const beat = Effect.andThen(Effect.sleep(beatMillis), Effect.andThen(this.pulse, this.tend))
+    const beat = Effect.andThen(Effect.sleep(authority.beatMillis), Effect.andThen(this.pulse, this.tend))
     return Effect.suspend(() => {
       const ready = Latch.makeUnsafe()
       authority.fork(this.listen)

@@ -8,6 +8,8 @@ import { numbers, texts } from "./luaRecord.ts"
 export interface Read {
   readonly circuit: Circuit.Circuit
   readonly revision: number
+  /** Whose the probes are, in their order. */
+  readonly owners: ReadonlyArray<string>
   /** What the operator who did this said. */
   readonly words: Operator
   readonly held: boolean
@@ -73,7 +75,7 @@ export const readMessage = (
   return id === undefined || owner === undefined || read === undefined ? undefined : { id, owner, read }
 }
 
-/** Server time in the time of this process, given their distance. A gate or a ramp of the past is none. */
+/** Server time in the time of this process, given the way from one to the other. */
 export const toLocal = (at: number, shift: number): number => at === 0 || at === Circuit.never ? at : at + shift
 
 const readRecord = (record: ReadonlyArray<string>, shift: number, now: number): Read | undefined => {
@@ -83,9 +85,11 @@ const readRecord = (record: ReadonlyArray<string>, shift: number, now: number): 
   if (rest.length !== numbers.length || ![...fields.values()].every(Number.isSafeInteger)) return undefined
   const number = (name: typeof numbers[number]) => fields.get(name)!
   const time = (name: typeof numbers[number]) => toLocal(number(name), shift)
+  // A gate or a ramp of the past is none.
   const later = (until: number) => until > now ? until : 0
   return {
     revision: number("revision"),
+    owners: [...probes!.matchAll(/:(\w+);/g)].map(([, owner]) => owner!),
     words: { reason: note === "" ? undefined : note, actor: actor === "" ? undefined : actor },
     held: held === "1",
     circuit: {

@@ -55,8 +55,14 @@ export class RedisCircuit implements CircuitHandle, Kept, Follower {
   /** What is wrong with the record, if that makes it useless: then this process decides for itself. */
   private unusable: string | undefined
   private corruptTold = false
+  /** A claim was given up: the store may have carried it out all the same. */
+  private claimLost = false
 
-  constructor(key: string, policy: CompiledPolicy, authority: Authority, heartbeat: Heartbeat) {
+  /** Nobody is told of what a circuit finds that is made for one question and then forgotten. */
+  private readonly kept: boolean
+
+  constructor(key: string, policy: CompiledPolicy, authority: Authority, heartbeat: Heartbeat, kept: boolean) {
+    this.kept = kept
     this.key = key
     this.policy = policy
     this.id = circuitId.encode(key)
@@ -216,7 +222,7 @@ export class RedisCircuit implements CircuitHandle, Kept, Follower {
   }
 
   get tend(): Effect.Effect<void> | undefined {
-    const { alone, settings } = this.authority
+    const { alone, beatMillis, settings } = this.authority
     const now = this.authority.now()
     if (alone) {
       // The store's short leases are for processes that died, and this one has not.
@@ -227,8 +233,9 @@ export class RedisCircuit implements CircuitHandle, Kept, Follower {
       now - lease.renewedAt >= settings.leaseMillis / 3 && now < lease.until
     )
     if (due.length > 0) return Effect.ignore(Effect.forEach(due, ([permit, lease]) => this.renew(permit, lease)))
-    const old = now - this.readAt >= settings.maxStalenessMillis && now - this.seenAt < settings.maxStalenessMillis
-    if (!old) return undefined
+    // At the next beat it would be too old.
+    const old = now - this.readAt >= settings.maxStalenessMillis - beatMillis
+    if (!this.claimLost && (!old || now - this.seenAt >= settings.maxStalenessMillis)) return undefined
     return Effect.ignore(this.unusable === undefined ? this.send("read") : this.merge)
   }
 
@@ -401,24 +408,40 @@ export class RedisCircuit implements CircuitHandle, Kept, Follower {
     return circuit.generation > generation || (circuit.generation === generation && revision > this.revision)
   }
 
+  // Frees the slots that the store holds for this process and nobody here knows of.
+  private giveUp({ circuit: { generation, probes }, owners }: Answer): void {
+    this.claimLost = false
+    const running = new Set([...this.probes.keys()].map(({ probe }) => probe))
+    for (const [index, { id }] of probes.entries()) {
+      if (owners[index] !== this.authority.owner || running.has(id)) continue
+      const ignored = [generation, 0, 0, id, "Ignored", "cancelled", 0, 0, 1, 1]
+      this.authority.fork(Effect.ignore(this.send("report", ...ignored)))
+    }
+  }
+
   private failed(operation: Operation, fault: RedisFault): void {
+    if (operation === "claim") this.claimLost = true
     const problem = problems[fault.code]
     if (problem === undefined) return this.authority.lost(operation, fault, this.id)
     if (this.unusable !== problem) this.tellCorrupt(problem)
     this.unusable = problem
   }
 
-  private notice({ corrupt, mismatch }: Answer): void {
+  private notice(answer: Answer): void {
+    const { corrupt, mismatch } = answer
     if (this.unusable !== undefined) this.rejoin()
     this.unusable = undefined
+    if (this.claimLost && this.claims.size === 0) this.giveUp(answer)
     if (corrupt && !this.corruptTold) this.tellCorrupt("unreadable_fields")
     this.corruptTold = corrupt
-    if (mismatch) this.replica.disagree(this.authority.clock)
+    if (mismatch && this.kept) this.replica.disagree(this.authority.clock)
   }
 
   private tellCorrupt(problem: Problem): void {
     const { clock, hub } = this.authority
-    if (hub.listening) hub.announce({ event: "store.corrupt", key: this.key, at: wallMillis(clock), problem })
+    if (this.kept && hub.listening) {
+      hub.announce({ event: "store.corrupt", key: this.key, at: wallMillis(clock), problem })
+    }
   }
 }
 
