@@ -42,7 +42,7 @@ local function claim(owner, leaseMillis)
     return 0
   end
   c.issued = c.issued + 1
-  c.probes[#c.probes + 1] = { id = c.issued, leaseUntil = now + leaseMillis, owner = owner }
+  c.probes[#c.probes + 1] = { id = c.issued, leaseUntil = after(leaseMillis), owner = owner }
   return c.issued
 end
 
@@ -65,7 +65,7 @@ local function trip(verdict, reason)
     c.failures, c.hintUntil, c.openings = 0, 0, c.openings + 1
     return
   end
-  local openUntil = math.max(now + verdict.openMillis, now + hint(verdict), c.hintUntil, c.openUntil)
+  local openUntil = math.max(after(verdict.openMillis), now + hint(verdict), c.hintUntil, c.openUntil)
   local openings = nextOpening()
   opened("open", reason)
   if verdict.kind ~= "" then c.lastFailureKind = verdict.kind end
@@ -85,7 +85,7 @@ local function settleCall(verdict)
     if verdict.unhealthy then
       c.failures = 0
       trip(verdict, "threshold")
-    elseif verdict.endsStreak then
+    elseif verdict.endsStreak and c.failures > 0 then
       c.failures, c.lastFailureKind, c.hintUntil = 0, "", 0
     end
   elseif verdict.outcome == "Failure" then

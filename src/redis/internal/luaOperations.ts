@@ -57,6 +57,11 @@ end
 if not whole(ARGV[3]) or not whole(ARGV[6]) or not string.match(owner or "", "^%w+$") then
   return redis.error_reply("ERR effect-resilience: malformed arguments")
 end
+for _, name in ipairs({ "probes", "successesToClose", "rampMillis", "maxHintMillis", "windowMillis" }) do
+  if not whole(policy[name]) then
+    return redis.error_reply("ERR effect-resilience: the policy needs a whole number for " .. name)
+  end
+end
 `
 
 export const luaOperations = `
@@ -77,7 +82,7 @@ end
 if ARGV[1] == "renew" then
   for _, probe in ipairs(c.probes) do
     if c.generation == arg.generation and probe.id == arg.probe and probe.owner == owner then
-      probe.leaseUntil = math.max(probe.leaseUntil, now + arg.leaseMillis)
+      probe.leaseUntil = math.max(probe.leaseUntil, after(arg.leaseMillis))
       save()
       return answer("ok", "1")
     end
@@ -88,7 +93,7 @@ end
 if not present and (ARGV[1] == "reset" or ARGV[1] == "enable") then return answer("ok") end
 
 if ARGV[1] == "force" then
-  force(arg.forMillis == never and never or math.min(now + arg.forMillis, never - 1))
+  force(arg.forMillis == never and never or after(arg.forMillis))
   c.held = "1"
 elseif ARGV[1] == "reset" then
   initial("closed", "reset")
@@ -97,17 +102,28 @@ elseif ARGV[1] == "disable" then
 elseif ARGV[1] == "enable" then
   if c.state == "disabled" then initial("closed", "enabled") end
 elseif ARGV[1] == "merge" then
+  local times = {
+    openedAt = true, openUntil = true, closedAt = true, outageAt = true, rampUntil = true, gateUntil = true, hintUntil = true
+  }
   local other = cjson.decode(arg.circuit)
-  for _, name in ipairs({ "openedAt", "openUntil", "closedAt", "outageAt", "rampUntil", "gateUntil", "hintUntil" }) do
-    if other[name] == cjson.null then
-      other[name] = never
-    elseif other[name] == false then
-      other[name] = 0
+  local sound = type(other) == "table" and states[other.state]
+  for _, name in ipairs(sound and numbers or {}) do
+    local value = other[name]
+    if not times[name] then
+      value = whole(value)
+    elseif value == cjson.null then
+      value = never
+    elseif value == false then
+      value = 0
     else
-      other[name] = math.max(1, now + other[name])
+      value = type(value) == "number" and whole(math.abs(value)) and math.max(1, after(value)) or nil
     end
+    other[name], sound = value, sound and value
   end
-  other.generation, other.outage = whole(other.generation), whole(other.outage)
+  for _, name in ipairs(sound and texts or {}) do
+    sound = sound and (name == "probes" or type(other[name]) == "string")
+  end
+  if not sound then return redis.error_reply("ERR effect-resilience: merge needs a circuit") end
   other.probes = {}
   merge(other)
 end
@@ -116,7 +132,7 @@ if ARGV[1] == "report" then
   if arg.generation ~= c.generation then return answer("late") end
   local probing = arg.probe > 0
   if probing and not take(arg.probe, owner) then return answer("late") end
-  if not probing and c.state == "half_open" then return answer("late") end
+  if not probing and c.state ~= "closed" and c.state ~= "disabled" then return answer("late") end
   local step = nextOpening() == 1 and arg.firstMillis or arg.nextMillis
   if arg.calls > 0 or arg.endsStreak > 0 then
     local unhealthy = arg.calls > 0 and recordCalls(arg.calls, false, 0)

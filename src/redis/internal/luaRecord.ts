@@ -48,6 +48,8 @@ else
   now = math.floor(micros / 1000)
 end
 
+local function after(millis) return math.min(now + millis, never - 1) end
+
 local numbers = { ${list(numbers)} }
 local texts = { ${list(texts)} }
 local fields = { "version", "expireAt", "policy", "health" }
@@ -68,8 +70,11 @@ for i, name in ipairs(fields) do
   if present and not loaded[i] then corrupt = true end
 end
 numbers[#numbers + 1] = "expireAt"
+local endless = { openUntil = true, expireAt = true }
 for _, name in ipairs(numbers) do
   local n = whole(c[name])
+  -- Nothing else comes near the end of the numbers, and what counts on must have where to go.
+  if n and n > largest - 2 ^ 32 and not endless[name] then n = nil end
   if n == nil and present then corrupt = true end
   c[name] = n or 0
 end
