@@ -99,6 +99,8 @@ export class Authority {
   lost(operation: string, { code }: RedisFault, id = this.suspect): void {
     this.suspect = id
     this.alone = true
+    // What it did not do it may not have pushed either.
+    this.hearing = false
     this.troubled(operation, code)
   }
 
@@ -142,8 +144,8 @@ export class Authority {
   }
 
   private troubled(operation: string, error: string): void {
-    // Before somebody hears of it, a cause that is known takes the place of a mere silence.
-    if (this.trouble !== undefined && (this.used || error === "SILENT")) return
+    // Before somebody hears of it, a better reason takes the place of a worse one.
+    if (this.trouble !== undefined && (this.used || weightOf(error) <= weightOf(this.trouble.error))) return
     this.trouble = { at: this.now(), operation, error }
     if (this.used) this.tellTrouble()
   }
@@ -162,6 +164,9 @@ export class Authority {
     this.hub.announce({ event: "store.recovered", at: wallMillis(this.clock), degraded_ms: this.now() - at })
   }
 }
+
+// What the server says tells more than that it cannot be reached, and that more than its silence.
+const weightOf = (error: string) => error === "SILENT" ? 0 : error === "CONNECTION" || error === "TIMEOUT" ? 1 : 2
 
 const timedOut = new RedisFault({ code: "TIMEOUT" })
 

@@ -68,11 +68,22 @@ for _, criterion in ipairs(policy.criteria) do
   slowerThanMillis = math.min(slowerThanMillis, criterion.slowerThanMillis or math.huge)
 end
 
+-- Forgets what has left the window: slots of the past, or calls beyond its number. Of these, clean ones leave one by
+-- one, and a slot with a marked one as a whole.
 local function expire(criterion, part)
   local first = part.slots[1]
-  while first and (criterion.windowMillis and now - first[1] >= criterion.windowMillis
-    or criterion.windowCalls and part.calls - first[2] >= criterion.windowCalls) do
-    part.calls, part.marked = part.calls - first[2], part.marked - first[3]
+  while first do
+    local gone = 0
+    if criterion.windowMillis then
+      if now - first[1] >= criterion.windowMillis then gone = first[2] end
+    else
+      local excess = math.max(0, part.calls - criterion.windowCalls)
+      if first[3] == 0 then gone = math.min(first[2], excess) elseif excess >= first[2] then gone = first[2] end
+    end
+    if gone == 0 then return end
+    part.calls, first[2] = part.calls - gone, first[2] - gone
+    if first[2] > 0 then return end
+    part.marked = part.marked - first[3]
     table.remove(part.slots, 1)
     first = part.slots[1]
   end
@@ -89,11 +100,12 @@ local function recordWindow(criterion, part, calls, marked)
   end
   while calls > 0 do
     local last = part.slots[#part.slots]
-    if not last or last[1] ~= at or last[2] >= room then
+    -- Clean calls in a row are one slot, however many.
+    if not last or last[1] ~= at or (last[2] >= room and last[3] + marked > 0) then
       last = { at, 0, 0 }
       part.slots[#part.slots + 1] = last
     end
-    local taken = math.min(calls, room - last[2])
+    local taken = last[3] + marked > 0 and math.min(calls, room - last[2]) or calls
     last[2], last[3] = last[2] + taken, last[3] + marked
     part.calls, part.marked, calls, marked = part.calls + taken, part.marked + marked, calls - taken, 0
   end

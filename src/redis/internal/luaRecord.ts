@@ -105,10 +105,13 @@ local mismatch = present and c.policy ~= "" and c.policy ~= policy.fingerprint
 
 /** Writes the record if it changed, tells the other processes unless it was mere counting, and replies. */
 export const luaReply = `
+local rendered
 local function record()
+  if rendered then return rendered end
   local reply = {}
   for i, name in ipairs(texts) do reply[i] = name == "probes" and probesText() or c[name] end
   for _, name in ipairs(numbers) do reply[#reply + 1] = int(c[name]) end
+  rendered = reply
   return reply
 end
 
@@ -134,14 +137,12 @@ local function save()
   if c.generation == before.generation then expireAt = math.max(expireAt, c.expireAt) end
   c.expireAt, c.revision, c.policy = expireAt, math.max(c.revision + 1, micros), policy.fingerprint
   local reply = record()
-  local written = { "version", "${version}", "expireAt", int(expireAt), "policy", c.policy, "health", healthText() }
-  for i, name in ipairs(texts) do
-    written[#written + 1] = name
-    written[#written + 1] = reply[i]
-  end
-  for i, name in ipairs(numbers) do
-    written[#written + 1] = name
-    written[#written + 1] = reply[#texts + i]
+  local values, written = { "${version}", int(expireAt), c.policy, healthText(), unpack(reply) }, {}
+  for i, name in ipairs(fields) do
+    if values[i] ~= loaded[i] then
+      written[#written + 1] = name
+      written[#written + 1] = values[i]
+    end
   end
   redis.call("HSET", KEYS[1], unpack(written))
   if expireAt == never then redis.call("PERSIST", KEYS[1]) else redis.call("PEXPIREAT", KEYS[1], int(expireAt)) end

@@ -1,7 +1,6 @@
 /** One circuit of the fleet as this process sees it: a replica that answers at once, and an authority that decides. */
 import { Clock, Effect, Fiber } from "effect"
-import type { Circuit, Permit } from "../../Circuit.ts"
-import { initial, never } from "../../Circuit.ts"
+import { never, type Permit } from "../../Circuit.ts"
 import type { Rejection } from "../../CircuitError.ts"
 import type { OnCall } from "../../CircuitObserver.ts"
 import type { CircuitState } from "../../CircuitState.ts"
@@ -9,20 +8,16 @@ import type { CircuitHandle, Operator } from "../../CircuitStore.ts"
 import type { CompiledPolicy } from "../../internal/compiledPolicy.ts"
 import { wholeMillis } from "../../internal/localCircuit.ts"
 import type { Kept } from "../../internal/registry.ts"
-import { wallMillis } from "../../internal/time.ts"
-import type { Outcome } from "../../Outcome.ts"
+import * as Outcome from "../../Outcome.ts"
 import type { Authority } from "./authority.ts"
-import * as circuitId from "./circuitId.ts"
 import type { Follower, Heartbeat } from "./heartbeat.ts"
-import type { Operation } from "./luaOperations.ts"
-import { RedisFault } from "./port.ts"
-import { type Answer, type Read, readAnswer, writeCircuit } from "./record.ts"
-import { Replica } from "./replica.ts"
-import { wirePolicy } from "./wirePolicy.ts"
+import type { RedisFault } from "./port.ts"
+import type { Answer } from "./record.ts"
+import { StoredCircuit } from "./storedCircuit.ts"
 
 interface Call {
   readonly permit: Permit
-  readonly outcome: Outcome
+  readonly outcome: Outcome.Outcome
   readonly durationMillis: number
   readonly interrupted: boolean
 }
@@ -33,47 +28,34 @@ interface Lease {
   renewedAt: number
 }
 
-export class RedisCircuit implements CircuitHandle, Kept, Follower {
-  readonly key: string
-  readonly policy: CompiledPolicy
-  private readonly id: string
-  private readonly authority: Authority
+/** Claims on their way, and the probes that the store granted. */
+interface Probing {
+  readonly claims: Set<Fiber.Fiber<unknown, RedisFault>>
+  readonly probes: Map<Permit, Lease>
+}
+
+const begin = (): Probing => ({ claims: new Set(), probes: new Map() })
+
+// Shared by all circuits that are not probing, which are most.
+const notProbing = begin()
+
+export class RedisCircuit extends StoredCircuit implements CircuitHandle, Kept, Follower {
   private readonly heartbeat: Heartbeat
-  private readonly replica: Replica
-  /** The epoch and the time of the last look. */
-  private epoch = -1
-  private readAt = 0
-  /** What the store said last: the circuit, and how new that is. */
-  private confirmed: Circuit
-  private revision = -1
-  /** Successes that the store has not heard of, and whether one of them ended a streak of failures. */
-  private clean = 0
-  private streakEnded = false
-  /** Claims on their way, and the probes that the store granted. */
-  private readonly claims = new Set<Fiber.Fiber<unknown, RedisFault>>()
-  private readonly probes = new Map<Permit, Lease>()
-  /** What is wrong with the record, if that makes it useless: then this process decides for itself. */
-  private unusable: string | undefined
-  private corruptTold = false
+  private probing = notProbing
   /** A claim was given up: the store may have carried it out all the same. */
   private claimLost = false
-
-  /** Nobody is told of what a circuit finds that is made for one question and then forgotten. */
-  private readonly kept: boolean
+  /** Successes of a generation that the store has not heard of, and whether one of them ended a streak of failures. */
+  private heldOf = 0
+  private held = 0
+  private streakEnded = false
 
   constructor(key: string, policy: CompiledPolicy, authority: Authority, heartbeat: Heartbeat, kept: boolean) {
-    this.kept = kept
-    this.key = key
-    this.policy = policy
-    this.id = circuitId.encode(key)
-    this.authority = authority
+    super(key, policy, authority, kept)
     this.heartbeat = heartbeat
-    this.confirmed = unknown
-    this.replica = new Replica(key, policy, authority.hub, unknown, unknownPass)
   }
 
   get pass(): Permit | undefined {
-    return this.epoch === this.authority.epoch || this.decidesAlone ? this.replica.pass : undefined
+    return this.fresh ? this.replica.pass : undefined
   }
 
   get timed(): boolean {
@@ -85,21 +67,19 @@ export class RedisCircuit implements CircuitHandle, Kept, Follower {
   }
 
   admit(): Permit | Rejection | "claim" {
-    return this.epoch === this.authority.epoch || this.decidesAlone
-      ? this.replica.admit(this.authority.clock, this.authority.now())
-      : "claim"
+    return this.fresh ? this.replica.admit(this.authority.clock, this.authority.now()) : "claim"
   }
 
   get claim(): Effect.Effect<Permit | Rejection> {
     return Effect.suspend(() => {
-      const free = this.epoch === this.authority.epoch ? this.policy.rules.probes : 1
-      const first = this.claims.values().next().value
-      if (this.decidesAlone || first === undefined || this.claims.size < free) return this.ask()
+      const free = this.fresh ? this.policy.rules.probes : 1
+      const [first] = this.probing.claims
+      if (this.alone || first === undefined || this.probing.claims.size < free) return this.ask()
       // Whoever asks, asks for all: most of those who wait are turned away by what it learns.
       return Effect.flatMap(Effect.interruptible(Fiber.await(first)), () => {
         const decision = this.replica.pass ?? this.admit()
         if (decision !== "claim") return Effect.succeed(decision)
-        return this.decidesAlone || this.claims.size < this.policy.rules.probes
+        return this.alone || this.probing.claims.size < this.policy.rules.probes
           ? this.ask()
           : Effect.sync(() => this.replica.refuse(this.authority.clock))
       })
@@ -109,20 +89,20 @@ export class RedisCircuit implements CircuitHandle, Kept, Follower {
   settle(
     _clock: Clock.Clock,
     permit: Permit,
-    outcome: Outcome,
+    outcome: Outcome.Outcome,
     durationMillis: number,
     interrupted: boolean
   ): Effect.Effect<void> | undefined {
     const { authority, replica } = this
     if (replica.changesNothing(permit, outcome)) return undefined
     const { clock } = authority
-    if (this.decidesAlone) {
-      this.probes.delete(permit)
+    if (this.alone) {
+      this.probing.probes.delete(permit)
       return replica.settle(clock, permit, outcome, durationMillis, interrupted)
     }
     const call: Call = { permit, outcome, durationMillis, interrupted }
     if (permit.probe > 0) {
-      if (!this.probes.delete(permit)) return replica.late(clock, outcome)
+      if (!this.probing.probes.delete(permit)) return replica.late(clock, outcome)
     } else {
       if (permit.generation !== replica.current.generation) return replica.late(clock, outcome)
       if (outcome._tag === "Ignored") return undefined
@@ -142,7 +122,7 @@ export class RedisCircuit implements CircuitHandle, Kept, Follower {
   get state(): Effect.Effect<CircuitState> {
     const view = Effect.sync(() => this.view())
     return Effect.suspend(() =>
-      this.decidesAlone ? view : Effect.matchEffect(this.send("read"), {
+      this.alone ? view : Effect.matchEffect(this.send("read"), {
         onFailure: () => view,
         onSuccess: (answer) => Effect.sync(() => this.replica.viewWith(this.authority.clock, answer))
       })
@@ -169,11 +149,6 @@ export class RedisCircuit implements CircuitHandle, Kept, Follower {
     return this.steer("enable", [], operator, this.replica.enable(operator))
   }
 
-  /** Takes over what another process did. */
-  learn(read: Read): void {
-    if (!this.decidesAlone && this.isNews(read)) this.adopt(read)
-  }
-
   get seenAt(): number {
     return this.replica.seenAt
   }
@@ -194,31 +169,9 @@ export class RedisCircuit implements CircuitHandle, Kept, Follower {
     return this.replica.isIdle(now, idleMillis)
   }
 
-  get diverged(): boolean {
-    const { generation, gateUntil, openUntil } = this.replica.current
-    return this.unusable === undefined && (generation !== this.confirmed.generation ||
-      gateUntil > this.confirmed.gateUntil || openUntil > this.confirmed.openUntil)
-  }
-
-  rejoin(): void {
-    this.revision = -1
-    this.clean = 0
-    this.streakEnded = false
-  }
-
-  get merge(): Effect.Effect<void, RedisFault> {
-    return Effect.suspend(() => {
-      const { current, hold } = this.replica
-      // The store knows this circuit by the generation it gave, not by those of the time alone.
-      const mine = { ...current, generation: this.confirmed.generation }
-      return Effect.map(
-        this.query("merge", writeCircuit(mine, this.revision, hold, this.authority.now())),
-        (answer) => {
-          this.revision = -1
-          this.adopt(answer)
-        }
-      )
-    })
+  override rejoin(): void {
+    super.rejoin()
+    this.forget()
   }
 
   get tend(): Effect.Effect<void> | undefined {
@@ -226,17 +179,17 @@ export class RedisCircuit implements CircuitHandle, Kept, Follower {
     const now = this.authority.now()
     if (alone) {
       // The store's short leases are for processes that died, and this one has not.
-      for (const [{ probe }, { until }] of this.probes) this.replica.prolong(probe, until)
+      for (const [{ probe }, { until }] of this.probing.probes) this.replica.prolong(probe, until)
       return undefined
     }
-    const due = [...this.probes].filter(([, lease]) =>
+    const due = [...this.probing.probes].filter(([, lease]) =>
       now - lease.renewedAt >= settings.leaseMillis / 3 && now < lease.until
     )
     if (due.length > 0) return Effect.ignore(Effect.forEach(due, ([permit, lease]) => this.renew(permit, lease)))
     // At the next beat it would be too old.
     const old = now - this.readAt >= settings.maxStalenessMillis - beatMillis
     if (!this.claimLost && (!old || now - this.seenAt >= settings.maxStalenessMillis)) return undefined
-    return Effect.ignore(this.unusable === undefined ? this.send("read") : this.merge)
+    return Effect.ignore(this.alone ? this.merge : Effect.tap(this.send("read"), (answer) => this.giveBackLost(answer)))
   }
 
   private renew({ generation, probe }: Permit, lease: Lease): Effect.Effect<unknown, RedisFault> {
@@ -246,32 +199,35 @@ export class RedisCircuit implements CircuitHandle, Kept, Follower {
   }
 
   get flush(): Effect.Effect<void> {
-    return Effect.suspend(() => this.decidesAlone || this.clean === 0 ? Effect.void : this.report(undefined))
-  }
-
-  private get decidesAlone(): boolean {
-    return this.authority.alone || this.unusable !== undefined
+    return Effect.suspend(() => this.alone || this.held === 0 ? Effect.void : this.report(undefined))
   }
 
   // The script answers the one who waits, or nobody: a slot for a caller who has left is given back.
   private ask(): Effect.Effect<Permit | Rejection> {
     const { authority, replica } = this
     const alone = Effect.provideService(replica.claim, Clock.Clock, authority.clock)
-    if (this.decidesAlone) return alone
+    if (this.alone) return alone
     let left = false
     let granted: Permit | undefined
     const lease = this.policy.rules.probeLeaseMillis
-    const claim = authority.fork(Effect.map(
-      this.send("claim", Math.min(lease, authority.settings.leaseMillis)),
-      ({ circuit, given: [id = 0] }) => {
+    if (this.probing === notProbing) this.probing = begin()
+    const { claims, probes } = this.probing
+    const claim = authority.fork(Effect.match(this.send("claim", Math.min(lease, authority.settings.leaseMillis)), {
+      onFailure: () => {
+        this.claimLost = true
+      },
+      onSuccess: ({ circuit, given: [id = 0] }) => {
         if (id === 0) return
         granted = { generation: circuit.generation, probe: id }
-        this.probes.set(granted, { until: this.readAt + lease, renewedAt: this.readAt })
+        probes.set(granted, { until: this.readAt + lease, renewedAt: this.readAt })
         if (left) this.giveBack(granted)
       }
-    ))
-    this.claims.add(claim)
-    claim.addObserver(() => this.claims.delete(claim))
+    }))
+    claims.add(claim)
+    claim.addObserver(() => {
+      claims.delete(claim)
+      if (claims.size === 0 && probes.size === 0) this.probing = notProbing
+    })
     return Effect.interruptible(Fiber.await(claim)).pipe(
       Effect.onInterrupt(() =>
         Effect.sync(() => {
@@ -281,7 +237,7 @@ export class RedisCircuit implements CircuitHandle, Kept, Follower {
       ),
       Effect.flatMap(() => {
         if (granted !== undefined) return Effect.succeed(granted)
-        if (this.decidesAlone) return alone
+        if (this.alone) return alone
         const decision = replica.pass ?? replica.admit(authority.clock, this.readAt)
         return Effect.succeed(decision === "claim" ? replica.refuse(authority.clock) : decision)
       })
@@ -289,33 +245,55 @@ export class RedisCircuit implements CircuitHandle, Kept, Follower {
   }
 
   private giveBack(permit: Permit): void {
-    this.settle(this.authority.clock, permit, { _tag: "Ignored", kind: "cancelled" }, 0, true)
+    this.settle(this.authority.clock, permit, cancelled, 0, true)
+  }
+
+  // Frees the slots that the store holds for this process and nobody here knows of.
+  private giveBackLost({ circuit: { generation, probes }, owners }: Answer): Effect.Effect<void, RedisFault> {
+    if (!this.claimLost || this.probing.claims.size > 0) return Effect.void
+    this.claimLost = false
+    const running = new Set([...this.probing.probes.keys()].map(({ probe }) => probe))
+    const lost = probes.filter(({ id }, index) => owners[index] === this.authority.owner && !running.has(id))
+    return Effect.forEach(
+      lost,
+      ({ id }) => this.send("report", generation, 0, 0, id, "Ignored", "cancelled", 0, 0, 1, 1),
+      { discard: true }
+    )
   }
 
   // Successes are heard of later; the one that ends a streak is told at once, but nobody waits for it.
   private hold(): undefined {
     const { authority, replica } = this
-    if (replica.remembers) this.clean++
-    if (replica.current.failures > 0) {
+    const { failures, generation } = replica.current
+    if (this.heldOf !== generation) this.forget()
+    this.heldOf = generation
+    if (replica.remembers) this.held++
+    if (failures > 0) {
       this.streakEnded = true
       replica.endStreak()
       authority.fork(this.report(undefined))
-    } else if (this.clean > 0) this.heartbeat.flushLater(this)
+    } else if (this.held > 0) this.heartbeat.flushLater(this)
+  }
+
+  private forget(): void {
+    this.held = 0
+    this.streakEnded = false
   }
 
   private report(call: Call | undefined): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { authority, replica } = this
       const { clock } = authority
-      const { clean, streakEnded } = this
-      this.clean = 0
-      this.streakEnded = false
       const { durationMillis = 0, outcome, permit } = call ?? {}
+      const generation = permit?.generation ?? replica.current.generation
+      if (this.heldOf !== generation) this.forget()
+      const { held, streakEnded } = this
+      this.forget()
       const { first, next } = replica.openSteps(authority.now())
       const sent = this.query(
         "report",
-        permit?.generation ?? replica.current.generation,
-        clean,
+        generation,
+        held,
         streakEnded ? 1 : 0,
         permit?.probe ?? 0,
         outcome?._tag ?? "",
@@ -352,103 +330,13 @@ export class RedisCircuit implements CircuitHandle, Kept, Follower {
   ): Effect.Effect<void> {
     const alone = Effect.provideService(here, Clock.Clock, this.authority.clock)
     return Effect.suspend(() => {
-      if (this.decidesAlone) return alone
+      if (this.alone) return alone
       const told = this.send(operation, ...args, reason, actor)
       // Whoever has never looked would not know what it is that changes.
-      const looked = this.confirmed === unknown ? Effect.andThen(this.send("read"), told) : told
+      const looked = this.looked ? told : Effect.andThen(this.send("read"), told)
       return Effect.matchEffect(looked, { onFailure: () => alone, onSuccess: () => Effect.void })
     })
   }
-
-  /** Asks the store, and takes over what it says of the circuit. */
-  private send(operation: Operation, ...args: ReadonlyArray<string | number>): Effect.Effect<Answer, RedisFault> {
-    return Effect.tap(this.query(operation, ...args), (answer) => Effect.sync(() => this.adopt(answer)))
-  }
-
-  private query(operation: Operation, ...args: ReadonlyArray<string | number>): Effect.Effect<Answer, RedisFault> {
-    const asked = Effect.suspend(() => {
-      const { authority, confirmed, id, policy } = this
-      // Whatever happened before the question is in the answer.
-      const { epoch } = authority
-      return Effect.flatMap(
-        authority.operate(operation, id, confirmed.generation, wirePolicy(policy), args),
-        (reply) => {
-          const now = authority.now()
-          const answer = readAnswer(reply, now)
-          if (answer === undefined) return Effect.fail(new RedisFault({ code: "REPLY" }))
-          if (answer === "newer") return Effect.fail(new RedisFault({ code: "NEWER" }))
-          this.epoch = Math.max(this.epoch, epoch)
-          this.readAt = now
-          this.notice(answer)
-          return Effect.succeed(answer)
-        }
-      )
-    })
-    return asked.pipe(
-      // The store has lost what this process has seen.
-      Effect.filterOrElse(({ status }) => status !== "stale", () => Effect.andThen(this.merge, asked)),
-      Effect.tapError((fault) => Effect.sync(() => this.failed(operation, fault)))
-    )
-  }
-
-  private adopt(read: Read): void {
-    if (!this.isNews(read)) return
-    if (read.circuit.generation !== this.confirmed.generation) {
-      this.clean = 0
-      this.streakEnded = false
-    }
-    // The first look is no transition.
-    this.replica.adopt(this.authority.clock, read, this.confirmed !== unknown)
-    this.confirmed = this.replica.current
-    this.revision = read.revision
-  }
-
-  private isNews({ circuit, revision }: Read): boolean {
-    const { generation } = this.confirmed
-    return circuit.generation > generation || (circuit.generation === generation && revision > this.revision)
-  }
-
-  // Frees the slots that the store holds for this process and nobody here knows of.
-  private giveUp({ circuit: { generation, probes }, owners }: Answer): void {
-    this.claimLost = false
-    const running = new Set([...this.probes.keys()].map(({ probe }) => probe))
-    for (const [index, { id }] of probes.entries()) {
-      if (owners[index] !== this.authority.owner || running.has(id)) continue
-      const ignored = [generation, 0, 0, id, "Ignored", "cancelled", 0, 0, 1, 1]
-      this.authority.fork(Effect.ignore(this.send("report", ...ignored)))
-    }
-  }
-
-  private failed(operation: Operation, fault: RedisFault): void {
-    if (operation === "claim") this.claimLost = true
-    const problem = problems[fault.code]
-    if (problem === undefined) return this.authority.lost(operation, fault, this.id)
-    if (this.unusable !== problem) this.tellCorrupt(problem)
-    this.unusable = problem
-  }
-
-  private notice(answer: Answer): void {
-    const { corrupt, mismatch } = answer
-    if (this.unusable !== undefined) this.rejoin()
-    this.unusable = undefined
-    if (this.claimLost && this.claims.size === 0) this.giveUp(answer)
-    if (corrupt && !this.corruptTold) this.tellCorrupt("unreadable_fields")
-    this.corruptTold = corrupt
-    if (mismatch && this.kept) this.replica.disagree(this.authority.clock)
-  }
-
-  private tellCorrupt(problem: Problem): void {
-    const { clock, hub } = this.authority
-    if (this.kept && hub.listening) {
-      hub.announce({ event: "store.corrupt", key: this.key, at: wallMillis(clock), problem })
-    }
-  }
 }
 
-type Problem = "unreadable_fields" | "wrong_type" | "newer_version"
-
-// Faults of one record, not of the store: it is left alone, and this process decides for itself.
-const problems: Readonly<Record<string, Problem>> = { WRONGTYPE: "wrong_type", NEWER: "newer_version" }
-
-const unknown = initial(0)
-const unknownPass: Permit = { generation: 0, probe: 0 }
+const cancelled = Outcome.ignored("cancelled")

@@ -1,0 +1,162 @@
+/** What the store holds for one circuit, and how this process follows it. */
+import { Effect } from "effect"
+import { type Circuit, initial, type Permit } from "../../Circuit.ts"
+import type { CompiledPolicy } from "../../internal/compiledPolicy.ts"
+import { wallMillis } from "../../internal/time.ts"
+import type { Authority } from "./authority.ts"
+import * as circuitId from "./circuitId.ts"
+import type { Operation } from "./luaOperations.ts"
+import { RedisFault } from "./port.ts"
+import { type Answer, type Read, readAnswer, writeCircuit } from "./record.ts"
+import { Replica } from "./replica.ts"
+import { wirePolicy } from "./wirePolicy.ts"
+
+export class StoredCircuit {
+  readonly key: string
+  readonly policy: CompiledPolicy
+  protected readonly authority: Authority
+  protected readonly replica: Replica
+  /** The time of the last look, and the epoch in which it was taken. */
+  protected readAt = 0
+  private epoch = -1
+  /** Whether this process knows what the store holds. */
+  protected looked = false
+  private readonly id: string
+  /** What the store said last: the circuit, and how new that is. */
+  private confirmed: Circuit = unknown
+  private revision = -1
+  /** What is wrong with the record, if that makes it useless: then this process decides for itself. */
+  private unusable: Problem | undefined
+  private corruptTold = false
+  /** Nobody is told of what a circuit finds that is made for one question and then forgotten. */
+  private readonly kept: boolean
+
+  constructor(key: string, policy: CompiledPolicy, authority: Authority, kept: boolean) {
+    this.key = key
+    this.policy = policy
+    this.authority = authority
+    this.kept = kept
+    this.id = circuitId.encode(key)
+    this.replica = new Replica(key, policy, authority.hub, unknown, unknownPass)
+  }
+
+  /** Whether this process decides for itself. */
+  protected get alone(): boolean {
+    return this.authority.alone || this.unusable !== undefined
+  }
+
+  /** Whether the replica may answer: no message was missed since the last look, or there is nobody else to ask. */
+  protected get fresh(): boolean {
+    return this.epoch === this.authority.epoch || this.alone
+  }
+
+  /** Takes over what another process did. */
+  learn(read: Read): void {
+    if (!this.alone) this.adopt(read)
+  }
+
+  /** Whether this process alone took the circuit elsewhere, so that the store has to hear of it. */
+  get diverged(): boolean {
+    const { generation, gateUntil, openUntil } = this.replica.current
+    return this.unusable === undefined && (generation !== this.confirmed.generation ||
+      gateUntil > this.confirmed.gateUntil || openUntil > this.confirmed.openUntil)
+  }
+
+  /** The next view counts, whatever came before. */
+  rejoin(): void {
+    this.revision = -1
+  }
+
+  /** Tells the store what this process knows. */
+  get merge(): Effect.Effect<void, RedisFault> {
+    return Effect.suspend(() => {
+      const { current, hold } = this.replica
+      // The store knows this circuit by the generation it gave, not by those of the time alone.
+      const mine = { ...current, generation: this.confirmed.generation }
+      return Effect.map(
+        this.query("merge", writeCircuit(mine, this.revision, hold, this.authority.now())),
+        (answer) => {
+          this.revision = -1
+          this.adopt(answer)
+        }
+      )
+    })
+  }
+
+  /** Asks the store, and takes over what it says of the circuit. */
+  protected send(operation: Operation, ...args: ReadonlyArray<string | number>): Effect.Effect<Answer, RedisFault> {
+    return Effect.tap(this.query(operation, ...args), (answer) => Effect.sync(() => this.adopt(answer)))
+  }
+
+  /** Asks the store. Whatever it answers was so after the question. */
+  protected query(operation: Operation, ...args: ReadonlyArray<string | number>): Effect.Effect<Answer, RedisFault> {
+    const asked = Effect.suspend(() => {
+      const { authority, confirmed, id, policy } = this
+      // Whatever happened before the question is in the answer.
+      const { epoch } = authority
+      return Effect.flatMap(
+        authority.operate(operation, id, confirmed.generation, wirePolicy(policy), args),
+        (reply) => {
+          const now = authority.now()
+          const answer = readAnswer(reply, now)
+          if (answer === undefined) return Effect.fail(new RedisFault({ code: "REPLY" }))
+          if (answer === "newer") return Effect.fail(new RedisFault({ code: "NEWER" }))
+          this.epoch = Math.max(this.epoch, epoch)
+          this.readAt = now
+          this.notice(answer)
+          return Effect.succeed(answer)
+        }
+      )
+    })
+    return asked.pipe(
+      // The store has lost what this process has seen.
+      Effect.filterOrElse(({ status }) => status !== "stale", () => Effect.andThen(this.merge, asked)),
+      Effect.tapError((fault) => Effect.sync(() => this.failed(operation, fault)))
+    )
+  }
+
+  /** Takes over what is newer than what this process knows of the store. */
+  protected adopt(read: Read): void {
+    const { generation } = this.confirmed
+    const isNews = read.circuit.generation > generation ||
+      (read.circuit.generation === generation && read.revision > this.revision)
+    if (!isNews) return
+    // What a process finds is no transition, but what comes after is.
+    const told = this.looked
+    this.looked = true
+    this.revision = read.revision
+    // Circuits that the store does not know share one state: most keys never see a failure.
+    if (read.revision === 0 && this.replica.current === unknown) return
+    this.replica.adopt(this.authority.clock, read, told)
+    this.confirmed = this.replica.current
+  }
+
+  private failed(operation: Operation, fault: RedisFault): void {
+    const problem = problems[fault.code]
+    if (problem === undefined) return this.authority.lost(operation, fault, this.id)
+    if (this.unusable !== problem) this.tellCorrupt(problem)
+    this.unusable = problem
+  }
+
+  private notice({ corrupt, mismatch }: Answer): void {
+    if (this.unusable !== undefined) this.rejoin()
+    this.unusable = undefined
+    if (corrupt && !this.corruptTold) this.tellCorrupt("unreadable_fields")
+    this.corruptTold = corrupt
+    if (mismatch && this.kept) this.replica.disagree(this.authority.clock)
+  }
+
+  private tellCorrupt(problem: Problem): void {
+    const { clock, hub } = this.authority
+    if (!this.kept || !hub.listening) return
+    hub.announce({ event: "store.corrupt", key: this.key, at: wallMillis(clock), problem })
+  }
+}
+
+type Problem = "unreadable_fields" | "wrong_type" | "newer_version"
+
+// Faults of one record, not of the store: it is left alone, and this process decides for itself.
+const problems: Readonly<Record<string, Problem>> = { WRONGTYPE: "wrong_type", NEWER: "newer_version" }
+
+const unknown = initial(0)
+const unknownPass: Permit = { generation: 0, probe: 0 }
