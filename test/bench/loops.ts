@@ -39,7 +39,8 @@ export const failing = <R>(
   }
 }
 
-const reasonOf = (error: unknown) => (error as { readonly reason?: { readonly _tag: string } }).reason?._tag
+/** Why a breaker failed a call, if it did. */
+export const reasonOf = (error: unknown) => (error as { readonly reason?: { readonly _tag: string } }).reason?._tag
 
 /** A promise that resolves, awaited over and over. */
 export const resolving = (name: string, call: () => Promise<number>): Case => ({

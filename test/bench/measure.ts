@@ -82,7 +82,7 @@ const shuffled = <A>(values: ReadonlyArray<A>, round: number): ReadonlyArray<A> 
   return keyed.toSorted(([a], [b]) => a - b).map(([, value]) => value)
 }
 
-const quantile = (values: ReadonlyArray<number>, q: number): number => {
+export const quantile = (values: ReadonlyArray<number>, q: number): number => {
   const sorted = values.toSorted((a, b) => a - b)
   const at = (sorted.length - 1) * q
   const low = sorted[Math.floor(at)]!

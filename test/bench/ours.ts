@@ -7,6 +7,7 @@ import type { Case } from "./measure.ts"
 const key = "model"
 const call = Effect.succeed(answer)
 const guarded = call.pipe(CircuitBreaker.execute({ key }))
+const windowed = call.pipe(CircuitBreaker.execute({ key: "windowed model" }))
 
 /** Written by what is timed, so that no compiler can drop the work. */
 export const seen = { calls: 0 }
@@ -44,12 +45,21 @@ const observer: CircuitObserver.CircuitObserver = {
   }
 }
 
-const breaker = (policy: CircuitPolicy.CircuitPolicy) =>
-  Layer.build(Layer.provide(CircuitBreaker.layer(policy), CircuitStore.layerMemory))
+const memory = CircuitStore.layerMemory
+
+const breaker = (policy: CircuitPolicy.CircuitPolicy, store: Layer.Layer<CircuitStore.CircuitStore> = memory) =>
+  Layer.build(Layer.provide(CircuitBreaker.layer(policy), store))
+
+/** What most calls meet, on any store. */
+export const closed = (store: Layer.Layer<CircuitStore.CircuitStore>, suffix = "") =>
+  Effect.gen(function*() {
+    return [
+      answering(`closed${suffix}`, guarded, yield* breaker(consecutive, store)),
+      answering(`closed, window of 100${suffix}`, windowed, yield* breaker(hundredCalls, store))
+    ]
+  })
 
 export const cases = Effect.gen(function*() {
-  const closed = yield* breaker(consecutive)
-  const windowed = yield* breaker(hundredCalls)
   const observed = yield* Effect.provide(breaker(consecutive), CircuitObserver.layer(observer))
   const opened = yield* breaker(consecutive)
   const forced = yield* breaker(consecutive)
@@ -59,8 +69,7 @@ export const cases = Effect.gen(function*() {
   yield* CircuitBreaker.forceOpen(key).pipe(Effect.provideContext(forced))
 
   return [
-    answering("closed", guarded, closed),
-    answering("closed, window of 100", guarded, windowed),
+    ...yield* closed(memory),
     answering("closed, observer", guarded, observed),
     failing("rejected, open", guarded, opened, "CircuitOpen"),
     failing("rejected, forced open", guarded, forced, "CircuitForcedOpen")

@@ -1,6 +1,7 @@
 /** From timings to what people and programs read. */
 import { ratio, type Timing } from "./measure.ts"
 import type { Memory } from "./memory.ts"
+import { mark, table } from "./table.ts"
 
 /** How a case must compare with another: at most, or at least, `limit` times. */
 interface Budget {
@@ -100,15 +101,3 @@ const result = (
 ): Result => ({ name, value: rounded(value), unit, ratio_of, ratio: ratio === null ? null : rounded(ratio) })
 
 const rounded = (value: number) => Number(value.toPrecision(4))
-
-const mark = (ok: boolean) => ok ? "ok" : "MISSED"
-
-// Numbers to the right, words to the left.
-const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)))
-  const isNumber = head.map((_, column) => rows.every((row) => /^[\d.]+( %)?$/.test(row[column]!)))
-  const line = (row: ReadonlyArray<string>) =>
-    row.map((cell, column) => isNumber[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!))
-      .join("  ").trimEnd()
-  return [line(head), widths.map((width) => "─".repeat(width)).join("──"), ...rows.map(line)]
-}
