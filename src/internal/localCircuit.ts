@@ -223,7 +223,7 @@ export class LocalCircuit implements CircuitHandle {
       const before = this.circuit
       const after = next(now)
       this.replace(now, after)
-      if (after.state === "forced_open") this.hold = operator
+      if (after.state === "forced_open" && after !== before) this.hold = operator
       this.tellTransition(clock, now, before, operator)
     })
   }

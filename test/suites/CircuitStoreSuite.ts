@@ -412,6 +412,14 @@ export const suite = (
         assert.strictEqual(yield* tag(a, key), "Closed")
       })
 
+      test("what changes nothing leaves the words of whoever changed something", function*() {
+        const [a, b, key] = [yield* breaker(), yield* breaker(), yield* uniqueKey]
+        yield* a.forceOpen(key, { reason: "incident", actor: "ops" })
+        yield* b.enable(key, { reason: "nothing to enable" })
+        const forced = yield* state(a, key)
+        assert.deepStrictEqual(forced._tag === "ForcedOpen" && [forced.note, forced.actor], ["incident", "ops"])
+      })
+
       test("I18: a close leaves no deadline behind", function*() {
         const [a, key] = [yield* breaker(), yield* uniqueKey]
         yield* a.forceOpen(key, { for: "1 hour" })

@@ -155,7 +155,7 @@ local function recordCalls(calls, failed, durationMillis)
     elseif criterion._tag == "SlowCallRate" then
       recordWindow(criterion, parts[i], calls, durationMillis > criterion.slowerThanMillis and 1 or 0)
     elseif criterion._tag == "Adaptive" then
-      for _ = 1, calls do learn(criterion, parts[i], failed) end
+      for _ = 1, math.min(calls, 10000) do learn(criterion, parts[i], failed) end
     end
   end
   return anyReached("FailureRate") or anyReached("SlowCallRate")

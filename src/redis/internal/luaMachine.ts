@@ -5,7 +5,7 @@ local function nextGeneration() return math.max(c.generation + 1, micros) end
 local function initial(state, reason)
   c.generation = nextGeneration()
   c.state, c.reason = state, reason
-  c.failures, c.lastFailureKind = 0, ""
+  c.failures, c.lastFailureKind, c.latencyTripped = 0, "", ""
   c.openedAt, c.openMillis, c.openUntil, c.openings, c.closedAt = 0, 0, 0, 0, 0
   c.outage, c.outageAt = 0, 0
   c.probes, c.issued, c.successes = {}, 0, 0
@@ -23,6 +23,7 @@ local function opened(state, reason)
   if c.outage == 0 then c.outage, c.outageAt = c.generation, now end
   c.probes, c.issued, c.successes = {}, 0, 0
   c.rampUntil, c.rampCredit, c.hintUntil = 0, 0, 0
+  c.latencyTripped = ""
 end
 
 local function claim(owner, leaseMillis)
@@ -69,6 +70,7 @@ local function trip(verdict, reason)
   local openings = nextOpening()
   opened("open", reason)
   if verdict.kind ~= "" then c.lastFailureKind = verdict.kind end
+  if verdict.latencyTripped then c.latencyTripped = "1" end
   c.openMillis, c.openUntil, c.openings = openUntil - now, openUntil, openings
 end
 

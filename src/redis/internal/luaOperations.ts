@@ -90,7 +90,10 @@ if ARGV[1] == "renew" then
   return answer("ok", "0")
 end
 
-if not present and (ARGV[1] == "reset" or ARGV[1] == "enable") then return answer("ok") end
+-- What changes nothing leaves the words of whoever changed something.
+local idle = not present and (ARGV[1] == "reset" or ARGV[1] == "enable")
+  or ARGV[1] == "disable" and c.state == "disabled" or ARGV[1] == "enable" and c.state ~= "disabled"
+if idle then return answer("ok") end
 
 if ARGV[1] == "force" then
   force(arg.forMillis == never and never or after(arg.forMillis))
@@ -98,9 +101,9 @@ if ARGV[1] == "force" then
 elseif ARGV[1] == "reset" then
   initial("closed", "reset")
 elseif ARGV[1] == "disable" then
-  if c.state ~= "disabled" then initial("disabled", "disabled") end
+  initial("disabled", "disabled")
 elseif ARGV[1] == "enable" then
-  if c.state == "disabled" then initial("closed", "enabled") end
+  initial("closed", "enabled")
 elseif ARGV[1] == "merge" then
   local times = {
     openedAt = true, openUntil = true, closedAt = true, outageAt = true, rampUntil = true, gateUntil = true, hintUntil = true
@@ -136,12 +139,13 @@ if ARGV[1] == "report" then
   local step = nextOpening() == 1 and arg.firstMillis or arg.nextMillis
   if arg.calls > 0 or arg.endsStreak > 0 then
     local unhealthy = arg.calls > 0 and recordCalls(arg.calls, false, 0)
+    local slow = unhealthy and slowness()
     settleCall({
-      outcome = "Success", kind = unhealthy and slowness() and "slow" or "", hintMillis = 0, unhealthy = unhealthy,
+      outcome = "Success", kind = slow and "slow" or "", hintMillis = 0, unhealthy = unhealthy, latencyTripped = slow,
       endsStreak = arg.endsStreak > 0, openMillis = openMillis(step, arg.firstMillis)
     })
   end
-  local latencyTripped = c.generation ~= before.generation and c.lastFailureKind == "slow"
+  local latencyTripped = c.generation ~= before.generation and c.latencyTripped == "1"
   if arg.outcome ~= "" and c.generation == before.generation then
     local failed, succeeded = arg.outcome == "Failure", arg.outcome == "Success"
     local duration = tonumber(arg.durationMillis) or 0
@@ -150,6 +154,7 @@ if ARGV[1] == "report" then
     if probing then latencyTripped = slow and succeeded else latencyTripped = unhealthy and slowness() end
     local verdict = {
       outcome = arg.outcome, kind = arg.kind, hintMillis = arg.hintMillis, slow = slow, unhealthy = unhealthy,
+      latencyTripped = latencyTripped,
       endsStreak = true, failureThreshold = failureThreshold(), openMillis = openMillis(step, arg.firstMillis)
     }
     if succeeded then verdict.kind = latencyTripped and "slow" or "" end

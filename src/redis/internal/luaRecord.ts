@@ -22,8 +22,20 @@ export const numbers = [
   "hintUntil"
 ] as const
 
-/** `held` tells that an operator's hold led to this outage; `note` and `actor` are the operator's words. */
-export const texts = ["state", "reason", "lastFailureKind", "probes", "held", "note", "actor"] as const
+/**
+ * `latencyTripped` tells that slowness alone led to this opening, `held` that an operator's hold led to this outage;
+ * `note` and `actor` are the operator's words.
+ */
+export const texts = [
+  "state",
+  "reason",
+  "lastFailureKind",
+  "latencyTripped",
+  "probes",
+  "held",
+  "note",
+  "actor"
+] as const
 
 const list = (names: ReadonlyArray<string>) => names.map((name) => `"${name}"`).join(", ")
 

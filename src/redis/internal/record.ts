@@ -13,6 +13,8 @@ export interface Read {
   /** What the operator who did this said. */
   readonly words: Operator
   readonly held: boolean
+  /** Whether slowness alone led to this opening. */
+  readonly latencyTripped: boolean
 }
 
 /** An answer of the script. */
@@ -79,7 +81,7 @@ export const readMessage = (
 export const toLocal = (at: number, shift: number): number => at === 0 || at === Circuit.never ? at : at + shift
 
 const readRecord = (record: ReadonlyArray<string>, shift: number, now: number): Read | undefined => {
-  const [state, reason, lastFailureKind, probes, held, note, actor, ...rest] = record
+  const [state, reason, lastFailureKind, latencyTripped, probes, held, note, actor, ...rest] = record
   const fields = new Map(numbers.map((name, index) => [name, Number(rest[index])]))
   if (!Number.isSafeInteger(shift) || actor === undefined || state === undefined || !states.has(state)) return undefined
   if (rest.length !== numbers.length || ![...fields.values()].every(Number.isSafeInteger)) return undefined
@@ -92,6 +94,7 @@ const readRecord = (record: ReadonlyArray<string>, shift: number, now: number): 
     owners: [...probes!.matchAll(/:(\w+);/g)].map(([, owner]) => owner!),
     words: { reason: note === "" ? undefined : note, actor: actor === "" ? undefined : actor },
     held: held === "1",
+    latencyTripped: latencyTripped === "1",
     circuit: {
       state: state as Circuit.State,
       reason: reasons.has(reason!) ? reason as Circuit.Reason : "initial",
@@ -141,6 +144,7 @@ export const writeCircuit = (
     gateUntil: left(circuit.gateUntil),
     hintUntil: left(circuit.hintUntil),
     revision: Math.max(0, revision),
+    latencyTripped: "",
     held: hold === undefined ? "" : "1",
     note: hold?.reason ?? "",
     actor: hold?.actor ?? ""

@@ -16,14 +16,14 @@ export class Replica extends LocalCircuit {
   }
 
   /** Takes over what the store says, and tells of the transition, if it is one. */
-  adopt(clock: Clock.Clock, { circuit, held, words }: Read, tell: boolean): void {
+  adopt(clock: Clock.Clock, { circuit, held, latencyTripped, words }: Read, tell: boolean): void {
     const now = circuitMillis(clock)
     const before = this.circuit
     // The ramp is each process's own: it admits its share of its own calls.
     const same = circuit.generation === before.generation
     this.replace(now, { ...circuit, rampCredit: same ? before.rampCredit : circuit.rampCredit })
     this.hold = held ? words : undefined
-    if (tell) this.tellTransition(clock, now, before, words, circuit.lastFailureKind === "slow")
+    if (tell) this.tellTransition(clock, now, before, words, latencyTripped)
   }
 
   /** Keeps the slot of a running probe. */
