@@ -50,12 +50,15 @@ export class Authority {
 
   static readonly make = Effect.fnUntraced(function*(port: RedisPort, settings: Settings) {
     const run = yield* FiberSet.makeRuntime()
-    return new Authority(port, settings, (self) => {
+    const authority = new Authority(port, settings, (self) => {
       const timed = Effect.provideService(self, Clock.Clock, realClock)
       // What is told of a call carries what identifies it, also when it is told later.
       const caller = Fiber.getCurrent()
       return run(caller === undefined ? timed : Effect.provideContext(timed, caller.context))
     })
+    // Calls that outlive the store are on their own.
+    yield* Effect.addFinalizer(() => Effect.sync(() => authority.alone = true))
+    return authority
   })
 
   /** How often the heart beats. */

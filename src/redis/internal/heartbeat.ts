@@ -111,7 +111,7 @@ export class Heartbeat {
     const [transitions] = authority.channels
     const hear = (channel: string, message: string) => {
       if (channel === transitions) return this.onMessage(message)
-      this.heard = Number(message)
+      this.heard = Math.max(this.heard, Number(message) || 0)
       authority.hears()
     }
     // A connection that only seems to be there says nothing, not even that it is gone.
