@@ -12,6 +12,8 @@
  * - This store lives in real time. Under `TestClock` provide `CircuitStore.layerMemory`.
  * - A shared window of more than 64 calls (or milliseconds) forgets by slots of a 64th of it, not call by call.
  * - Successes reach the windows of the fleet within `flushInterval`, and failures at once.
+ * - A success that ends while the news of a failure is on its way does not end that streak. Where a tenth of a call and
+ *   more ends in a round trip to Redis, take a longer streak or a rate.
  * - What an operator does while Redis is away holds in that process; of it only a hold is brought in afterwards.
  *
  * **Example** (swapping one layer)
@@ -122,6 +124,7 @@ export class RedisUnavailable extends Data.TaggedError("RedisUnavailable")<{ rea
 export const layer: {
   (options: Connection & Options & { readonly requireConnection: true }): Layer.Layer<CircuitStore, RedisUnavailable>
   (options: Connection & Options & { readonly requireConnection?: false | undefined }): Layer.Layer<CircuitStore>
+  (options: Connection & Options): Layer.Layer<CircuitStore, RedisUnavailable>
 } = (options: Connection & Options) =>
   Layer.effect(CircuitStore, make(connect(options), options)) as Layer.Layer<CircuitStore>
 
@@ -140,6 +143,7 @@ export const layerRedis: {
   (
     options?: Options & { readonly requireConnection?: false | undefined }
   ): Layer.Layer<CircuitStore, never, RedisService>
+  (options: Options): Layer.Layer<CircuitStore, RedisUnavailable, RedisService>
 } = (options: Options = {}) =>
   Layer.effect(CircuitStore, make(effectRedisPort.make, options)) as Layer.Layer<CircuitStore, never, RedisService>
 

@@ -126,9 +126,13 @@ elseif ARGV[1] == "merge" then
   for _, name in ipairs(sound and texts or {}) do
     sound = sound and (name == "probes" or type(other[name]) == "string")
   end
+  sound = sound and whole(other.told)
   if not sound then return redis.error_reply("ERR effect-resilience: merge needs a circuit") end
-  other.probes = {}
+  local told = other.told or 0
+  other.probes, other.told = {}, nil
   merge(other)
+  -- No generation comes again that the process told of while it was alone, unless that would fence off a probe.
+  if c.generation < told and c.state ~= "half_open" then c.generation = math.max(told + 1, micros) end
 end
 
 if ARGV[1] == "report" then

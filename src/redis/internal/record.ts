@@ -125,16 +125,21 @@ const readProbes = (text: string, shift: number): ReadonlyArray<Circuit.Probe> =
     leaseUntil: toLocal(Number(leaseUntil), shift)
   }))
 
-/** A circuit for the script to merge: its times as what is left of them, `false` for none and `null` for no end. */
+/**
+ * A circuit for the script to merge: its times as what is left of them, `false` for none and `null` for no end.
+ * `told` is the latest generation that this process has told of.
+ */
 export const writeCircuit = (
   circuit: Circuit.Circuit,
   revision: number,
   hold: Operator | undefined,
-  now: number
+  now: number,
+  told = circuit.generation
 ): string => {
   const left = (at: number) => at === 0 ? false : at === Circuit.never ? null : at - now
   return JSON.stringify({
     ...circuit,
+    told,
     probes: [],
     openedAt: left(circuit.openedAt),
     openUntil: left(circuit.openUntil),

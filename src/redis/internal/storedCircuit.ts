@@ -73,13 +73,11 @@ export class StoredCircuit {
       const { current, hold } = this.replica
       // The store knows this circuit by the generation it gave, not by those of the time alone.
       const mine = { ...current, generation: this.confirmed.generation }
-      return Effect.map(
-        this.query("merge", writeCircuit(mine, this.revision, hold, this.authority.now())),
-        (answer) => {
-          this.revision = -1
-          this.adopt(answer)
-        }
-      )
+      const written = writeCircuit(mine, this.revision, hold, this.authority.now(), current.generation)
+      return Effect.map(this.query("merge", written), (answer) => {
+        this.revision = -1
+        this.adopt(answer)
+      })
     })
   }
 

@@ -63,6 +63,7 @@ export const messages = {
         ...lost,
         ...none,
         state: "open",
+        told: 0,
         revision: 0,
         latencyTripped: "",
         held: "",
