@@ -25,6 +25,8 @@ export class Heartbeat {
   private readonly held = new Set<Follower>()
   private readonly holding = Latch.makeUnsafe()
   private readonly silent = Latch.makeUnsafe()
+  /** Numbers of the calls of the pulse: the last one tried, carried out, and heard. */
+  private beats = 0
   private sent = 0
   private heard = 0
   /** Calls up to this one may have gone out before anybody listened. */
@@ -68,7 +70,7 @@ export class Heartbeat {
 
   private readonly pulse: Effect.Effect<void> = Effect.suspend(() => {
     const { authority } = this
-    const beat = this.sent + 1
+    const beat = ++this.beats
     return Effect.matchEffect(authority.pulse(beat), {
       onFailure: (fault) => Effect.sync(() => authority.lost("pulse", fault)),
       onSuccess: () => {
@@ -112,12 +114,13 @@ export class Heartbeat {
     const hear = (channel: string, message: string) => {
       if (channel === transitions) return this.onMessage(message)
       this.heard = Math.max(this.heard, Number(message) || 0)
-      authority.hears()
+      // A late one says nothing of the present.
+      if (this.heard >= this.sent) authority.hears()
     }
     // A connection that only seems to be there says nothing, not even that it is gone.
     const untilSilent = Effect.andThen(this.silent.await, Effect.fail(silence))
     const listening = Effect.flatMap(this.port.subscribe(authority.channels, hear), (lost) => {
-      this.mayMiss = this.sent + 1
+      this.mayMiss = this.beats
       this.silent.closeUnsafe()
       return Effect.raceFirst(lost, untilSilent)
     })
