@@ -114,8 +114,8 @@ export class Heartbeat {
     const hear = (channel: string, message: string) => {
       if (channel === transitions) return this.onMessage(message)
       this.heard = Math.max(this.heard, Number(message) || 0)
-      // A late one says nothing of the present.
-      if (this.heard >= this.sent) authority.hears()
+      // A late one says nothing of the present, nor does a subscription that was given up.
+      if (this.heard === this.beats && !this.silent.isOpen()) authority.hears()
     }
     // A connection that only seems to be there says nothing, not even that it is gone.
     const untilSilent = Effect.andThen(this.silent.await, Effect.fail(silence))
