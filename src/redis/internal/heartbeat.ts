@@ -90,7 +90,10 @@ export class Heartbeat {
     const followers = [...this.followers()]
     const diverged = followers.filter((follower) => follower.diverged)
     if (diverged.length > 0) {
-      return Effect.forEach(diverged, ({ merge }) => merge, { concurrency: 16, discard: true }).pipe(
+      // A record that is of no use keeps nobody from coming back.
+      const merged = (follower: Follower) =>
+        Effect.catch(follower.merge, (fault) => follower.diverged ? Effect.fail(fault) : Effect.void)
+      return Effect.forEach(diverged, merged, { concurrency: 16, discard: true }).pipe(
         Effect.andThen(this.rejoin),
         Effect.ignore
       )
@@ -113,7 +116,10 @@ export class Heartbeat {
     const [transitions] = authority.channels
     const hear = (channel: string, message: string) => {
       if (channel === transitions) return this.onMessage(message)
-      this.heard = Math.max(this.heard, Number(message) || 0)
+      const beat = Number(message)
+      // Of another's making.
+      if (!(beat <= this.beats)) return
+      this.heard = Math.max(this.heard, beat)
       // A late one says nothing of the present, nor does a subscription that was given up.
       if (this.heard === this.beats && !this.silent.isOpen()) authority.hears()
     }

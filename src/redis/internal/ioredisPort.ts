@@ -54,7 +54,7 @@ export const make = (client: Client): Effect.Effect<RedisPort> =>
     // A lazy client connects at its first command, and `run` sends none before it is connected.
     if (client.status === "wait") client.connect().catch(() => {})
     return {
-      keyPrefix: String(client.options.keyPrefix ?? ""),
+      keyPrefix: `${databaseOf(client)}${String(client.options.keyPrefix ?? "")}`,
       run: (script, key, args) =>
         Effect.suspend(() =>
           client.status === "ready"
@@ -69,6 +69,9 @@ export const make = (client: Client): Effect.Effect<RedisPort> =>
       subscribe: (channels, onMessage) => subscribe(client, channels, onMessage)
     }
   })
+
+// Channels know no databases.
+const databaseOf = ({ options }: Client): string => "db" in options && options.db ? `${options.db}:` : ""
 
 const attempt = (send: () => Promise<unknown>) => Effect.tryPromise({ try: send, catch: fault })
 

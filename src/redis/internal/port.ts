@@ -14,7 +14,7 @@ export interface Script {
 }
 
 export interface RedisPort {
-  /** What the client puts in front of every key, and not in front of channels. */
+  /** What tells the client's keys from those of other clients with the same names, and channels do not have. */
   readonly keyPrefix: string
   /**
    * Runs a script on one key, by its hash where the server knows it. Fails at once while there is no connection: an

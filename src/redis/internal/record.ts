@@ -151,10 +151,13 @@ export const writeCircuit = (
     revision: Math.max(0, revision),
     latencyTripped: "",
     held: hold === undefined ? "" : "1",
-    note: hold?.reason ?? "",
-    actor: hold?.actor ?? ""
+    note: wellFormed(hold?.reason),
+    actor: wellFormed(hold?.actor)
   })
 }
+
+// The server's JSON does not take half of a surrogate pair.
+const wellFormed = (text = "") => Buffer.from(text).toString()
 
 const isTexts = (value: unknown): value is ReadonlyArray<string> =>
   Array.isArray(value) && value.every((item) => typeof item === "string")

@@ -75,8 +75,11 @@ export class StoredCircuit {
       const mine = { ...current, generation: this.confirmed.generation }
       const written = writeCircuit(mine, this.revision, hold, this.authority.now(), current.generation)
       return Effect.map(this.query("merge", written), (answer) => {
+        const { generation, openUntil } = this.replica.current
         this.revision = -1
-        this.adopt(answer)
+        if (!this.alone || (generation === current.generation && openUntil === current.openUntil)) this.adopt(answer)
+        // What happened here meanwhile is to be told too.
+        else this.confirmed = answer.circuit
       })
     })
   }

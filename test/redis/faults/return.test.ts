@@ -1,0 +1,68 @@
+/** What must not keep a process from coming back. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { eventually } from "../servers/eventually.ts"
+import * as RedisServer from "../servers/RedisServer.ts"
+import * as TcpProxy from "../servers/TcpProxy.ts"
+import { all, memberAt, stateOf, tells, trip, up } from "./faults.ts"
+
+const recordOf = (id: string) => `effect-resilience:{${id}}`
+
+describe.concurrent("a process that lost Redis", () => {
+  it.live("comes back, although an operator's words were cut within a character", () =>
+    Effect.gen(function*() {
+      const server = yield* RedisServer.make()
+      const proxy = yield* TcpProxy.make(server.port)
+      const away = yield* memberAt(proxy.port)
+      const home = yield* memberAt(server.port)
+      yield* up(away, "held")
+      yield* proxy.refuse
+      yield* up(away, "another")
+      yield* tells(away, "store.degraded")
+      yield* away.breaker.forceOpen("held", { for: "1 hour", reason: "🔥".slice(0, 1), actor: "🔥".slice(1) })
+      yield* proxy.restore
+      yield* tells(away, "store.recovered")
+      assert.strictEqual(yield* stateOf(home, "held"), "ForcedOpen")
+    }))
+
+  it.live("keeps what an operator holds open while the same circuit is being merged", () =>
+    Effect.gen(function*() {
+      const server = yield* RedisServer.make()
+      const proxy = yield* TcpProxy.make(server.port)
+      const away = yield* memberAt(proxy.port, { operationTimeout: "2 seconds" })
+      yield* up(away, "long/held")
+      yield* proxy.refuse
+      yield* trip(away, "long/held")
+      yield* tells(away, "store.degraded")
+      yield* proxy.restore
+      yield* proxy.delay(500)
+      // The server has merged it, and the answer is on its way.
+      yield* eventually(
+        Effect.map(server.command("HGET", recordOf("long/held"), "state"), (state) => state === "open")
+      )
+      yield* away.breaker.forceOpen("long/held", { for: "1 hour", reason: "maintenance" })
+      assert.strictEqual((yield* away.recorded.of("store.recovered")).length, 0, "still alone")
+      yield* proxy.delay(0)
+      yield* tells(away, "store.recovered")
+      assert.strictEqual(yield* stateOf(away, "long/held"), "ForcedOpen")
+    }))
+
+  it.live("comes back at once, however many of its records are of a newer version", () =>
+    Effect.gen(function*() {
+      const server = yield* RedisServer.make()
+      const proxy = yield* TcpProxy.make(server.port)
+      const away = yield* memberAt(proxy.port)
+      const ids = Array.from({ length: 40 }, (_, index) => `long/${index}`)
+      yield* all(ids.map((id) => up(away, id)))
+      yield* proxy.refuse
+      yield* all(ids.map((id) => trip(away, id)))
+      yield* tells(away, "store.degraded")
+      yield* Effect.forEach(ids, (id) => server.command("HSET", recordOf(id), "version", 2))
+      yield* server.resetStats
+      yield* proxy.restore
+      yield* tells(away, "store.recovered")
+      const { set: beats = 0 } = yield* server.commandstats
+      assert.isAtLeast(beats, 1)
+      assert.isBelow(beats, 10)
+    }))
+})
