@@ -86,16 +86,19 @@ export class Authority {
   ): Effect.Effect<unknown, RedisFault> {
     const { idleMillis, prefix } = this.settings
     const common = [operation, "", String(known), id, this.channels[0], String(idleMillis), policy, this.owner]
-    const run = this.port.run(this.circuitScript, `${prefix}:{${id}}`, [...common, ...args.map(String)])
-    return Effect.raceFirst(run, deadline(this.settings.operationMillis))
+    return this.port.run(this.circuitScript, `${prefix}:{${id}}`, [...common, ...args.map(String)])
+  }
+
+  /** Gives up what takes longer than a call may lose by it. */
+  within<A>(self: Effect.Effect<A, RedisFault>): Effect.Effect<A, RedisFault> {
+    return Effect.raceFirst(self, deadline(this.settings.operationMillis))
   }
 
   /** Writes beside the suspect and calls this process on its own channel. */
   pulse(beat: number): Effect.Effect<unknown, RedisFault> {
-    const { maxStalenessMillis, operationMillis, prefix } = this.settings
+    const { maxStalenessMillis, prefix } = this.settings
     const args = [String(beat), this.channels[1], String(Math.max(1000, 4 * maxStalenessMillis))]
-    const run = this.port.run(this.pulseScript, `${prefix}:{${this.suspect}}:pulse`, args)
-    return Effect.raceFirst(run, deadline(operationMillis))
+    return this.within(this.port.run(this.pulseScript, `${prefix}:{${this.suspect}}:pulse`, args))
   }
 
   /** An operation did not happen: from now on every circuit of this process decides for itself. */

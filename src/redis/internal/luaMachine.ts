@@ -143,6 +143,10 @@ local function merge(other)
   local stored = { held = c.held, note = c.note, actor = c.actor, forced = holds(c) and c.state == "forced_open" }
   local taken = newer
   if holds(c) ~= holds(other) and not (newer and other.state == "disabled") then taken = holds(other) end
+  -- Nobody else has moved it: what is on trial elsewhere is not closed here.
+  if other.generation == c.generation and c.state == "closed" and (other.state == "open" or other.state == "half_open") then
+    taken = true
+  end
   local fenced = taken ~= newer
   local generation = math.max(c.generation, other.generation)
   local openUntil = math.max(holds(c) and c.openUntil or 0, holds(other) and other.openUntil or 0)

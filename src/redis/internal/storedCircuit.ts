@@ -109,11 +109,13 @@ export class StoredCircuit {
         }
       )
     })
-    return asked.pipe(
-      // The store has lost what this process has seen.
-      Effect.filterOrElse(({ status }) => status !== "stale", () => Effect.andThen(this.merge, asked)),
-      Effect.tapError((fault) => Effect.sync(() => this.failed(operation, fault)))
+    // The store may have lost what this process has seen.
+    const heard = Effect.filterOrElse(
+      asked,
+      ({ status }) => status !== "stale",
+      () => Effect.andThen(this.merge, asked)
     )
+    return Effect.tapError(this.authority.within(heard), (fault) => Effect.sync(() => this.failed(operation, fault)))
   }
 
   /** Takes over what is newer than what this process knows of the store. */

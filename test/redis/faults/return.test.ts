@@ -1,10 +1,10 @@
 /** What must not keep a process from coming back. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import { eventually } from "../servers/eventually.ts"
 import * as RedisServer from "../servers/RedisServer.ts"
 import * as TcpProxy from "../servers/TcpProxy.ts"
-import { all, memberAt, stateOf, tells, trip, up } from "./faults.ts"
+import { all, call, cooldown, crowd, down, memberAt, noise, stateOf, tells, timed, trip, up } from "./faults.ts"
 
 const recordOf = (id: string) => `effect-resilience:{${id}}`
 
@@ -64,5 +64,45 @@ describe.concurrent("a process that lost Redis", () => {
       const { set: beats = 0 } = yield* server.commandstats
       assert.isAtLeast(beats, 1)
       assert.isBelow(beats, 10)
+    }))
+
+  it.live("still lets one call go of a circuit that it was trying when Redis came back (I120)", () =>
+    Effect.gen(function*() {
+      const server = yield* RedisServer.make()
+      const proxy = yield* TcpProxy.make(server.port)
+      const away = yield* memberAt(proxy.port)
+      yield* up(away, "tried")
+      yield* proxy.refuse
+      yield* trip(away, "tried")
+      yield* tells(away, "store.degraded")
+      yield* cooldown
+      const probe = yield* Effect.forkChild(call(away, "tried", Effect.never))
+      yield* eventually(Effect.map(stateOf(away, "tried"), (state) => state === "HalfOpen"))
+      yield* proxy.restore
+      yield* tells(away, "store.recovered")
+      // The provider has not answered since it failed: who may try is one at a time, and not everybody.
+      const ran = yield* crowd([away], "tried")
+      yield* Fiber.interrupt(probe)
+      assert.isAtMost(ran, 1)
+    }))
+
+  it.live("waits for no more than one operation where the record is lost (I119)", () =>
+    Effect.gen(function*() {
+      const server = yield* RedisServer.make()
+      const proxy = yield* TcpProxy.make(server.port)
+      const member = yield* memberAt(proxy.port, {
+        operationTimeout: 600,
+        maxStaleness: "10 seconds",
+        lease: "1 minute"
+      })
+      yield* up(member, "lost")
+      // From now on it has a generation to miss.
+      yield* member.breaker.forceOpen("lost")
+      yield* member.breaker.reset("lost")
+      yield* server.command("FLUSHALL")
+      yield* proxy.delay(400)
+      const { millis, result } = yield* timed(down(member, "lost"))
+      assert.strictEqual(result, "503")
+      assert.isBelow(millis, 600 + noise)
     }))
 })
