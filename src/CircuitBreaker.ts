@@ -12,8 +12,8 @@
  *
  * - A call that was admitted before the circuit opened still runs to its end; its outcome changes nothing.
  * - A timeout outside `execute` interrupts the call, which says nothing about the dependency. Use `attemptTimeout`.
- * - Do not call a key through itself: while half-open the outer call holds the slot, the inner one is rejected, and the
- *   circuit never closes. Give the inner call a key of its own.
+ * - A call of `execute` or `stream` inside a probe of its own key is part of that probe: it runs unguarded, and the
+ *   outer one's outcome counts. Inside a call of a closed circuit both count.
  * - A circuit has one policy. Breakers that share a store and a key share the circuit.
  *
  * **Example** (rejecting once a circuit is open)
@@ -45,6 +45,7 @@ import { dual } from "effect/Function"
 import * as CircuitConfig from "./CircuitConfig.ts"
 import type { CircuitBreakerError } from "./CircuitError.ts"
 import type { CircuitEvent } from "./CircuitEvent.ts"
+import type { CircuitObserver } from "./CircuitObserver.ts"
 import type { CircuitPolicy } from "./CircuitPolicy.ts"
 import * as CircuitState from "./CircuitState.ts"
 import { type CircuitStore, type Operator } from "./CircuitStore.ts"
@@ -125,6 +126,7 @@ export interface ForceOpenOptions extends Operator {
  * - `acquire` gives the permit itself.
  * - `state` reads one circuit, `states` all that are known; a key that was never used reads as closed.
  * - `forceOpen`, `reset`, `disable` and `enable` steer a circuit by hand.
+ * - `observe` adds an observer of all circuits of the store, until its scope closes.
  * - `events` are those of all circuits of the store, from the moment of subscription; a subscriber that falls 1,024
  *   behind misses the oldest.
  *
@@ -155,6 +157,7 @@ export class CircuitBreaker extends Context.Service<CircuitBreaker, {
   readonly reset: (key: string, operator?: Operator) => Effect.Effect<void>
   readonly disable: (key: string, operator?: Operator) => Effect.Effect<void>
   readonly enable: (key: string, operator?: Operator) => Effect.Effect<void>
+  readonly observe: (observer: CircuitObserver) => Effect.Effect<void, never, Scope.Scope>
   readonly events: Stream.Stream<CircuitEvent>
 }>()("effect-resilience/CircuitBreaker") {}
 
@@ -211,6 +214,7 @@ export const layerNoop: Layer.Layer<CircuitBreaker> = Layer.succeed(CircuitBreak
   reset: () => Effect.void,
   disable: () => Effect.void,
   enable: () => Effect.void,
+  observe: () => Effect.void,
   events: Stream.empty
 })
 
@@ -397,6 +401,16 @@ export const disable = (key: string, operator?: Operator): Effect.Effect<void, n
  */
 export const enable = (key: string, operator?: Operator): Effect.Effect<void, never, CircuitBreaker> =>
   CircuitBreaker.use((breaker) => breaker.enable(key, operator))
+
+/**
+ * Adds an observer of all circuits of the store, until the scope closes. For whoever comes after the breaker was built;
+ * observers that are there before are layers.
+ *
+ * @category observability
+ * @since 0.1.0
+ */
+export const observe = (observer: CircuitObserver): Effect.Effect<void, never, CircuitBreaker | Scope.Scope> =>
+  CircuitBreaker.use((breaker) => breaker.observe(observer))
 
 /**
  * The events of all circuits of the store, from the moment of subscription.

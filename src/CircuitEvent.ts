@@ -2,16 +2,19 @@
  * Every observable fact about circuits, in the form in which it is logged, streamed and sent: snake_case fields, whole
  * milliseconds, nothing of a prompt, a header or a credential.
  *
- * The events of one outage, from its first opening until the circuit is closed, share an `outage_id`. `at` is wall
- * time (epoch milliseconds), for people; every duration is measured by a clock that never goes back.
+ * The events of one outage, from its first opening until the circuit is closed, share an `outage_id`, which no other
+ * outage of the same key has. `at` is wall time (epoch milliseconds), for people; every duration is measured by a clock
+ * that never goes back.
  *
  * @since 0.1.0
  */
 import { type Effect, Schema } from "effect"
 import { reasons } from "./Circuit.ts"
+import * as FailoverEvent from "./FailoverEvent.ts"
 import { kinds } from "./Outcome.ts"
 
 const Natural = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
 const State = Schema.Literals(["closed", "open", "half_open", "forced_open", "disabled"])
 const Reason = Schema.Literals(reasons)
 const Kind = Schema.Literals(kinds)
@@ -80,7 +83,8 @@ export const Skipped = circuit("circuit.skipped", {
 
 /**
  * A counted failure that did not open the circuit: the warning before the trip. `failure_threshold` is present where
- * the trip policy counts failures in a row, `failure_rate` where it keeps a rate and knows it.
+ * the trip policy counts failures in a row, `failure_rate` where it keeps a rate and knows it, and
+ * `failure_rate_threshold` where a rate opens the circuit.
  *
  * @category events
  * @since 0.1.0
@@ -89,7 +93,8 @@ export const Failure = circuit("circuit.failure", {
   kind: Kind,
   consecutive_failures: Natural,
   failure_threshold: Schema.optionalKey(Natural),
-  failure_rate: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 })))
+  failure_rate: Schema.optionalKey(Share),
+  failure_rate_threshold: Schema.optionalKey(Share)
 })
 
 /**
@@ -294,7 +299,11 @@ export const CircuitEvent = Schema.Union([
   PolicyMismatch,
   StoreDegraded,
   StoreRecovered,
-  StoreCorrupt
+  StoreCorrupt,
+  FailoverEvent.Switched,
+  FailoverEvent.Recovered,
+  FailoverEvent.Exhausted,
+  FailoverEvent.Probe
 ])
 
 /**

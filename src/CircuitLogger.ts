@@ -1,10 +1,13 @@
 /**
- * Writes every event as one structured log line: the message is the event's name, its fields are annotations.
+ * Writes every event as one structured log line: the message is the event's name, its fields are annotations, exactly
+ * those of its schema in `CircuitEvent`.
  *
- * Levels: `circuit.opened`, `circuit.skipped`, `circuit.failure`, `circuit.slow_call`, `circuit.throttled`,
- * `circuit.forced` and the faults are warnings; everything else is information. The line is written by the loggers,
- * and with the annotations and span, of the fiber in which it happened, so that a skipped call carries whatever
- * identifies its request.
+ * The line is written by the loggers, and with the annotations and span, of the fiber in which it happened, so that a
+ * skipped call carries whatever identifies its request.
+ *
+ * **Gotcha** `circuit.skipped` comes once for each call that is turned away, which in an outage may be most of them.
+ * Where logs are dear, raise `References.MinimumLogLevel` or count with `CircuitMetrics` and log with an observer of
+ * your own.
  *
  * @since 0.1.0
  */
@@ -12,7 +15,13 @@ import { Effect, Fiber, type Layer, type LogLevel } from "effect"
 import type { CircuitEvent } from "./CircuitEvent.ts"
 import * as CircuitObserver from "./CircuitObserver.ts"
 
-const levels: Record<CircuitEvent["event"], LogLevel.Severity> = {
+/**
+ * The level of every event: what needs a look is a warning, what callers suffer from an error, the rest information.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const levels: Record<CircuitEvent["event"], LogLevel.Severity> = {
   "circuit.opened": "Warn",
   "circuit.half_open": "Info",
   "circuit.closed": "Info",
@@ -32,7 +41,11 @@ const levels: Record<CircuitEvent["event"], LogLevel.Severity> = {
   "store.policy_mismatch": "Warn",
   "store.degraded": "Warn",
   "store.recovered": "Info",
-  "store.corrupt": "Warn"
+  "store.corrupt": "Warn",
+  "failover.switched": "Warn",
+  "failover.recovered": "Info",
+  "failover.exhausted": "Error",
+  "failover.probe": "Info"
 }
 
 /**

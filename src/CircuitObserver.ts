@@ -9,9 +9,28 @@
  *
  * @since 0.1.0
  */
-import { Context, Effect, Layer } from "effect"
+import { Effect, Layer } from "effect"
+import type { State } from "./Circuit.ts"
 import type { CircuitEvent } from "./CircuitEvent.ts"
+import { contextOf, observersIn } from "./internal/observers.ts"
 import type { Kind } from "./Outcome.ts"
+
+/**
+ * The ways in which a call through a circuit ends: those that ran, and those that were turned away.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const callResults = [
+  "success",
+  "failure",
+  "ignored",
+  "interrupted",
+  "rejected_open",
+  "rejected_half_open",
+  "rejected_throttled",
+  "rejected_forced"
+] as const
 
 /**
  * How one call through a circuit ended.
@@ -19,28 +38,36 @@ import type { Kind } from "./Outcome.ts"
  * @category models
  * @since 0.1.0
  */
-export type CallResult =
-  | "success"
-  | "failure"
-  | "ignored"
-  | "interrupted"
-  | "rejected_open"
-  | "rejected_half_open"
-  | "rejected_throttled"
-  | "rejected_forced"
+export type CallResult = typeof callResults[number]
 
 /**
- * Told of every call of one circuit. `durationMillis` is fractional, and 0 for a call that was rejected and never ran;
- * `kind` is undefined for a success.
+ * Who hears of one circuit.
+ *
+ * - `onCall` is told of every call. `durationMillis` is fractional, and 0 for a call that was rejected and never ran;
+ *   `kind` is undefined for a success.
+ * - `onStreamWait` is told how long the provider of a stream was waited for: once until its `first_content`, and then
+ *   each time it made progress, or did not in time (`idle`).
+ * - `onForgotten` is told when the circuit was not used for so long that this process dropped it. Its next call starts
+ *   with a closed circuit, or with what a shared store holds.
  *
  * @category models
  * @since 0.1.0
  */
-export type OnCall = (result: CallResult, durationMillis: number, kind: Kind | undefined) => void
+export interface CircuitListener {
+  readonly onCall?: ((result: CallResult, durationMillis: number, kind: Kind | undefined) => void) | undefined
+  readonly onStreamWait?: ((phase: "first_content" | "idle", durationMillis: number) => void) | undefined
+  readonly onForgotten?: (() => void) | undefined
+}
 
 /**
- * One listener. `onEvent` is told of every event. `onCall` is asked once for each circuit, at its first use, for what
- * to tell of its calls, so that nothing has to be looked up while calls run; undefined for nothing.
+ * One observer.
+ *
+ * - `onEvent` is told of every event.
+ * - `onCircuit` is asked once for each circuit, when its first call ends, for who is to hear of it, so that nothing has
+ *   to be looked up while calls run; undefined for nobody. `state` is the circuit's at that moment.
+ * - `onStoreOperation` is told of every operation of a store that is not in memory: `error` is the code of its failure.
+ * - `onFault` is told of every throw of an observer or a classifier, of which events tell at powers of two only. `name`
+ *   is the observer's, or the key of the call.
  *
  * @category models
  * @since 0.1.0
@@ -48,22 +75,23 @@ export type OnCall = (result: CallResult, durationMillis: number, kind: Kind | u
 export interface CircuitObserver {
   readonly name: string
   readonly onEvent?: ((event: CircuitEvent) => void) | undefined
-  readonly onCall?: ((key: string) => OnCall | undefined) | undefined
+  readonly onCircuit?: ((key: string, state: State) => CircuitListener | undefined) | undefined
+  readonly onStoreOperation?:
+    | ((operation: string, durationMillis: number, error: string | undefined) => void)
+    | undefined
+  readonly onFault?: ((part: "observer" | "classifier", name: string) => void) | undefined
 }
 
 /**
- * The observers that a breaker layer built here will tell.
+ * The observers that a breaker layer built here will tell, in the order in which they were provided.
  *
- * @category references
+ * @category queries
  * @since 0.1.0
  */
-export const CircuitObservers: Context.Reference<ReadonlyArray<CircuitObserver>> = Context.Reference(
-  "effect-resilience/CircuitObserver/CircuitObservers",
-  { defaultValue: () => [] as ReadonlyArray<CircuitObserver> }
-)
+export const all: Effect.Effect<ReadonlyArray<CircuitObserver>> = Effect.map(Effect.context<never>(), observersIn)
 
 /**
- * Adds one observer to those already provided.
+ * Adds one observer. Layers of observers can be provided one after the other or merged: none replaces another.
  *
  * @category layers
  * @since 0.1.0
@@ -71,10 +99,4 @@ export const CircuitObservers: Context.Reference<ReadonlyArray<CircuitObserver>>
 export const layer = <E = never, R = never>(
   observer: CircuitObserver | Effect.Effect<CircuitObserver, E, R>
 ): Layer.Layer<never, E, R> =>
-  Layer.effect(
-    CircuitObservers,
-    Effect.gen(function*() {
-      const others = yield* CircuitObservers
-      return [...others, Effect.isEffect(observer) ? yield* observer : observer]
-    })
-  )
+  Layer.effectContext(Effect.map(Effect.isEffect(observer) ? observer : Effect.succeed(observer), contextOf))

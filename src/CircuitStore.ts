@@ -7,10 +7,11 @@
 import { Clock, Context, type Duration, Effect, Layer } from "effect"
 import type { Permit } from "./Circuit.ts"
 import type { Rejection } from "./CircuitError.ts"
-import type { OnCall } from "./CircuitObserver.ts"
+
 import type { CircuitState } from "./CircuitState.ts"
 import type { CompiledPolicy } from "./internal/compiledPolicy.ts"
 import { Hub } from "./internal/hub.ts"
+import type { Listeners } from "./internal/listeners.ts"
 import { LocalCircuits } from "./internal/localCircuits.ts"
 import { Registry } from "./internal/registry.ts"
 import { wallMillis } from "./internal/time.ts"
@@ -32,11 +33,12 @@ export interface Operator {
  * One circuit of a store, with a view that answers at once and effects for what needs the store's authority.
  *
  * - `pass`: the permit that every call gets as things stand; undefined if there is something to decide.
+ * - `generation`: as far as this process knows.
  * - `admit`: decides without I/O. `"claim"` means that the call would hold a slot: run `claim`, where it cannot be
  *   interrupted, and settle the permit it gives.
  * - `settle`: ends an admitted call, once. Returns an effect if the store wants to be waited for.
  * - `rejectsFor`: for how many milliseconds from now every call is sure to be rejected, 0 if the next may pass.
- * - `onCall`: whom to tell how calls end, if anybody.
+ * - `listeners`: whom to tell how calls end, if anybody.
  * - `state`: what the authority says, `view`: what this process last knew.
  *
  * @category models
@@ -45,6 +47,7 @@ export interface Operator {
 export interface CircuitHandle {
   readonly key: string
   readonly pass: Permit | undefined
+  readonly generation: number
   readonly timed: boolean
   readonly admit: (clock: Clock.Clock, now: number) => Permit | Rejection | "claim"
   readonly claim: Effect.Effect<Permit | Rejection>
@@ -56,7 +59,7 @@ export interface CircuitHandle {
     interrupted: boolean
   ) => Effect.Effect<void> | undefined
   readonly rejectsFor: (now: number) => number
-  readonly onCall: OnCall | undefined
+  readonly listeners: Listeners | undefined
   readonly state: Effect.Effect<CircuitState>
   readonly view: (clock: Clock.Clock) => CircuitState
   readonly forceOpen: (millis: number | undefined, operator: Operator) => Effect.Effect<void>

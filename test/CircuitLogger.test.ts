@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Layer, Logger, type LogLevel, References } from "effect"
 import {
   CircuitBreaker,
+  CircuitEvent,
   CircuitLogger,
   CircuitObserver,
   type CircuitPolicy,
@@ -151,6 +152,42 @@ describe("CircuitLogger", () => {
     }).pipe(Effect.scoped, Effect.provide(Layer.merge(World, layer)))
   })
 
+  it.effect("I71: every line holds an event as its schema has it, in one line of JSON", () => {
+    const printed: Array<string> = []
+    const json = Logger.layer([Logger.map(Logger.formatJson, (line) => void printed.push(line))])
+    return Effect.gen(function*() {
+      yield* says(Outcome.throttled("1 second"))
+      yield* up
+      yield* TestClock.adjust("2 seconds")
+      yield* down
+      yield* up
+      yield* TestClock.adjust("1 second")
+      yield* up
+      yield* CircuitBreaker.forceOpen(key, { for: "1 minute", reason: "two\nlines", actor: "ops" })
+      yield* CircuitBreaker.disable(key)
+      yield* down
+      yield* CircuitBreaker.enable(key)
+      const events = yield* Effect.forEach(printed, (line) => {
+        assert.notInclude(line, "\n")
+        const { annotations, message } = JSON.parse(line)
+        return CircuitEvent.decode({ event: message, ...annotations })
+      })
+      const recorded = yield* (yield* RecordedEvents.RecordedEvents).all
+      assert.deepStrictEqual(events, recorded)
+      assert.isAbove(events.length, 8)
+    }).pipe(
+      Effect.provide([
+        breaker({ openDuration: "1 second", gateJitter: 0 }).pipe(Layer.provideMerge(RecordedEvents.layer)),
+        json
+      ])
+    )
+  })
+
+  it("has a level for every event", () => {
+    const events = CircuitEvent.CircuitEvent.members.map(({ fields }) => fields.event.literal)
+    assert.sameMembers(Object.keys(CircuitLogger.levels), events)
+  })
+
   it.effect("uses the loggers, the annotations and the spans of the fiber in which it happened", () => {
     const own = keeper()
     const others = keeper()
@@ -270,9 +307,11 @@ describe("what is told of a call", () => {
     onEvent: () => {
       throw new Leaky(canary)
     },
-    onCall: () => () => {
-      throw new Leaky(canary)
-    }
+    onCircuit: () => ({
+      onCall: () => {
+        throw new Leaky(canary)
+      }
+    })
   }
 
   it.effect.each(classifiers)("never holds anything of what was asked or answered, %s", ([, classify]) => {

@@ -1,9 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { ConfigProvider, Context, Effect, Layer } from "effect"
+import { HttpServer } from "effect/http"
+import * as ConsoleExample from "../examples/console.ts"
 import * as InterruptedProbe from "../examples/interrupted-probe.ts"
 import * as LanguageModelExample from "../examples/language-model.ts"
 import * as OfficialClients from "../examples/official-clients.ts"
 import * as OneProbe from "../examples/one-probe.ts"
+import * as OpenTelemetryExample from "../examples/opentelemetry.ts"
 import * as QuickStart from "../examples/quick-start.ts"
 import * as Retry from "../examples/retry.ts"
 import * as StreamExample from "../examples/stream.ts"
@@ -43,6 +46,35 @@ describe("examples", () => {
         states.map((state) => state._tag === "Closed" && state.consecutiveFailures),
         [0, 0, 0]
       )
+    }))
+
+  it.live("opentelemetry: spans tell the outage call by call, and metrics count it", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* OpenTelemetryExample.program, [
+        "chat claude | closed | circuit.failure",
+        "chat claude | closed | circuit.failure",
+        "chat claude | open | circuit.skipped",
+        "chat claude | half_open | circuit.probe",
+        "cb_requests_total success 1",
+        "cb_requests_total failure 2",
+        "cb_requests_total rejected_open 1"
+      ])
+    }))
+
+  it.live("console: a page with three models, and operators if there is a token", () =>
+    Effect.gen(function*() {
+      const environment = ConfigProvider.fromUnknown({ PORT: "0", CONSOLE_TOKEN: "secret" })
+      const context = yield* Layer.build(ConsoleExample.App.pipe(Layer.provide(ConfigProvider.layer(environment))))
+      const url = `${HttpServer.formatAddress(Context.get(context, HttpServer.HttpServer).address)}/circuits`
+      const page = yield* Effect.promise(async () => (await fetch(url)).text())
+      assert.include(page, "<h1>Models</h1>")
+      const snapshot = yield* Effect.promise(async () =>
+        await (await fetch(`${url}/snapshot`)).json() as { readonly circuits_total: number; readonly actions: boolean }
+      ).pipe(
+        Effect.tap(Effect.sleep("50 millis")),
+        Effect.repeat({ until: (read) => read.circuits_total === 3, times: 60 })
+      )
+      assert.deepStrictEqual([snapshot.circuits_total, snapshot.actions], [3, true])
     }))
 
   it.live("stream: half an answer after a 200 is a failure", () =>

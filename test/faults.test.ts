@@ -183,7 +183,7 @@ describe("whatever a call does, in every state", () => {
           yield* CircuitBreaker.enable(key)
           yield* admitsAndReturns
         }),
-      breaker({ name: "broken", onEvent: throwing, onCall: () => throwing })
+      breaker({ name: "broken", onEvent: throwing, onCircuit: () => ({ onCall: throwing }) })
     ))
 
   it.effect("I51: an observer that throws when it is asked for calls is told of none, and hurts nobody", () =>
@@ -194,7 +194,7 @@ describe("whatever a call does, in every state", () => {
           yield* CircuitBreaker.enable(key)
           yield* admitsAndReturns
         }),
-      breaker({ name: "broken", onCall: throwing })
+      breaker({ name: "broken", onCircuit: throwing })
     ))
 
   const back: Record<string, Program> = {
@@ -226,7 +226,7 @@ describe("whatever a call does, in every state", () => {
         onEvent: () => {
           if (heard++ < 20) call()
         },
-        onCall: () => call
+        onCircuit: () => ({ onCall: call })
       }
       return everywhere(
         (end) =>

@@ -1,34 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, type Exit, Fiber, type Scheduler, Stream } from "effect"
+import { Effect, type Exit, Fiber, Stream } from "effect"
 import { CircuitBreaker, CircuitError, Outcome, TripPolicy } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
-
-/** A scheduler whose fibers stop after every operation, and go on one step at a time. */
-const stepper = () => {
-  const tasks: Array<() => void> = []
-  const left = new WeakMap<object, number>()
-  const scheduler: Scheduler.Scheduler = {
-    executionMode: "async",
-    // Two operations and a stop: the one that resumes the fiber and the one that it stopped before.
-    shouldYield: (fiber: Fiber.Fiber<unknown, unknown>) => {
-      const operations = left.get(fiber) ?? 0
-      left.set(fiber, operations === 0 ? 2 : operations - 1)
-      return operations === 0
-    },
-    makeDispatcher: () => ({
-      scheduleTask: (task) => {
-        tasks.push(task)
-      },
-      flush: () => {}
-    })
-  }
-  const step = () => {
-    const task = tasks.shift()
-    task?.()
-    return task !== undefined
-  }
-  return { scheduler, step }
-}
+import { stepper } from "./stepper.ts"
 
 /** Runs an effect for so many steps, interrupts it, and lets it come to its end. */
 const interruptAfter = <A, E>(self: Effect.Effect<A, E, CircuitBreaker.CircuitBreaker>, steps: number) =>

@@ -3,6 +3,7 @@ import { type Context, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import {
   CircuitBreaker,
   type CircuitEvent,
+  CircuitLogger,
   CircuitObserver,
   type CircuitPolicy,
   CircuitStore,
@@ -78,6 +79,85 @@ describe("observers", () => {
     }).pipe(Effect.provide(breaker(first, second)))
   })
 
+  it.effect("lose none of them where their layers are merged, whatever the form", () => {
+    const names = ["one", "two", "three", "four"]
+    const [one, two, three, four] = names.map(listener)
+    const observers = Layer.mergeAll(
+      CircuitObserver.layer(one!),
+      CircuitObserver.layer(two!).pipe(Layer.merge(CircuitObserver.layer(three!))),
+      CircuitObserver.layer(Effect.succeed(four!))
+    )
+    return Effect.gen(function*() {
+      yield* lifeCycle
+      for (const { heard } of [one!, two!, three!, four!]) assert.deepStrictEqual(heard, lifeCycleNames)
+    }).pipe(
+      Effect.provide(
+        CircuitBreaker.layer(policy).pipe(
+          Layer.provide([observers, CircuitLogger.layer]),
+          Layer.provide(CircuitStore.layerMemory)
+        )
+      )
+    )
+  })
+
+  it.effect("whose doing makes the events that they hear come to an end, and are counted", () => {
+    let context: Context.Context<CircuitBreaker.CircuitBreaker> | undefined
+    let heard = 0
+    const faults: Array<string> = []
+    const looping = {
+      name: "looping",
+      onEvent: () => {
+        heard++
+        if (context !== undefined) Effect.runForkWith(context)(up)
+      }
+    }
+    const witness = { name: "witness", onFault: (_: unknown, name: string) => void faults.push(name) }
+    return Effect.gen(function*() {
+      yield* down
+      context = yield* Effect.context<CircuitBreaker.CircuitBreaker>()
+      yield* up
+      context = undefined
+      assert.isBelow(heard, 50)
+      assert.deepStrictEqual(faults, ["looping"])
+    }).pipe(Effect.provide(breaker(looping, witness)))
+  })
+
+  it.effect("that are async functions and fail are contained and counted", () => {
+    const faults: Array<string> = []
+    const failing = async () => {
+      throw new Error("webhook down")
+    }
+    const observer = { name: "webhook", onEvent: failing, onCircuit: () => ({ onCall: failing }) }
+    const witness = { name: "witness", onFault: (_: unknown, name: string) => void faults.push(name) }
+    return Effect.gen(function*() {
+      yield* down
+      yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+      assert.deepStrictEqual(faults, ["webhook", "webhook"])
+    }).pipe(Effect.provide(breaker(observer, witness)))
+  })
+
+  it.effect("may be objects with methods", () => {
+    class Counting implements CircuitObserver.CircuitObserver {
+      readonly name = "counting"
+      private events = 0
+      private calls = 0
+      onEvent() {
+        this.events++
+      }
+      onCircuit() {
+        return { onCall: () => void this.calls++ }
+      }
+      get counted() {
+        return [this.events, this.calls]
+      }
+    }
+    const counting = new Counting()
+    return Effect.gen(function*() {
+      yield* lifeCycle
+      assert.deepStrictEqual(counting.counted, [8, 5])
+    }).pipe(Effect.provide(breaker(counting)))
+  })
+
   it.effect("can be made by an effect, and add to those provided before", () => {
     const first = listener("first")
     const second = listener("second")
@@ -85,7 +165,7 @@ describe("observers", () => {
       yield* lifeCycle
       assert.deepStrictEqual(first.heard, lifeCycleNames)
       assert.deepStrictEqual(second.heard, lifeCycleNames)
-      const observers = yield* CircuitObserver.CircuitObservers
+      const observers = yield* CircuitObserver.all
       assert.deepStrictEqual(observers.map(({ name }) => name), ["first", "second"])
     }).pipe(
       Effect.provide(
@@ -125,9 +205,9 @@ describe("observers", () => {
       run.pipe(Effect.provide(Layer.provideMerge(breaker(...observers), TestClock.layer())))
     return Effect.gen(function*() {
       const alone = yield* watchedBy()
-      const others = [listener("one"), { name: "two", onCall: () => () => {} }, listener("three")]
+      const others = [listener("one"), { name: "two", onCircuit: () => ({ onCall: () => {} }) }, listener("three")]
       assert.deepStrictEqual(yield* watchedBy(...others), alone)
-      assert.deepStrictEqual(yield* watchedBy({ name: "broken", onEvent: throwing, onCall: throwing }), alone)
+      assert.deepStrictEqual(yield* watchedBy({ name: "broken", onEvent: throwing, onCircuit: throwing }), alone)
     })
   })
 
@@ -141,7 +221,7 @@ describe("observers", () => {
     const observer = {
       name: "looker",
       onEvent: ({ event }: CircuitEvent.CircuitEvent) => look(event),
-      onCall: () => look
+      onCircuit: () => ({ onCall: look })
     }
     return Effect.gen(function*() {
       context = yield* Effect.context<CircuitBreaker.CircuitBreaker>()
@@ -260,8 +340,8 @@ describe("observers", () => {
   it.effect("a fault in what is told of calls is contained, counted, and kept from nobody else", () => {
     const results: Array<string> = []
     const witness = listener("witness")
-    const bad = { name: "bad", onCall: () => throwing }
-    const good = { name: "good", onCall: () => (result: string) => void results.push(result) }
+    const bad = { name: "bad", onCircuit: () => ({ onCall: throwing }) }
+    const good = { name: "good", onCircuit: () => ({ onCall: (result: string) => void results.push(result) }) }
     return Effect.gen(function*() {
       assert.deepStrictEqual(yield* up, Exit.succeed("hello"))
       yield* down
@@ -276,7 +356,7 @@ describe("observers", () => {
 
   it.effect("are asked once for each circuit what to tell of its calls, also while others come and go", () => {
     const asked: Array<string> = []
-    const observer = { name: "metrics", onCall: (key: string) => void asked.push(key) }
+    const observer = { name: "metrics", onCircuit: (key: string) => void asked.push(key) }
     return Effect.gen(function*() {
       yield* up
       const events = yield* Effect.forkChild(Stream.runDrain(CircuitBreaker.events), { startImmediately: true })
@@ -293,7 +373,9 @@ describe("two breakers on one store", () => {
   const build = (policy: CircuitPolicy.CircuitPolicy, ...observers: ReadonlyArray<CircuitObserver.CircuitObserver>) =>
     Effect.map(
       Layer.build(CircuitBreaker.layer(policy)).pipe(
-        Effect.provideService(CircuitObserver.CircuitObservers, observers)
+        Effect.provide(
+          observers.reduce((layer, observer) => Layer.merge(layer, CircuitObserver.layer(observer)), Layer.empty)
+        )
       ),
       (context) => <A, E>(self: Effect.Effect<A, E, CircuitBreaker.CircuitBreaker>) => Effect.provide(self, context)
     )
@@ -313,7 +395,7 @@ describe("two breakers on one store", () => {
 
   it.effect("tell an observer that comes later of calls through circuits in use, until it is gone", () => {
     const results: Array<string> = []
-    const late = { name: "late", onCall: () => (result: string) => void results.push(result) }
+    const late = { name: "late", onCircuit: () => ({ onCall: (result: string) => void results.push(result) }) }
     return Effect.gen(function*() {
       const a = yield* build(policy)
       yield* a(up)

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Latch, Layer, Stream } from "effect"
+import { Effect, Exit, Fiber, Latch, Layer, Stream, Tracer } from "effect"
 import { CircuitBreaker, type CircuitPolicy, CircuitStore, TripPolicy } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
@@ -18,6 +18,15 @@ const openUntilProbe = Effect.gen(function*() {
 
 const stream = (script: ReadonlyArray<Step>, settleProbeAt: "finish" | "first_content" = "first_content") =>
   provider(...script).pipe(CircuitBreaker.stream({ key: "model", classifyPart, settleProbeAt }))
+
+const spanEvents: Array<string> = []
+const tracer = Tracer.make({
+  span: (options) => {
+    const span = new Tracer.NativeSpan(options)
+    span.event = (name) => void spanEvents.push(name)
+    return span
+  }
+})
 
 const state = CircuitBreaker.state("model")
 const tag = Effect.map(state, ({ _tag }) => _tag)
@@ -40,6 +49,25 @@ describe("a probe that streams", () => {
       yield* Fiber.join(fiber)
       assert.strictEqual(yield* tag, "Closed")
     }).pipe(Effect.provide(breaker())))
+
+  it.effect("tells once that it succeeded, at its first content, where one success does not close the circuit", () =>
+    Effect.gen(function*() {
+      yield* openUntilProbe
+      yield* Stream.runDrain(stream([["text"], 60_000, ["finish"]])).pipe(
+        Effect.forkChild({ startImmediately: true }),
+        Effect.tap(() => TestClock.adjust("1 minute")),
+        Effect.flatMap(Fiber.join),
+        Effect.withSpan("answer"),
+        Effect.provideService(Tracer.Tracer, tracer)
+      )
+      assert.strictEqual(yield* tag, "HalfOpen")
+      const recorded = yield* RecordedEvents.RecordedEvents
+      assert.deepStrictEqual(yield* recorded.names, ["circuit.half_open", "circuit.probe"])
+      assert.deepStrictEqual((yield* recorded.calls).map(called), ["success"])
+      yield* Stream.runDrain(stream([["text"], ["finish"]]))
+      assert.strictEqual(yield* tag, "Closed")
+      assert.deepStrictEqual(spanEvents, ["circuit.probe"])
+    }).pipe(Effect.provide(breaker({ successesToClose: 2 }))))
 
   it.effect("may close the circuit at its first content, which no opener is", () =>
     Effect.gen(function*() {

@@ -45,9 +45,11 @@ const breaker = (tally: Tally) => {
   ).pipe(Layer.provide(CircuitStore.layerMemory))
   const Tallied = CircuitObserver.layer({
     name: "tally",
-    onCall: () => (result) => {
-      tally.calls.set(result, (tally.calls.get(result) ?? 0) + 1)
-    }
+    onCircuit: () => ({
+      onCall: (result) => {
+        tally.calls.set(result, (tally.calls.get(result) ?? 0) + 1)
+      }
+    })
   })
   return CircuitBreaker.layer({
     tripPolicy: TripPolicy.consecutive(5),

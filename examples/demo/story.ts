@@ -96,12 +96,14 @@ const make = Effect.fnUntraced(function*(script: Script) {
         if (text !== undefined) tell({ seconds: secondsAt(event.at), key: event.key, text })
         add(tally, event, secondsAt(event.at))
       },
-      onCall: (key) => {
+      onCircuit: (key) => {
         const tally = tallyOf(key)
-        return (result, durationMillis) => {
-          if (result.startsWith("rejected")) tally.saved++
-          else tally.made++
-          if (result === "success") answerMillis.push(durationMillis)
+        return {
+          onCall: (result, durationMillis) => {
+            if (result.startsWith("rejected")) tally.saved++
+            else tally.made++
+            if (result === "success") answerMillis.push(durationMillis)
+          }
         }
       }
     }

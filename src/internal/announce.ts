@@ -16,6 +16,7 @@ export interface Settled {
   readonly slowerThanMillis: number
   readonly failureThreshold: number
   readonly failureRatePpm: number | undefined
+  readonly failureRateThresholdPpm: number | undefined
   readonly latencyTripped: boolean
 }
 
@@ -77,7 +78,8 @@ export const settled = (scene: Scene, call: Settled): ReadonlyArray<CircuitEvent
       kind: outcome.kind,
       consecutive_failures: after.failures,
       ...optional("failure_threshold", call.failureThreshold === 0 ? undefined : call.failureThreshold),
-      ...optional("failure_rate", call.failureRatePpm === undefined ? undefined : call.failureRatePpm / 1_000_000)
+      ...optional("failure_rate", share(call.failureRatePpm)),
+      ...optional("failure_rate_threshold", share(call.failureRateThresholdPpm))
     })
   }
   if (after.state === "disabled" && after.openings > before.openings) {
@@ -174,13 +176,16 @@ const probeResult = ({ latencyTripped, outcome }: Settled) => {
   }
 }
 
-const wireOutcomes = {
+/** Outcomes in the words of events. */
+export const wireOutcomes = {
   Success: "success",
   Failure: "failure",
   Ignored: "ignored",
   Throttled: "throttled",
   OpenNow: "open_now"
 } as const
+
+const share = (ppm: number | undefined) => ppm === undefined ? undefined : ppm / 1_000_000
 
 // Absent, not undefined: events are compared, encoded and decoded strictly.
 const optional = <Name extends string, A>(name: Name, value: A | undefined): { readonly [K in Name]?: A } =>

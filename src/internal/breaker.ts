@@ -4,7 +4,7 @@ import { dual } from "effect/Function"
 import type { CircuitBreaker, ExecuteOptions, Permit, StreamOptions } from "../CircuitBreaker.ts"
 import type { CircuitBreakerError } from "../CircuitError.ts"
 import type { CircuitEvent } from "../CircuitEvent.ts"
-import { type CircuitObserver, CircuitObservers } from "../CircuitObserver.ts"
+import { all as allObservers, type CircuitObserver } from "../CircuitObserver.ts"
 import type { CircuitPolicy, Classify } from "../CircuitPolicy.ts"
 import * as CircuitState from "../CircuitState.ts"
 import { CircuitStore } from "../CircuitStore.ts"
@@ -14,6 +14,7 @@ import { type CompiledPolicy, compilePolicy } from "./compiledPolicy.ts"
 import { type Call, callerError, checked, clockOf, contained, finish, guard, reject } from "./guard.ts"
 import { guardStream } from "./guardStream.ts"
 import { circuitMillis, elapsedMillis } from "./time.ts"
+import * as trace from "./trace.ts"
 import * as validation from "./validation.ts"
 
 type Begin = <A, E, R>(
@@ -30,7 +31,7 @@ export const beginOf = (breaker: CircuitBreaker["Service"]): Begin | undefined =
 export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: string) => CircuitPolicy)) {
   const store = yield* CircuitStore
   const { hub } = store
-  const observers = yield* CircuitObservers
+  const observers = yield* allObservers
   const context = yield* Effect.context<never>()
   const policyOf = policyResolver(policy, context)
   yield* Effect.acquireRelease(
@@ -49,6 +50,7 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
       hub,
       clock,
       startedAt,
+      span: trace.spanOf(fiber),
       noted: noted()
     }
   }
@@ -90,6 +92,7 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
       const decision = taken.circuit.pass ?? taken.circuit.admit(taken.clock, Math.floor(taken.startedAt))
       return Effect.flatMap(decision === "claim" ? taken.circuit.claim : Effect.succeed(decision), (decision) => {
         if ("_tag" in decision) return reject(taken, decision)
+        if (taken.span !== undefined) trace.admitted(taken, decision)
         let settled = false
         const settle = (outcome: Outcome.Outcome) =>
           Effect.suspend(() => {
@@ -112,6 +115,12 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
       return Effect.succeed(store.keep(key, policy, clock, circuitMillis(clock)))
     })
 
+  const observe = (observer: CircuitObserver) =>
+    Effect.acquireRelease(
+      Effect.sync(() => hub.add([observer])),
+      () => Effect.sync(() => hub.remove([observer]))
+    )
+
   const breaker: CircuitBreaker["Service"] = {
     execute: dual(2, execute),
     stream,
@@ -129,16 +138,11 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
     reset: (key, operator = {}) => Effect.flatMap(find(key), (circuit) => circuit?.reset(operator) ?? Effect.void),
     disable: (key, operator = {}) => Effect.flatMap(keep(key), (circuit) => circuit.disable(operator)),
     enable: (key, operator = {}) => Effect.flatMap(find(key), (circuit) => circuit?.enable(operator) ?? Effect.void),
-    events: Stream.callback<CircuitEvent>((queue) => {
-      const subscriber: CircuitObserver = {
-        name: "events",
-        onEvent: (event) => Queue.offerUnsafe(queue, event)
-      }
-      return Effect.acquireRelease(
-        Effect.sync(() => hub.add([subscriber])),
-        () => Effect.sync(() => hub.remove([subscriber]))
-      )
-    }, { bufferSize: 1024, strategy: "sliding" })
+    observe,
+    events: Stream.callback<CircuitEvent>(
+      (queue) => observe({ name: "events", onEvent: (event) => Queue.offerUnsafe(queue, event) }),
+      { bufferSize: 1024, strategy: "sliding" }
+    )
   }
   begins.set(breaker, begin)
   return breaker

@@ -15,6 +15,8 @@ export interface CompiledPolicy {
   readonly criteria: ReadonlyArray<Criterion>
   readonly makeHealth: () => Health
   readonly openMillis: (opening: number) => number
+  /** The lowest share of failures that opens the circuit, undefined if no criterion keeps a rate. */
+  readonly failureRateThresholdPpm: number | undefined
   /** Whether the trip policy needs to know how long a call took. */
   readonly timed: boolean
   /** In millionths of the wait. */
@@ -37,12 +39,14 @@ export const compilePolicy = (policy: CircuitPolicy, context: Context.Context<ne
   const openDuration = policy.openDuration ?? "60 seconds"
   const openMillis = openSchedule(openDuration, context)
   const health = makeHealth(criteria)
+  const thresholds = criteria.flatMap((one) => one._tag === "FailureRate" ? [one.thresholdPpm] : [])
   return {
     rules,
     criteria,
     // A health that remembers nothing can serve every circuit.
     makeHealth: health.remembers ? () => makeHealth(criteria) : () => health,
     openMillis,
+    failureRateThresholdPpm: thresholds.length === 0 ? undefined : Math.min(...thresholds),
     timed: health.slowerThanMillis !== Number.POSITIVE_INFINITY,
     gateJitterPpm: fraction("gateJitter", policy.gateJitter ?? 0.1, "zero"),
     attemptTimeout: optionalDuration("attemptTimeout", policy.attemptTimeout),

@@ -1,5 +1,5 @@
 /** One call through one circuit: admit, run, judge, settle. */
-import { Cause, Clock, Duration, Effect, type Exit, Fiber, identity, Option, Random } from "effect"
+import { Cause, Clock, Duration, Effect, type Exit, Fiber, identity, Option, Random, type Tracer } from "effect"
 import type { Permit } from "../Circuit.ts"
 import * as CircuitError from "../CircuitError.ts"
 import type { CallResult } from "../CircuitObserver.ts"
@@ -9,7 +9,9 @@ import * as Outcome from "../Outcome.ts"
 import { note } from "./blocked.ts"
 import type { CompiledPolicy } from "./compiledPolicy.ts"
 import { type Hub, nameOf } from "./hub.ts"
+import { beginProbe, CurrentProbe, isPartOfProbe, type Probing } from "./probing.ts"
 import { circuitMillis, elapsedMillis, wallMillis } from "./time.ts"
+import * as trace from "./trace.ts"
 
 export interface Call {
   readonly circuit: CircuitHandle
@@ -18,7 +20,10 @@ export interface Call {
   readonly hub: Hub
   readonly clock: Clock.Clock
   readonly startedAt: number
+  readonly span: Tracer.Span | undefined
   readonly noted: number
+  /** Set while the call is a probe. */
+  probing?: Probing
 }
 
 export const guard = <A, E, R>(
@@ -26,6 +31,7 @@ export const guard = <A, E, R>(
   call: Call
 ): Effect.Effect<A, E | CircuitError.CircuitBreakerError, R> => {
   const { circuit } = call
+  if (circuit.pass === undefined && isPartOfProbe(circuit)) return self
   const decision = circuit.pass ?? circuit.admit(call.clock, Math.floor(call.startedAt))
   if (decision === "claim") return probe(self, call)
   return "_tag" in decision ? reject(call, decision) : run(self, call, decision)
@@ -39,9 +45,17 @@ const probe = <A, E, R>(
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(
       call.circuit.claim,
-      (decision) => "_tag" in decision ? reject(call, decision) : run(self, call, decision, restore)
+      (decision) =>
+        "_tag" in decision ? reject(call, decision) : run(inProbe(self, call, decision), call, decision, restore)
     )
   )
+
+// A shared store may be asked for an ordinary call too.
+const inProbe = <A, E, R>(self: Effect.Effect<A, E, R>, call: Call, permit: Permit) => {
+  if (permit.probe === 0) return self
+  call.probing = beginProbe(call.circuit, permit)
+  return Effect.provideService(self, CurrentProbe, call.probing)
+}
 
 const run = <A, E, R>(
   self: Effect.Effect<A, E, R>,
@@ -49,6 +63,7 @@ const run = <A, E, R>(
   permit: Permit,
   restore: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = identity
 ): Effect.Effect<A, E | CircuitError.CircuitBreakerError, R> => {
+  if (call.span !== undefined) trace.admitted(call, permit)
   const limit = call.policy.attemptTimeout
   if (limit === undefined) return Effect.onExitPrimitive(restore(self), (exit) => settle(call, permit, exit, false))
   let timedOut = false
@@ -93,23 +108,26 @@ export const noteBlocked = ({ circuit, clock, noted }: Call, cause: Cause.Cause<
   note(Option.getOrUndefined(Cause.findErrorOption(cause)), circuit, circuitMillis(clock), noted)
 
 /**
- * Settles a permit and tells whoever wants to know how the call ended. `measuredMillis` is what the trip policy
+ * Settles a permit, unless there is none any more, and tells whoever wants to know how the call ended. `measuredMillis` is what the trip policy
  * judges slowness by, where that is not the duration of the call.
  */
 export const finish = (
-  { circuit, clock, policy, startedAt }: Call,
-  permit: Permit,
+  call: Call,
+  permit: Permit | undefined,
   outcome: Outcome.Outcome,
   interrupted: boolean,
   measuredMillis?: number | undefined
 ): Effect.Effect<void> | undefined => {
-  const { onCall } = circuit
-  const durationMillis = circuit.timed || onCall !== undefined ? elapsedMillis(clock) - startedAt : 0
+  const { circuit, clock, policy, probing, startedAt } = call
+  if (probing !== undefined) probing.ended = true
+  const { listeners } = circuit
+  const durationMillis = circuit.timed || listeners !== undefined ? elapsedMillis(clock) - startedAt : 0
   const said = outcome._tag === "Throttled" ? lengthened(outcome, policy) : outcome
-  const waiting = circuit.settle(clock, permit, said, measuredMillis ?? durationMillis, interrupted)
-  if (onCall !== undefined) {
-    onCall(interrupted ? "interrupted" : results[outcome._tag], durationMillis, Outcome.kindOf(outcome))
+  const waiting = permit && circuit.settle(clock, permit, said, measuredMillis ?? durationMillis, interrupted)
+  if (listeners !== undefined) {
+    listeners.onCall(interrupted ? "interrupted" : results[outcome._tag], durationMillis, Outcome.kindOf(outcome))
   }
+  if (call.span !== undefined) trace.ended(call, permit, said, interrupted)
   return waiting
 }
 
@@ -124,10 +142,11 @@ const lengthened = (outcome: Outcome.Throttled, { gateJitterPpm }: CompiledPolic
 
 /** Fails with a rejection, told to whoever wants to know. */
 export const reject = (
-  { circuit }: Call,
+  call: Call,
   reason: CircuitError.Rejection
 ): Effect.Effect<never, CircuitError.CircuitBreakerError> => {
-  circuit.onCall?.(rejections[reason._tag], 0, undefined)
+  if (call.span !== undefined) trace.rejected(call, reason)
+  call.circuit.listeners?.onCall(rejections[reason._tag], 0, undefined)
   return Effect.fail(CircuitError.make(reason))
 }
 
@@ -141,7 +160,7 @@ export const contained = <A>(call: Call, classify: () => A, otherwise: A): A => 
 }
 
 const classifierFailed = <A>({ circuit, clock, hub }: Call, error: unknown, otherwise: A): A => {
-  const failures = hub.counted("classify")
+  const failures = hub.counted("classifier", circuit.key)
   if (failures !== undefined && hub.listening) {
     hub.announce({
       event: "classify.failed",

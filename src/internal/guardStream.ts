@@ -1,11 +1,13 @@
 /** One stream through one circuit: admit, watch every part on the provider's side, judge, settle once. */
-import { Cause, Channel, Duration, Effect, Exit, Pull, Stream } from "effect"
+import { Cause, Channel, Duration, Effect, Exit, Pull, type Scope, Stream } from "effect"
 import type { Permit } from "../Circuit.ts"
 import * as CircuitError from "../CircuitError.ts"
 import * as Outcome from "../Outcome.ts"
 import { alive, type ClassifyPart, content, type StreamSignal } from "../StreamSignal.ts"
 import { type Call, callerError, checked, contained, finish, noteBlocked, reject, verdict } from "./guard.ts"
+import { beginProbe, CurrentProbe, isPartOfProbe } from "./probing.ts"
 import { elapsedMillis } from "./time.ts"
+import * as trace from "./trace.ts"
 
 export interface StreamCall<in A> extends Call {
   /** Undefined if nothing is known of the parts: then every one is content, and the end is the finish. */
@@ -18,37 +20,56 @@ export interface StreamCall<in A> extends Call {
 export const guardStream = <A, E, R>(
   self: Stream.Stream<A, E, R>,
   begin: Effect.Effect<StreamCall<A>>
-): Stream.Stream<A, E | CircuitError.CircuitBreakerError, R> =>
+): Guarded<A, E, R> =>
   Stream.unwrap(
-    Effect.gen(function*() {
-      const scope = yield* Effect.scope
-      const watch = yield* Effect.acquireRelease(
-        Effect.flatMap(begin, admit),
-        // The consumer stopped, failed or was interrupted: none of it is the provider's doing.
-        (watch) => watch.settle(cancelled, true)
-      )
-      // The first pull opens the stream, so that the time it takes counts.
-      let pull: Parts<A, E, R> = Effect.flatMap(
-        Channel.toPullScoped(Stream.toChannel(self), scope),
-        (opened) => pull = opened
-      )
-      return Stream.fromPull(Effect.succeed(watch.guard(Effect.suspend(() => pull))))
-    })
+    Effect.flatMap(
+      begin,
+      (call): Effect.Effect<Guarded<A, E, R>, CircuitError.CircuitBreakerError, Scope.Scope> =>
+        call.circuit.pass === undefined && isPartOfProbe(call.circuit) ? Effect.succeed(self) : watched(self, call)
+    )
   )
 
+type Guarded<A, E, R> = Stream.Stream<A, E | CircuitError.CircuitBreakerError, R>
+
+const watched = <A, E, R>(self: Stream.Stream<A, E, R>, call: StreamCall<A>) =>
+  Effect.gen(function*() {
+    const scope = yield* Effect.scope
+    const watch = yield* Effect.acquireRelease(
+      admit(call),
+      // The consumer stopped, failed or was interrupted: none of it is the provider's doing.
+      (watch) => watch.settle(cancelled, true)
+    )
+    // The first pull opens the stream, so that the time it takes counts.
+    let pull: Parts<A, E, R> = Effect.flatMap(
+      Channel.toPullScoped(Stream.toChannel(inProbe(self, call)), scope),
+      (opened) => pull = opened
+    )
+    return Stream.fromPull(Effect.succeed(watch.guard(Effect.suspend(() => pull))))
+  })
+
 type Parts<A, E, R> = Pull.Pull<readonly [A, ...Array<A>], E, void, R>
+
+const inProbe = <A, E, R>(self: Stream.Stream<A, E, R>, { probing }: Call) =>
+  probing === undefined ? self : Stream.provideService(self, CurrentProbe, probing)
 
 const admit = <A>(call: StreamCall<A>): Effect.Effect<Watch<A>, CircuitError.CircuitBreakerError> => {
   const decision = call.circuit.pass ?? call.circuit.admit(call.clock, Math.floor(call.startedAt))
   return Effect.flatMap(
     decision === "claim" ? call.circuit.claim : Effect.succeed(decision),
-    (decision) => "_tag" in decision ? reject(call, decision) : Effect.succeed(new Watch(call, decision))
+    (decision) => {
+      if ("_tag" in decision) return reject(call, decision)
+      if (decision.probe > 0) call.probing = beginProbe(call.circuit, decision)
+      if (call.span !== undefined) trace.admitted(call, decision)
+      return Effect.succeed(new Watch(call, decision))
+    }
   )
 }
 
 class Watch<A> {
   private readonly call: StreamCall<A>
   private permit: Permit
+  /** Whether a probe was judged by its first content and the circuit is not closed: a rest that is good says nothing more. */
+  private judged = false
   private settled = false
   private served = false
   private waiting = false
@@ -68,7 +89,9 @@ class Watch<A> {
   settle(outcome: Outcome.Outcome, interrupted: boolean): Effect.Effect<void> {
     if (this.settled) return Effect.void
     this.settled = true
-    return finish(this.call, this.permit, outcome, interrupted, this.firstContentMillis) ?? Effect.void
+    const good = outcome._tag === "Success" || outcome._tag === "Ignored"
+    const permit = this.judged && good ? undefined : this.permit
+    return finish(this.call, permit, outcome, interrupted, this.firstContentMillis) ?? Effect.void
   }
 
   /** Takes the next parts from the provider, within the limits, and heeds what they say. */
@@ -114,7 +137,8 @@ class Watch<A> {
     // The answer is complete, and nothing after it matters.
     if (this.served) return Cause.done()
     this.spend()
-    const { key } = this.call.circuit
+    const { key, listeners } = this.call.circuit
+    listeners?.onStreamWait(phase, phase === "idle" ? this.idleMillis : this.firstContentMillis)
     const settling = this.settle(phase === "idle" ? stalled : slowFirstContent, false)
     return Effect.andThen(settling, Effect.fail(CircuitError.make({ _tag: "AttemptTimedOut", key, phase, limit })))
   }
@@ -132,7 +156,11 @@ class Watch<A> {
 
   private heed(signal: StreamSignal): Effect.Effect<void> | undefined {
     this.waiting = signal._tag === "Waiting"
-    if (signal._tag !== "Alive") this.idleMillis = 0
+    if (signal._tag !== "Alive") {
+      // The parts that come together waited once.
+      if (this.contentSeen && this.idleMillis > 0) this.call.circuit.listeners?.onStreamWait("idle", this.idleMillis)
+      this.idleMillis = 0
+    }
     switch (signal._tag) {
       case "Alive":
       case "Waiting":
@@ -161,14 +189,19 @@ class Watch<A> {
   private firstContent(): Effect.Effect<void> | undefined {
     this.contentSeen = true
     const { circuit, clock, settleProbeAt } = this.call
-    if (this.permit.probe === 0 || settleProbeAt === "finish" || this.settled) return undefined
-    const inTime = circuit.view(clock).generation === this.permit.generation
-    const settling = circuit.settle(clock, this.permit, Outcome.success, this.firstContentMillis, false) ?? Effect.void
+    circuit.listeners?.onStreamWait("first_content", this.firstContentMillis)
+    if (this.call.span !== undefined) trace.firstContent(this.call, this.firstContentMillis)
+    const { permit } = this
+    if (permit.probe === 0 || settleProbeAt === "finish" || this.settled) return undefined
+    const inTime = circuit.view(clock).generation === permit.generation
+    const settling = circuit.settle(clock, permit, Outcome.success, this.firstContentMillis, false) ?? Effect.void
+    if (this.call.span !== undefined) trace.ended(this.call, permit, Outcome.success, false)
     // Where that closed the circuit, the rest of the answer is a call of the closed circuit.
     const moveOn = Effect.sync(() => {
       const { generation, reason } = circuit.view(clock)
       // A reset is not that: calls on their way no longer count.
       if (inTime && reason === "probe_succeeded") this.permit = { generation, probe: 0 }
+      else this.judged = true
     })
     return Effect.andThen(settling, moveOn)
   }

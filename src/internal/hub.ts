@@ -1,18 +1,27 @@
 /** Delivers what circuits announce to observers: in order, each once, their faults contained and counted. */
 import { type Clock } from "effect"
+import type { State } from "../Circuit.ts"
 import type { CircuitEvent } from "../CircuitEvent.ts"
-import type { CircuitObserver, OnCall } from "../CircuitObserver.ts"
+import type { CircuitListener, CircuitObserver } from "../CircuitObserver.ts"
+import { Listeners, whenRejected } from "./listeners.ts"
 import { wallMillis } from "./time.ts"
+
+const maxDepth = 16
 
 export class Hub {
   /** Whether anybody wants events; if not, none is made. */
   listening = false
-  /** Rises when observers of calls come or go. */
+  /** Whether anybody wants to know how long the store takes. */
+  timing = false
+  /** Rises when observers of circuits come or go. */
   version = 0
   // Two breakers on one store may bring the same observer: listed twice, told once.
   private observers: ReadonlyArray<CircuitObserver> = []
-  private readonly queue: Array<CircuitEvent> = []
-  private delivering = false
+  private readonly queue: Array<{ readonly event: CircuitEvent; readonly depth: number }> = []
+  /** How many events in a row observers have answered with events of their own: 0 while none is delivered. */
+  private depth = 0
+  /** Who is told at this moment. */
+  private told = ""
   private readonly faults = new Map<string, number>()
   private readonly clock: Clock.Clock
 
@@ -31,67 +40,81 @@ export class Hub {
   }
 
   private set(observers: ReadonlyArray<CircuitObserver>): void {
-    const ofCalls = (list: ReadonlyArray<CircuitObserver>) => new Set(list.filter(({ onCall }) => onCall)).size
-    if (ofCalls(observers) !== ofCalls(this.observers)) this.version++
+    const ofCircuits = (list: ReadonlyArray<CircuitObserver>) => new Set(list.filter(({ onCircuit }) => onCircuit)).size
+    if (ofCircuits(observers) !== ofCircuits(this.observers)) this.version++
     this.observers = observers
     this.listening = observers.some(({ onEvent }) => onEvent !== undefined)
+    this.timing = observers.some(({ onStoreOperation }) => onStoreOperation !== undefined)
   }
 
   /** Events announced from inside an observer wait until all have heard the present ones. */
   announce(...events: ReadonlyArray<CircuitEvent>): void {
-    this.queue.push(...events)
-    if (this.delivering) return
-    this.delivering = true
+    const depth = this.depth + 1
+    // An observer whose doing makes the event that it hears would go on for ever.
+    if (depth > maxDepth) return void this.counted("observer", this.told)
+    this.queue.push(...events.map((event) => ({ event, depth })))
+    if (depth > 1) return
     for (let next = this.queue.shift(); next !== undefined; next = this.queue.shift()) {
-      for (const observer of new Set(this.observers)) {
-        if (observer.onEvent === undefined || (next.event === "observer.failed" && next.observer === observer.name)) {
-          continue
-        }
-        try {
-          observer.onEvent(next)
-        } catch (error) {
-          this.faulted(observer.name, error, next.event === "observer.failed")
-        }
-      }
+      this.depth = next.depth
+      for (const observer of new Set(this.observers)) this.deliver(observer, next.event)
     }
-    this.delivering = false
+    this.depth = 0
   }
 
-  /** What to tell of the calls of one circuit, undefined if nobody wants to know. */
-  onCall(key: string): OnCall | undefined {
-    const listeners: Array<OnCall> = []
-    for (const { name, onCall } of new Set(this.observers)) {
-      if (onCall === undefined) continue
+  private deliver(observer: CircuitObserver, event: CircuitEvent): void {
+    const isFault = event.event === "observer.failed"
+    try {
+      this.told = observer.name
+      if (observer.onEvent === undefined || (isFault && event.observer === observer.name)) return
+      whenRejected(observer.onEvent(event), (error) => this.faulted(observer.name, error, isFault))
+    } catch (error) {
+      this.faulted(this.told, error, isFault)
+    }
+  }
+
+  /** Who hears of one circuit, undefined if nobody wants to. */
+  listenersOf(key: string, state: State): Listeners | undefined {
+    const listeners: Array<readonly [name: string, listener: CircuitListener]> = []
+    this.tell((observer) => {
+      const listener = observer.onCircuit?.(key, state)
+      if (listener !== undefined) listeners.push([observer.name, listener])
+    })
+    return listeners.length === 0 ? undefined : new Listeners(listeners, (name, error) => this.faulted(name, error))
+  }
+
+  /** Tells how long an operation of the store took. */
+  storeOperation(operation: string, durationMillis: number, error: string | undefined): void {
+    this.tell((observer) => observer.onStoreOperation?.(operation, durationMillis, error))
+  }
+
+  /** Counts a fault of a part that is not ours. A number at the powers of two, when it is worth a word. */
+  counted(part: "observer" | "classifier", name: string): number | undefined {
+    const counter = part === "observer" ? `observer ${String(name)}` : part
+    const failures = (this.faults.get(counter) ?? 0) + 1
+    this.faults.set(counter, failures)
+    for (const observer of new Set(this.observers)) {
       try {
-        const listener = onCall(key)
-        if (listener === undefined) continue
-        listeners.push((result, durationMillis, kind) => {
-          try {
-            listener(result, durationMillis, kind)
-          } catch (error) {
-            this.faulted(name, error, false)
-          }
-        })
-      } catch (error) {
-        this.faulted(name, error, false)
+        observer.onFault?.(part, name)
+      } catch {
+        // To tell of this one too could go on for ever.
       }
     }
-    const [first, ...others] = listeners
-    if (first === undefined || others.length === 0) return first
-    return (result, durationMillis, kind) => {
-      for (const listener of listeners) listener(result, durationMillis, kind)
-    }
-  }
-
-  /** Counts a fault of a part that is not ours. True at the powers of two, when it is worth a word. */
-  counted(name: string): number | undefined {
-    const failures = (this.faults.get(name) ?? 0) + 1
-    this.faults.set(name, failures)
     return (failures & (failures - 1)) === 0 ? failures : undefined
   }
 
-  private faulted(observer: string, error: unknown, silently: boolean): void {
-    const failures = this.counted(`observer ${String(observer)}`)
+  private tell(one: (observer: CircuitObserver) => void): void {
+    for (const observer of new Set(this.observers)) {
+      try {
+        one(observer)
+      } catch (error) {
+        this.faulted(observer.name, error)
+      }
+    }
+  }
+
+  /** Counts a fault of an observer, and tells the others at times. */
+  faulted(observer: string, error: unknown, silently = false): void {
+    const failures = this.counted("observer", observer)
     if (failures === undefined || silently) return
     this.announce({
       event: "observer.failed",

@@ -2,7 +2,6 @@
 import { Clock, Duration, Effect } from "effect"
 import * as Circuit from "../Circuit.ts"
 import type { Rejection } from "../CircuitError.ts"
-import type { OnCall } from "../CircuitObserver.ts"
 import type { CircuitState } from "../CircuitState.ts"
 import type { CircuitHandle, Operator } from "../CircuitStore.ts"
 import type { Outcome } from "../Outcome.ts"
@@ -11,6 +10,7 @@ import type { CompiledPolicy } from "./compiledPolicy.ts"
 import * as describe from "./describe.ts"
 import type { Health } from "./health.ts"
 import type { Hub } from "./hub.ts"
+import type { Listeners } from "./listeners.ts"
 import { circuitMillis, wallMillis } from "./time.ts"
 
 export class LocalCircuit implements CircuitHandle {
@@ -25,8 +25,8 @@ export class LocalCircuit implements CircuitHandle {
   private skips = 0
   /** The operator's hold, remembered until the circuit is closed. */
   hold: Operator | undefined
-  private listener: OnCall | undefined
-  private listenersSeen = -1
+  private told: Listeners | undefined
+  private toldSince = -1
   private mismatched = false
 
   constructor(key: string, policy: CompiledPolicy, hub: Hub, circuit: Circuit.Circuit, pass: Circuit.Permit) {
@@ -41,12 +41,17 @@ export class LocalCircuit implements CircuitHandle {
     return this.policy.timed
   }
 
-  get onCall(): OnCall | undefined {
-    if (this.listenersSeen !== this.hub.version) {
-      this.listenersSeen = this.hub.version
-      this.listener = this.hub.onCall(this.key)
+  get listeners(): Listeners | undefined {
+    if (this.toldSince !== this.hub.version) {
+      this.toldSince = this.hub.version
+      this.told = this.hub.listenersOf(this.key, this.circuit.state)
     }
-    return this.listener
+    return this.told
+  }
+
+  /** Says that this process no longer keeps the circuit. */
+  forgotten(): void {
+    this.listeners?.onForgotten()
   }
 
   admit(clock: Clock.Clock, now: number): Circuit.Permit | Rejection | "claim" {
@@ -112,6 +117,7 @@ export class LocalCircuit implements CircuitHandle {
       slowerThanMillis: health.slowerThanMillis,
       failureThreshold,
       failureRatePpm,
+      failureRateThresholdPpm: this.policy.failureRateThresholdPpm,
       latencyTripped
     })
     if (after.generation === before.generation) this.hub.announce(...events)

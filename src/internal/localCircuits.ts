@@ -20,7 +20,9 @@ export class LocalCircuits implements Maker<LocalCircuit> {
   }
 
   // What comes after a circuit that is forgotten starts beyond it: generations and outage ids never come again.
-  dropped({ generation }: LocalCircuit): void {
+  dropped(circuit: LocalCircuit): void {
+    circuit.forgotten()
+    const { generation } = circuit
     if (generation >= this.fresh.generation) this.startAt(generation + 2)
   }
 

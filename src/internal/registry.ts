@@ -43,6 +43,7 @@ export class Registry<C extends Kept> {
   }
 
   use(key: string, policy: CompiledPolicy, clock: Clock.Clock, now: number, keep = false): C {
+    if (now - this.sweptAt >= this.idleMillis / 2) this.sweep(now)
     let circuit = this.circuits.get(key)
     if (circuit === undefined || circuit.isIdle(now, this.idleMillis)) circuit = this.make(key, policy, now, keep)
     else if (circuit.policy !== policy) circuit.share(policy, clock)
@@ -72,7 +73,6 @@ export class Registry<C extends Kept> {
   private make(key: string, policy: CompiledPolicy, now: number, keep: boolean): C {
     const former = this.circuits.get(key)
     if (former !== undefined) this.drop(former)
-    if (now - this.sweptAt >= this.idleMillis / 2) this.sweep(now)
     const circuit = this.maker.make(key, policy)
     // With no room left the newcomer is used once and forgotten: better unguarded than an open circuit dropped.
     if (this.circuits.size < this.maxCircuits || this.dropOne(now) || keep) this.circuits.set(key, circuit)

@@ -229,8 +229,9 @@ const make = Effect.fnUntraced(function*<R>(port: Effect.Effect<RedisPort, never
       authority.use()
       return new RedisCircuit(key, policy, authority, heartbeat, true)
     },
-    dropped: () => {}
+    dropped: (circuit) => circuit.forgotten()
   }, limits)
+  yield* Effect.addFinalizer(() => heartbeat.flushed)
   yield* heartbeat.start(connectMillis)
   if (options.requireConnection === true && authority.fault !== undefined) {
     return yield* new RedisUnavailable({ error: authority.fault })

@@ -5,7 +5,8 @@
  */
 import { Context, Effect, Layer } from "effect"
 import type { CircuitEvent } from "../CircuitEvent.ts"
-import { type CallResult, type CircuitObserver, CircuitObservers } from "../CircuitObserver.ts"
+import type { CallResult, CircuitObserver } from "../CircuitObserver.ts"
+import { contextOf } from "../internal/observers.ts"
 import type { Kind } from "../Outcome.ts"
 
 /**
@@ -47,8 +48,7 @@ export class RecordedEvents extends Context.Service<RecordedEvents, {
  * @since 0.1.0
  */
 export const layer: Layer.Layer<RecordedEvents> = Layer.effectContext(
-  Effect.gen(function*() {
-    const others = yield* CircuitObservers
+  Effect.sync(() => {
     let events: ReadonlyArray<CircuitEvent> = []
     let calls: ReadonlyArray<RecordedCall> = []
     const observer: CircuitObserver = {
@@ -56,9 +56,11 @@ export const layer: Layer.Layer<RecordedEvents> = Layer.effectContext(
       onEvent: (event) => {
         events = [...events, event]
       },
-      onCall: (key) => (result, durationMillis, kind) => {
-        calls = [...calls, { key, result, durationMillis, kind }]
-      }
+      onCircuit: (key) => ({
+        onCall: (result, durationMillis, kind) => {
+          calls = [...calls, { key, result, durationMillis, kind }]
+        }
+      })
     }
     const recorded = RecordedEvents.of({
       all: Effect.sync(() => events),
@@ -73,6 +75,6 @@ export const layer: Layer.Layer<RecordedEvents> = Layer.effectContext(
         calls = []
       })
     })
-    return Context.make(RecordedEvents, recorded).pipe(Context.add(CircuitObservers, [...others, observer]))
+    return Context.add(contextOf(observer), RecordedEvents, recorded)
   })
 )

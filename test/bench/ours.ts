@@ -1,6 +1,13 @@
 /** What this library costs, beside the least that any guard of this kind could cost. */
 import { Context, Effect, Layer } from "effect"
-import { CircuitBreaker, CircuitObserver, type CircuitPolicy, CircuitStore, TripPolicy } from "effect-resilience"
+import {
+  CircuitBreaker,
+  CircuitMetrics,
+  CircuitObserver,
+  type CircuitPolicy,
+  CircuitStore,
+  TripPolicy
+} from "effect-resilience"
 import { answer, answering, failing } from "./loops.ts"
 import type { Case } from "./measure.ts"
 
@@ -40,9 +47,11 @@ const observer: CircuitObserver.CircuitObserver = {
   onEvent: () => {
     seen.calls++
   },
-  onCall: () => (_result, durationMillis) => {
-    if (durationMillis > 0) seen.calls++
-  }
+  onCircuit: () => ({
+    onCall: (_result, durationMillis) => {
+      if (durationMillis > 0) seen.calls++
+    }
+  })
 }
 
 const memory = CircuitStore.layerMemory
@@ -61,6 +70,7 @@ export const closed = (store: Layer.Layer<CircuitStore.CircuitStore>, suffix = "
 
 export const cases = Effect.gen(function*() {
   const observed = yield* Effect.provide(breaker(consecutive), CircuitObserver.layer(observer))
+  const measured = yield* Effect.provide(breaker(consecutive), CircuitMetrics.layer)
   const opened = yield* breaker(consecutive)
   const forced = yield* breaker(consecutive)
 
@@ -71,6 +81,7 @@ export const cases = Effect.gen(function*() {
   return [
     ...yield* closed(memory),
     answering("closed, observer", guarded, observed),
+    answering("closed, metrics", guarded, measured),
     failing("rejected, open", guarded, opened, "CircuitOpen"),
     failing("rejected, forced open", guarded, forced, "CircuitForcedOpen")
   ]

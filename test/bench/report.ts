@@ -15,6 +15,7 @@ const budgets: ReadonlyArray<Budget> = [
   { name: "closed", comparedWith: "floor", rule: "at most", limit: 1.5 },
   { name: "closed, window of 100", comparedWith: "floor", rule: "at most", limit: 2 },
   { name: "closed, observer", comparedWith: "floor", rule: "at most", limit: 2.5 },
+  { name: "closed, metrics", comparedWith: "floor", rule: "at most", limit: 2.5 },
   { name: "closed", comparedWith: "effect/persistence closed", rule: "at least", limit: 8 },
   { name: "rejected, open", comparedWith: "effect/persistence rejected", rule: "at least", limit: 15 },
   { name: "rejected, forced open", comparedWith: "effect/persistence rejected", rule: "at least", limit: 15 },

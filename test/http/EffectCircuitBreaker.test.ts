@@ -1,13 +1,13 @@
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Duration, Effect, Exit, Fiber, Layer, Option, type Scope, Stream } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, Layer, Option, Stream } from "effect"
 import { CircuitBreaker, CircuitError, type CircuitPolicy, LlmOutcome, Outcome, TripPolicy } from "effect-resilience"
 import { EffectCircuitBreaker } from "effect-resilience/http"
 import { CircuitTest, RecordedEvents, ScriptedProvider } from "effect-resilience/testing"
 import { HttpClient } from "effect/http"
 import { CircuitBreaker as EffectBreaker } from "effect/persistence"
 import { TestClock } from "effect/testing"
-import { createServer } from "node:http"
+import { serve } from "./serve.ts"
 
 const key = "model"
 
@@ -274,27 +274,6 @@ describe("EffectCircuitBreaker", () => {
     }))
 })
 
-const serve = (
-  ...answers: ReadonlyArray<ScriptedProvider.Answer>
-): Effect.Effect<readonly [url: string, provider: ScriptedProvider.ScriptedProvider], never, Scope.Scope> =>
-  Effect.gen(function*() {
-    const provider = ScriptedProvider.make(answers)
-    const server = yield* Effect.acquireRelease(
-      Effect.callback<ReturnType<typeof createServer>>((resume) => {
-        const server = createServer(provider.handler)
-        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-      }),
-      (server) =>
-        Effect.callback<void>((resume) => {
-          server.closeAllConnections()
-          server.close(() => resume(Effect.void))
-        })
-    )
-    const address = server.address()
-    assert(typeof address === "object" && address !== null)
-    return [`http://127.0.0.1:${address.port}/`, provider] as const
-  })
-
 describe("EffectCircuitBreaker inside HttpClient.withCircuitBreaker", () => {
   const live = (failures: number, rest: CircuitPolicy.CircuitPolicy = {}) =>
     Effect.provide([policy(failures, rest), NodeHttpClient.layerNodeHttp])
@@ -311,7 +290,7 @@ describe("EffectCircuitBreaker inside HttpClient.withCircuitBreaker", () => {
 
   it.live("W6: with its own classifier a 529 is a success; with ours it opens the circuit", () =>
     Effect.gen(function*() {
-      const [url] = yield* serve(overloaded)
+      const { url } = yield* serve(overloaded)
       const naive = yield* client()
       yield* naive.get(url)
       assert.strictEqual((yield* naive.get(url)).status, 529)
@@ -323,7 +302,7 @@ describe("EffectCircuitBreaker inside HttpClient.withCircuitBreaker", () => {
 
   it.live("its own classifier works, waits included", () =>
     Effect.gen(function*() {
-      const [url] = yield* serve(ScriptedProvider.json({}, { status: 503, headers: { "retry-after": "300" } }))
+      const { url } = yield* serve(ScriptedProvider.json({}, { status: 503, headers: { "retry-after": "300" } }))
       const naive = yield* client()
       yield* naive.get(url)
       const reason = yield* rejection(naive.get(url))
@@ -333,7 +312,7 @@ describe("EffectCircuitBreaker inside HttpClient.withCircuitBreaker", () => {
 
   it.live("a probe closes the circuit, and nobody else gets through while it runs", () =>
     Effect.gen(function*() {
-      const [url, provider] = yield* serve(overloaded, ScriptedProvider.late(fine, 500))
+      const { provider, url } = yield* serve(overloaded, ScriptedProvider.late(fine, 500))
       const ours = yield* client(EffectCircuitBreaker.classify)
       yield* ours.get(url)
       yield* Effect.sleep(60)
@@ -347,7 +326,7 @@ describe("EffectCircuitBreaker inside HttpClient.withCircuitBreaker", () => {
 
   it.live("W17: a probe that is interrupted ends its request and gives its slot back", () =>
     Effect.gen(function*() {
-      const [url, provider] = yield* serve(overloaded, ScriptedProvider.silence, fine)
+      const { provider, url } = yield* serve(overloaded, ScriptedProvider.silence, fine)
       const ours = yield* client(EffectCircuitBreaker.classify)
       yield* ours.get(url)
       yield* Effect.sleep(60)
@@ -359,7 +338,7 @@ describe("EffectCircuitBreaker inside HttpClient.withCircuitBreaker", () => {
 
   it.live("W17: the limit of the policy ends a request that hangs", () =>
     Effect.gen(function*() {
-      const [url] = yield* serve(ScriptedProvider.silence)
+      const { url } = yield* serve(ScriptedProvider.silence)
       const ours = yield* client(EffectCircuitBreaker.classify)
       assert.strictEqual((yield* rejection(ours.get(url)))._tag, "CircuitBreakerStoreError")
       assert.deepStrictEqual(yield* calls, ["failure timeout"])
@@ -367,7 +346,7 @@ describe("EffectCircuitBreaker inside HttpClient.withCircuitBreaker", () => {
 
   it.live("sees no further than the headers, as theirs", () =>
     Effect.gen(function*() {
-      const [url] = yield* serve(ScriptedProvider.cut(fine, { afterBytes: 2 }))
+      const { url } = yield* serve(ScriptedProvider.cut(fine, { afterBytes: 2 }))
       const ours = yield* client(EffectCircuitBreaker.classify)
       const error = yield* Effect.flip(Effect.flatMap(ours.get(url), ({ text }) => text))
       assert.strictEqual(error.reason._tag, "DecodeError")

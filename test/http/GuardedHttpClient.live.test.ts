@@ -1,47 +1,21 @@
 // The guard over real connections: a server on the loopback interface, and every client that Effect has for Node.
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, type Layer, Option, type Scope, Stream } from "effect"
+import { Effect, type Layer, Option, Stream } from "effect"
 import { CircuitError, LlmStream, Outcome, TripPolicy } from "effect-resilience"
 import { GuardedHttpClient } from "effect-resilience/http"
 import { CircuitTest, RecordedEvents, ScriptedProvider } from "effect-resilience/testing"
 import { FetchHttpClient, HttpClient, HttpClientError, HttpClientRequest, HttpClientResponse } from "effect/http"
-import { createServer } from "node:http"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { gzipSync } from "node:zlib"
+import { serve } from "./serve.ts"
 
 const transports: ReadonlyArray<readonly [string, Layer.Layer<HttpClient.HttpClient>]> = [
   ["fetch", FetchHttpClient.layer],
   ["node:http", NodeHttpClient.layerNodeHttp],
   ["undici", NodeHttpClient.layerUndici]
 ]
-
-/** A server that gives these answers, and the client that asks it. */
-const serve = (
-  ...answers: ReadonlyArray<ScriptedProvider.Answer>
-): Effect.Effect<
-  { readonly url: string; readonly provider: ScriptedProvider.ScriptedProvider },
-  never,
-  Scope.Scope
-> =>
-  Effect.gen(function*() {
-    const provider = ScriptedProvider.make(answers)
-    const server = yield* Effect.acquireRelease(
-      Effect.callback<ReturnType<typeof createServer>>((resume) => {
-        const server = createServer(provider.handler)
-        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-      }),
-      (server) =>
-        Effect.callback<void>((resume) => {
-          server.closeAllConnections()
-          server.close(() => resume(Effect.void))
-        })
-    )
-    const address = server.address()
-    assert(typeof address === "object" && address !== null)
-    return { url: `http://127.0.0.1:${address.port}/v1/chat`, provider }
-  })
 
 const guardedClient = (options: GuardedHttpClient.Options = {}) =>
   Effect.map(HttpClient.HttpClient, GuardedHttpClient.withCircuitBreaker({ key: "model", ...options }))

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ByteSize, Duration, Effect, Exit, Fiber, type Layer, type Scheduler, Stream } from "effect"
+import { ByteSize, Duration, Effect, Exit, Fiber, type Layer, Stream } from "effect"
 import {
   CircuitBreaker,
   CircuitError,
@@ -22,6 +22,7 @@ import {
   UrlParams
 } from "effect/http"
 import { TestClock } from "effect/testing"
+import { stepper } from "../stepper.ts"
 
 type Piece = string | Uint8Array | number | Effect.Effect<never, unknown>
 
@@ -98,33 +99,6 @@ const reasonOf = (error: unknown): unknown =>
     : error instanceof HttpClientError.HttpClientError
     ? `${error.reason._tag}${error.cause === undefined ? "" : ` ${String(reasonOf(error.cause))}`}`
     : error
-
-/** A scheduler whose fibers stop after every operation, and go on one step at a time. */
-const stepper = () => {
-  const tasks: Array<() => void> = []
-  const left = new WeakMap<object, number>()
-  const scheduler: Scheduler.Scheduler = {
-    executionMode: "async",
-    // Two operations and a stop: the one that resumes the fiber and the one that it stopped before.
-    shouldYield: (fiber: Fiber.Fiber<unknown, unknown>) => {
-      const operations = left.get(fiber) ?? 0
-      left.set(fiber, operations === 0 ? 2 : operations - 1)
-      return operations === 0
-    },
-    makeDispatcher: () => ({
-      scheduleTask: (task) => {
-        tasks.push(task)
-      },
-      flush: () => {}
-    })
-  }
-  const step = () => {
-    const task = tasks.shift()
-    task?.()
-    return task !== undefined
-  }
-  return { scheduler, step }
-}
 
 const json = { "content-type": "application/json" }
 const sse = { "content-type": "text/event-stream; charset=utf-8" }

@@ -1,7 +1,7 @@
 /** The store at the other end: operations on it, bounded in time, and whether it can be relied on. */
-import { Clock, Effect, Fiber, FiberSet } from "effect"
+import { Cause, Clock, Effect, Fiber, FiberSet, Option } from "effect"
 import { Hub } from "../../internal/hub.ts"
-import { circuitMillis, wallMillis } from "../../internal/time.ts"
+import { circuitMillis, elapsedMillis, wallMillis } from "../../internal/time.ts"
 import { circuitLua, pulseLua } from "./circuitScript.ts"
 import type { Operation } from "./luaOperations.ts"
 import { RedisFault, type RedisPort } from "./port.ts"
@@ -89,16 +89,25 @@ export class Authority {
     return this.port.run(this.circuitScript, `${prefix}:{${id}}`, [...common, ...args.map(String)])
   }
 
-  /** Gives up what takes longer than a call may lose by it. */
-  within<A>(self: Effect.Effect<A, RedisFault>): Effect.Effect<A, RedisFault> {
-    return Effect.raceFirst(self, deadline(this.settings.operationMillis))
+  /** Gives up what takes longer than a call may lose by it, and tells how long it took. */
+  within<A>(operation: string, self: Effect.Effect<A, RedisFault>): Effect.Effect<A, RedisFault> {
+    const limited = Effect.raceFirst(self, deadline(this.settings.operationMillis))
+    return Effect.suspend(() => {
+      if (!this.hub.timing) return limited
+      const startedAt = elapsedMillis(this.clock)
+      return Effect.onExitPrimitive(limited, (exit) => {
+        const fault = exit._tag === "Success" ? undefined : Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+        if (exit._tag === "Failure" && fault === undefined) return
+        this.hub.storeOperation(operation, elapsedMillis(this.clock) - startedAt, fault?.code)
+      })
+    })
   }
 
   /** Writes beside the suspect and calls this process on its own channel. */
   pulse(beat: number): Effect.Effect<unknown, RedisFault> {
     const { maxStalenessMillis, prefix } = this.settings
     const args = [String(beat), this.channels[1], String(Math.max(1000, 4 * maxStalenessMillis))]
-    return this.within(this.port.run(this.pulseScript, `${prefix}:{${this.suspect}}:pulse`, args))
+    return this.within("pulse", this.port.run(this.pulseScript, `${prefix}:{${this.suspect}}:pulse`, args))
   }
 
   /** An operation did not happen: from now on every circuit of this process decides for itself. */

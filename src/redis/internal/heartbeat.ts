@@ -136,15 +136,17 @@ export class Heartbeat {
     )
   })
 
+  /** Has every circuit report what it holds back. */
+  readonly flushed: Effect.Effect<void> = Effect.suspend(() => {
+    this.holding.closeUnsafe()
+    const held = [...this.held]
+    this.held.clear()
+    return Effect.forEach(held, ({ flush }) => flush, { concurrency: 16, discard: true })
+  })
+
   private readonly flush: Effect.Effect<void> = Effect.forever(Effect.suspend(() => {
-    const flushed = Effect.suspend(() => {
-      this.holding.closeUnsafe()
-      const held = [...this.held]
-      this.held.clear()
-      return Effect.forEach(held, ({ flush }) => flush, { concurrency: 16, discard: true })
-    })
     const pause = Effect.sleep(this.authority.settings.flushMillis)
-    return Effect.andThen(this.holding.await, Effect.andThen(pause, flushed))
+    return Effect.andThen(this.holding.await, Effect.andThen(pause, this.flushed))
   }))
 }
 

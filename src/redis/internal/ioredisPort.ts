@@ -4,7 +4,7 @@ import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from "
 import { property } from "../../internal/untrusted.ts"
 import { invalid } from "../../internal/validation.ts"
 import { fault, faultCode } from "./faultCode.ts"
-import { RedisFault, type RedisPort } from "./port.ts"
+import { RedisFault, type RedisPort, type Script } from "./port.ts"
 
 export type Client = Redis | Cluster
 
@@ -53,17 +53,13 @@ export const make = (client: Client): Effect.Effect<RedisPort> =>
   Effect.sync(() => {
     // A lazy client connects at its first command, and `run` sends none before it is connected.
     if (client.status === "wait") client.connect().catch(() => {})
+    const run = runner(client)
     return {
       keyPrefix: `${databaseOf(client)}${String(client.options.keyPrefix ?? "")}`,
       run: (script, key, args) =>
         Effect.suspend(() =>
           client.status === "ready"
-            ? attempt(() => client.evalsha(script.sha1, 1, key, ...args)).pipe(
-              Effect.catchIf(
-                ({ code }) => code === "NOSCRIPT",
-                () => attempt(() => client.eval(script.lua, 1, key, ...args))
-              )
-            )
+            ? Effect.tryPromise({ try: () => run(script, key, args), catch: fault })
             : Effect.fail(noConnection)
         ),
       subscribe: (channels, onMessage) => subscribe(client, channels, onMessage)
@@ -73,7 +69,26 @@ export const make = (client: Client): Effect.Effect<RedisPort> =>
 // Channels know no databases.
 const databaseOf = ({ options }: Client): string => "db" in options && options.db ? `${options.db}:` : ""
 
-const attempt = (send: () => Promise<unknown>) => Effect.tryPromise({ try: send, catch: fault })
+// Runs a script by its hash. Where the server does not know it, one call brings it along, and the others wait for that.
+const runner = (client: Client) => {
+  const bringing = new Map<Script, Promise<unknown>>()
+  const byHash = (script: Script, key: string, args: ReadonlyArray<string>, otherwise: () => Promise<unknown>) =>
+    client.evalsha(script.sha1, 1, key, ...args).catch((error: unknown) => {
+      if (faultCode(error) !== "NOSCRIPT") throw error
+      return otherwise()
+    })
+  return (script: Script, key: string, args: ReadonlyArray<string>): Promise<unknown> => {
+    const bring = () => client.eval(script.lua, 1, key, ...args)
+    return byHash(script, key, args, () => {
+      const brought = bringing.get(script)
+      // Another node of a Cluster may still not know it.
+      if (brought !== undefined) return brought.then(() => byHash(script, key, args, bring), bring)
+      const bringer = bring().finally(() => bringing.delete(script))
+      bringing.set(script, bringer)
+      return bringer
+    })
+  }
+}
 
 const noConnection = new RedisFault({ code: "CONNECTION" })
 

@@ -128,7 +128,7 @@ elseif ARGV[1] == "merge" then
   end
   sound = sound and whole(other.told)
   if not sound then return redis.error_reply("ERR effect-resilience: merge needs a circuit") end
-  local told = other.told or 0
+  local told = other.told
   other.probes, other.told = {}, nil
   merge(other)
   -- No generation comes again that the process told of while it was alone, unless that would fence off a probe.

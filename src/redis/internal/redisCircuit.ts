@@ -1,10 +1,10 @@
 /** One circuit of the fleet as this process sees it: a replica that answers at once, and an authority that decides. */
 import { Clock, Effect, Fiber } from "effect"
 import { never, type Permit } from "../../Circuit.ts"
-import type { OnCall } from "../../CircuitObserver.ts"
 import type { CircuitState } from "../../CircuitState.ts"
 import type { CircuitHandle, Operator } from "../../CircuitStore.ts"
 import type { CompiledPolicy } from "../../internal/compiledPolicy.ts"
+import type { Listeners } from "../../internal/listeners.ts"
 import { wholeMillis } from "../../internal/localCircuit.ts"
 import type { Kept } from "../../internal/registry.ts"
 import type { Outcome } from "../../Outcome.ts"
@@ -35,8 +35,16 @@ export class RedisCircuit extends ProbingCircuit implements CircuitHandle, Kept,
     return this.replica.timed
   }
 
-  get onCall(): OnCall | undefined {
-    return this.replica.onCall
+  get generation(): number {
+    return this.replica.generation
+  }
+
+  get listeners(): Listeners | undefined {
+    return this.replica.listeners
+  }
+
+  forgotten(): void {
+    this.replica.forgotten()
   }
 
   settle(

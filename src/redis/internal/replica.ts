@@ -42,8 +42,8 @@ export class Replica extends LocalCircuit {
   observe(clock: Clock.Clock, outcome: Outcome, durationMillis: number): void {
     const health = this.weighed()
     this.seenAt = circuitMillis(clock)
-    if (outcome._tag !== "Success" && outcome._tag !== "Failure") return
-    if (health.remembers) health.record(this.seenAt, outcome._tag === "Failure", durationMillis)
+    const spoke = outcome._tag === "Success" || outcome._tag === "Failure"
+    if (spoke && health.remembers) health.record(this.seenAt, outcome._tag === "Failure", durationMillis)
   }
 
   get remembers(): boolean {
@@ -86,6 +86,7 @@ export class Replica extends LocalCircuit {
       slowerThanMillis: this.weighed().slowerThanMillis,
       failureThreshold,
       failureRatePpm,
+      failureRateThresholdPpm: this.policy.failureRateThresholdPpm,
       latencyTripped: latencyTripped === 1
     }))
   }

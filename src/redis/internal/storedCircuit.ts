@@ -25,6 +25,8 @@ export class StoredCircuit {
   /** What the store said last: the circuit, and how new that is. */
   private confirmed: Circuit = unknown
   private revision = -1
+  /** What this process told the store while it came back, and what the store made of it. */
+  private merged: { readonly told: Circuit; readonly answer: Answer } | undefined
   /** What is wrong with the record, if that makes it useless: then this process decides for itself. */
   private unusable: Problem | undefined
   private corruptTold = false
@@ -52,19 +54,22 @@ export class StoredCircuit {
 
   /** Takes over what another process did. */
   learn(read: Read): void {
-    if (!this.alone) this.adopt(read)
+    this.adopt(read)
   }
 
   /** Whether this process alone took the circuit elsewhere, so that the store has to hear of it. */
   get diverged(): boolean {
     const { generation, gateUntil, openUntil } = this.replica.current
-    return this.unusable === undefined && (generation !== this.confirmed.generation ||
-      gateUntil > this.confirmed.gateUntil || openUntil > this.confirmed.openUntil)
+    const known = this.merged?.told ?? this.confirmed
+    return this.unusable === undefined && (generation !== known.generation ||
+      gateUntil > known.gateUntil || openUntil > known.openUntil)
   }
 
-  /** The next view counts, whatever came before. */
+  /** Follows the store from here on: its next view counts, whatever came before. */
   rejoin(): void {
     this.revision = -1
+    if (this.merged !== undefined) this.follow(this.merged.answer)
+    this.merged = undefined
   }
 
   /** Tells the store what this process knows. */
@@ -75,11 +80,11 @@ export class StoredCircuit {
       const mine = { ...current, generation: this.confirmed.generation }
       const written = writeCircuit(mine, this.revision, hold, this.authority.now(), current.generation)
       return Effect.map(this.query("merge", written), (answer) => {
-        const { generation, openUntil } = this.replica.current
         this.revision = -1
-        if (!this.alone || (generation === current.generation && openUntil === current.openUntil)) this.adopt(answer)
-        // What happened here meanwhile is to be told too.
-        else this.confirmed = answer.circuit
+        if (!this.alone) return this.adopt(answer)
+        // Until all circuits are told of, this process goes on by itself, or there would be no end to it.
+        this.confirmed = answer.circuit
+        this.merged = { told: current, answer }
       })
     })
   }
@@ -115,11 +120,19 @@ export class StoredCircuit {
       ({ status }) => status !== "stale",
       () => Effect.andThen(this.merge, asked)
     )
-    return Effect.tapError(this.authority.within(heard), (fault) => Effect.sync(() => this.failed(operation, fault)))
+    return Effect.tapError(
+      this.authority.within(operation, heard),
+      (fault) => Effect.sync(() => this.failed(operation, fault))
+    )
   }
 
-  /** Takes over what is newer than what this process knows of the store. */
+  /** Takes over what the store says, unless this process goes on by itself meanwhile. */
   protected adopt(read: Read): void {
+    if (!this.alone) this.follow(read)
+  }
+
+  // Only what is newer than what this process knows of the store.
+  private follow(read: Read): void {
     const { generation } = this.confirmed
     const isNews = read.circuit.generation > generation ||
       (read.circuit.generation === generation && read.revision > this.revision)

@@ -1,14 +1,15 @@
 /** A process of redis-server: ready when it is there, and gone when this process is gone. */
 import { Data, Effect } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
-import { findRedisServer } from "./findRedisServer.ts"
+import { findProgram } from "../../programs/findProgram.ts"
+import { redisServer } from "../../programs/programs.ts"
 
 export class AddressInUse extends Data.TaggedError("AddressInUse") {}
 
 /** Starts redis-server and waits until it accepts connections. One that gives up first is a defect, with its log. */
 export const start = (args: ReadonlyArray<string>): Effect.Effect<ChildProcess, AddressInUse> =>
   Effect.callback((resume) => {
-    const child = spawn(findRedisServer(), args, { stdio: ["ignore", "pipe", "ignore"] })
+    const child = spawn(findProgram(redisServer), args, { stdio: ["ignore", "pipe", "ignore"] })
     child.once("spawn", () => guard(child))
     child.once("error", (error) => resume(Effect.die(error)))
     let log = ""

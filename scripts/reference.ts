@@ -1,0 +1,95 @@
+/**
+ * Writes the tables of metrics, events and alerts into the README, from their definitions. `npm run reference`; a test
+ * fails while the README says something else.
+ */
+import { readFileSync, writeFileSync } from "node:fs"
+import { pathToFileURL } from "node:url"
+import { parse } from "yaml"
+import * as CircuitEvent from "../src/CircuitEvent.ts"
+import { levels } from "../src/CircuitLogger.ts"
+import * as FailoverEvent from "../src/FailoverEvent.ts"
+import { definitions, type MetricDefinition } from "../src/MetricDefinition.ts"
+
+const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8")
+
+const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string =>
+  [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n")
+
+const code = (text: string) => `\`${text}\``
+const list = (names: ReadonlyArray<string>) => names.length === 0 ? "–" : names.map(code).join(", ")
+
+const metrics = () =>
+  table(
+    ["metric", "type", "labels", "meaning"],
+    Object.values<MetricDefinition>(definitions).map(({ description, labels, name, type }) => [
+      code(name),
+      type,
+      list(labels),
+      description
+    ])
+  )
+
+/** What the doc comments of a module say of its exports, by their values. */
+const docsOf = (path: string, exports: object): ReadonlyArray<readonly [unknown, string]> =>
+  Array.from(
+    read(path).matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\nexport const (\w+) = /g),
+    ([, comment, name]) => [(exports as Record<string, unknown>)[name!], firstSentence(comment!)]
+  )
+
+const events = () => {
+  const docs = new Map([
+    ...docsOf("src/CircuitEvent.ts", CircuitEvent),
+    ...docsOf("src/FailoverEvent.ts", FailoverEvent)
+  ])
+  return table(
+    ["event", "level", "fields beside `at`", "meaning"],
+    CircuitEvent.CircuitEvent.members.map((schema) => {
+      const { literal } = schema.fields.event
+      const fields = Object.keys(schema.fields).filter((field) => field !== "event" && field !== "at")
+      return [code(literal), levels[literal].toLowerCase(), list(fields), docs.get(schema) ?? ""]
+    })
+  )
+}
+
+const firstSentence = (comment: string): string =>
+  /^(.*?[.:])(?:\s|$)/.exec(comment.replaceAll(/^\s*\*? ?/gm, "").replaceAll("\n", " ").trim())?.[1]?.replace(
+    /:$/,
+    "."
+  ) ??
+    ""
+
+interface Rule {
+  readonly alert: string
+  readonly for?: string
+  readonly labels: { readonly severity: string }
+  readonly annotations: { readonly summary: string }
+}
+
+const alerts = () => {
+  const { groups } = parse(read("dashboards/alerts.yml")) as {
+    readonly groups: ReadonlyArray<{ readonly rules: ReadonlyArray<Rule> }>
+  }
+  return table(
+    ["alert", "severity", "after", "says"],
+    groups.flatMap(({ rules }) => rules).map(({ alert, annotations, for: pending = "at once", labels }) => [
+      `[${alert}](dashboards/RUNBOOK.md#${alert.toLowerCase()})`,
+      labels.severity,
+      pending,
+      annotations.summary.replaceAll(/\{\{\s*\$labels\.(\w+)\s*\}\}/g, "`$1`").trim()
+    ])
+  )
+}
+
+/** The README with its tables as the definitions have them. */
+export const generated = (readme: string): string =>
+  Object.entries({ metrics, events, alerts }).reduce((text, [name, make]) => {
+    const [begin, end] = [`<!-- generated: ${name} -->`, `<!-- end: ${name} -->`]
+    const from = text.indexOf(begin)
+    const to = text.indexOf(end)
+    if (from === -1 || to === -1) throw new Error(`README.md has no place for ${name}`)
+    return `${text.slice(0, from + begin.length)}\n\n${make()}\n\n${text.slice(to)}`
+  }, readme)
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  writeFileSync(new URL("../README.md", import.meta.url), generated(read("README.md")))
+}

@@ -1,0 +1,13 @@
+// Takes the pictures of the documentation with a real browser.
+// Run it: npm run screenshots -- console, or dashboards
+import { Effect } from "effect"
+import { console as ofConsole } from "./screenshots/console.ts"
+import { dashboards } from "./screenshots/dashboards.ts"
+
+const pictures: Record<string, Effect.Effect<void>> = { console: ofConsole, dashboards }
+
+const name = process.argv[2]
+if (name === undefined || !Object.hasOwn(pictures, name)) {
+  console.error(`say which: ${Object.keys(pictures).join(", ")}`)
+  process.exitCode = 1
+} else await Effect.runPromise(pictures[name]!)

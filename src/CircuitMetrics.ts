@@ -1,0 +1,75 @@
+/**
+ * Records what circuits do as metrics of Effect, so that every exporter of metrics shows it: `PrometheusMetrics` and
+ * `OtlpMetrics` of `effect/observability`, `OtelMetrics` of `@effect/opentelemetry`. See `MetricDefinition` for the
+ * metrics.
+ *
+ * The series of a circuit are there from its first use on, and go when the circuit was idle for so long that this
+ * process forgot it. What they hold survives the layer, for a last export.
+ *
+ * **Gotchas**
+ *
+ * - Metrics go to the registry of the context in which this layer is built: the global one unless another is provided.
+ * - Circuits of the same key in two stores of a process share their series. Give them different keys.
+ * - With a shared store every process counts every transition that it sees. Take the largest of them, not the sum.
+ *
+ * **Example** (with a breaker)
+ *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { PrometheusMetrics } from "effect/observability"
+ * import { CircuitBreaker, CircuitMetrics, CircuitStore } from "effect-resilience"
+ *
+ * const Resilience = CircuitBreaker.layer().pipe(
+ *   Layer.provideMerge(CircuitMetrics.layer),
+ *   Layer.provide(CircuitStore.layerMemory)
+ * )
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Effect.succeed("hello").pipe(CircuitBreaker.execute({ key: "model" }))
+ *   const metrics = yield* PrometheusMetrics.format()
+ *   return metrics.includes(`cb_requests_total{backend="model",outcome="success"} 1`)
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Resilience)) // => true
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Clock, type Context, Effect, type Layer } from "effect"
+import * as CircuitObserver from "./CircuitObserver.ts"
+import { MetricsObserver } from "./internal/metricsObserver.ts"
+import { positiveInt } from "./internal/validation.ts"
+
+/**
+ * - `maxLabelValues`: how many values a label may take. What comes beyond counts as `other`, and such circuits have no
+ *   state. Default: 1,000.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly maxLabelValues?: number | undefined
+}
+
+/**
+ * Records the metrics of the breaker it is provided to.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerWith = (options: Options): Layer.Layer<never> =>
+  CircuitObserver.layer(
+    Effect.contextWith((context: Context.Context<never>) =>
+      Effect.map(Clock.Clock, (clock) =>
+        new MetricsObserver(context, clock, positiveInt("maxLabelValues", options.maxLabelValues ?? 1000)))
+    )
+  )
+
+/**
+ * Records the metrics of the breaker it is provided to:
+ * `CircuitBreaker.layer(policy).pipe(Layer.provideMerge(CircuitMetrics.layer))`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<never> = layerWith({})

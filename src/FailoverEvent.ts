@@ -1,0 +1,66 @@
+/**
+ * What a failover router does, in the form of `CircuitEvent`, of which these events are a part.
+ *
+ * @since 0.1.0
+ */
+import { Schema } from "effect"
+import { kinds } from "./Outcome.ts"
+
+/**
+ * Why a target does not serve: how its circuit turned the call away, or the kind of its failure.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const Cause = Schema.Literals(["open", "half_open", "throttled", "forced_open", ...kinds])
+
+const Natural = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+
+const failover = <const Name extends string, Fields extends Schema.Struct.Fields>(event: Name, fields: Fields) =>
+  Schema.Struct({ event: Schema.Literal(event), route: Schema.String, at: Schema.Int, ...fields })
+
+/**
+ * Another target serves the route from now on.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export const Switched = failover("failover.switched", {
+  from_target: Schema.String,
+  to_target: Schema.String,
+  cause: Cause
+})
+
+/**
+ * The primary target serves the route again, after others did for `failed_over_ms`.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export const Recovered = failover("failover.recovered", {
+  from_target: Schema.String,
+  to_target: Schema.String,
+  failed_over_ms: Natural
+})
+
+/**
+ * A call found no target of its route that served it. `targets` tells why each did not.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export const Exhausted = failover("failover.exhausted", {
+  targets: Schema.Array(Schema.Struct({ target: Schema.String, cause: Cause })),
+  retry_after_ms: Schema.optionalKey(Natural)
+})
+
+/**
+ * A health probe of a target ended.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export const Probe = failover("failover.probe", {
+  target: Schema.String,
+  result: Schema.Literals(["success", "failure", "timeout"])
+})

@@ -1,0 +1,91 @@
+/** What the caller's span is told of a call: attributes for how it stands, an event for each thing that happened. */
+import { type Clock, Duration, type Fiber, type Tracer } from "effect"
+import type { Permit } from "../Circuit.ts"
+import type { Rejection } from "../CircuitError.ts"
+import type { CircuitState } from "../CircuitState.ts"
+import type { CircuitHandle } from "../CircuitStore.ts"
+import { kindOf, type Outcome } from "../Outcome.ts"
+import { wireOutcomes } from "./announce.ts"
+import type { Hub } from "./hub.ts"
+import { wholeMillis } from "./localCircuit.ts"
+
+interface Traced {
+  readonly circuit: CircuitHandle
+  readonly clock: Clock.Clock
+  readonly hub: Hub
+  readonly span: Tracer.Span | undefined
+}
+
+export const spanOf = ({ cache: { span } }: Fiber.Fiber<unknown, unknown>): Tracer.Span | undefined =>
+  span?._tag === "Span" ? span : undefined
+
+export const admitted = (call: Traced, { probe }: Permit): void =>
+  tell(call, (span) => {
+    stand(call, span, true)
+    if (probe > 0) span.attribute("circuit.probe", true)
+  })
+
+export const rejected = (call: Traced, reason: Rejection): void =>
+  tell(call, (span) => {
+    stand(call, span, false)
+    happened(call, span, "circuit.skipped", {
+      "circuit.rejected_by": rejections[reason._tag],
+      ...(reason.retryAfter === undefined ? {} : { "circuit.retry_after_ms": Duration.toMillis(reason.retryAfter) }),
+      ...(reason._tag === "CircuitOpen" ? { "circuit.outage_id": reason.outageId } : {})
+    })
+  })
+
+/** A retry may still save the operation, so failures are events of its span and not its `error.type`. */
+export const ended = (call: Traced, permit: Permit | undefined, outcome: Outcome, interrupted: boolean): void =>
+  tell(call, (span) => {
+    const result = interrupted ? "interrupted" : wireOutcomes[outcome._tag]
+    if (permit !== undefined && permit.probe > 0) {
+      happened(call, span, "circuit.probe", { "circuit.outcome": result, ...errorType(outcome) })
+    } else if (outcome._tag === "Throttled") {
+      happened(call, span, "circuit.throttled", {
+        "circuit.retry_after_ms": wholeMillis(outcome.retryAfter),
+        ...errorType(outcome)
+      })
+    } else if (outcome._tag !== "Success" && !interrupted) {
+      happened(call, span, "circuit.failure", { "circuit.outcome": result, ...errorType(outcome) })
+    }
+  })
+
+export const firstContent = (call: Traced, millis: number): void =>
+  tell(call, (span) => span.attribute("gen_ai.response.time_to_first_chunk", millis / 1000))
+
+const stand = ({ circuit, clock }: Traced, span: Tracer.Span, admitted: boolean) => {
+  span.attribute("circuit.key", circuit.key)
+  span.attribute("circuit.state", states[circuit.view(clock)._tag])
+  span.attribute("circuit.admitted", admitted)
+}
+
+const happened = ({ circuit, clock }: Traced, span: Tracer.Span, event: string, attributes: Record<string, unknown>) =>
+  span.event(event, clock.currentTimeNanosUnsafe(), { "circuit.key": circuit.key, ...attributes })
+
+const errorType = (outcome: Outcome) => outcome._tag === "Success" ? {} : { "error.type": kindOf(outcome) }
+
+// A tracer is not ours: what it throws is its own affair. A stream may outlive the span it began in.
+const tell = ({ hub, span }: Traced, one: (span: Tracer.Span) => void): void => {
+  if (span === undefined) return
+  try {
+    if (span.sampled && span.status._tag !== "Ended") one(span)
+  } catch (error) {
+    hub.faulted("tracer", error)
+  }
+}
+
+const states: Record<CircuitState["_tag"], string> = {
+  Closed: "closed",
+  Open: "open",
+  HalfOpen: "half_open",
+  ForcedOpen: "forced_open",
+  Disabled: "disabled"
+}
+
+const rejections: Record<Rejection["_tag"], string> = {
+  CircuitOpen: "open",
+  CircuitHalfOpen: "half_open",
+  CircuitThrottled: "throttled",
+  CircuitForcedOpen: "forced_open"
+}
