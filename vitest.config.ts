@@ -11,5 +11,11 @@ export default defineConfig({
       { find: /^effect-resilience\/(.+)$/, replacement: source("./src/$1.ts") }
     ]
   },
-  test: { include: ["test/**/*.test.ts"], globalSetup: ["test/redis/servers/setup.ts"] }
+  test: {
+    include: ["test/**/*.test.ts"],
+    globalSetup: ["test/programs/setup.ts"],
+    // A machine may be busy: what a test has to be quick at, it says itself.
+    testTimeout: 30_000,
+    hookTimeout: 30_000
+  }
 })
