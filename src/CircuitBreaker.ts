@@ -49,7 +49,7 @@ import type { CircuitObserver } from "./CircuitObserver.ts"
 import type { CircuitPolicy } from "./CircuitPolicy.ts"
 import * as CircuitState from "./CircuitState.ts"
 import { type CircuitStore, type Operator } from "./CircuitStore.ts"
-import { beginOf, make } from "./internal/breaker.ts"
+import { insideOf, make } from "./internal/breaker.ts"
 import { invalidAsConfigError } from "./internal/configError.ts"
 import * as validation from "./internal/validation.ts"
 import type * as Outcome from "./Outcome.ts"
@@ -266,7 +266,7 @@ export const execute: {
     validation.key(options.key)
     return Effect.withFiber((fiber) => {
       const breaker = Context.getUnsafe(fiber.context as Context.Context<CircuitBreaker>, CircuitBreaker)
-      return beginOf(breaker)?.(fiber, self, options) ?? breaker.execute(self, options)
+      return insideOf(breaker)?.begin(fiber, self, options) ?? breaker.execute(self, options)
     })
   }
 )

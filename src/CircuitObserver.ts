@@ -66,6 +66,7 @@ export interface CircuitListener {
  * - `onCircuit` is asked once for each circuit, when its first call ends, for who is to hear of it, so that nothing has
  *   to be looked up while calls run; undefined for nobody. `state` is the circuit's at that moment.
  * - `onStoreOperation` is told of every operation of a store that is not in memory: `error` is the code of its failure.
+ * - `onRoute` is told of every route of a failover router when that is built: its targets, the primary first.
  * - `onFault` is told of every throw of an observer or a classifier, of which events tell at powers of two only. `name`
  *   is the observer's, or the key of the call.
  *
@@ -79,6 +80,7 @@ export interface CircuitObserver {
   readonly onStoreOperation?:
     | ((operation: string, durationMillis: number, error: string | undefined) => void)
     | undefined
+  readonly onRoute?: ((route: string, targets: ReadonlyArray<string>) => void) | undefined
   readonly onFault?: ((part: "observer" | "classifier", name: string) => void) | undefined
 }
 

@@ -20,7 +20,8 @@ const failover = <const Name extends string, Fields extends Schema.Struct.Fields
   Schema.Struct({ event: Schema.Literal(event), route: Schema.String, at: Schema.Int, ...fields })
 
 /**
- * Another target serves the route from now on.
+ * Another target serves the route from now on: `cause` is why the former one does not, or `recovered` if a better one
+ * is back that is not the primary.
  *
  * @category events
  * @since 0.1.0
@@ -28,7 +29,7 @@ const failover = <const Name extends string, Fields extends Schema.Struct.Fields
 export const Switched = failover("failover.switched", {
   from_target: Schema.String,
   to_target: Schema.String,
-  cause: Cause
+  cause: Schema.Literals(["recovered", ...Cause.literals])
 })
 
 /**

@@ -11,6 +11,7 @@
  * | `OpenNow`, `Ignored` | stops: another attempt is useless |
  * | its own failure opened the circuit, or it was rejected by an open one | stops, unless a `deadline` is given and leaves room for the rest of the open time |
  * | held open by an operator without an end | stops |
+ * | no target of a route served it (`FailoverError`) | waits with backoff if a target takes calls; otherwise as for an open circuit |
  * | whatever it ended with, but the budget of the `key` is used up | stops |
  *
  * When it stops, the caller gets the error of the last attempt: the provider's, if it was the one that opened the
@@ -20,6 +21,7 @@
  */
 import { Cause, Clock, Duration, Effect, type Pull, Random, Schedule } from "effect"
 import * as CircuitError from "./CircuitError.ts"
+import * as FailoverError from "./FailoverError.ts"
 import { blockedMillis } from "./internal/blocked.ts"
 import { elapsedMillis } from "./internal/time.ts"
 import { invalid, key as validKey, millis, positiveInt } from "./internal/validation.ts"
@@ -109,6 +111,12 @@ export const policy = (options: Options = {}): Schedule.Schedule<number, unknown
   }))
 }
 
+const untilTarget = ({ retryAfter }: FailoverError.NoTargetAvailable): Wait => ({
+  leastMillis: retryAfter === undefined ? 0 : Duration.toMillis(retryAfter),
+  backoff: true,
+  circuitOpen: retryAfter !== undefined
+})
+
 interface Wait {
   /** The provider's hint, or the rest of the time for which the circuit turns calls away. */
   readonly leastMillis: number
@@ -117,6 +125,8 @@ interface Wait {
 }
 
 const waitFor = (error: unknown, judge: (error: unknown) => Outcome): Wait | undefined => {
+  const failover = FailoverError.find(error)?.reason
+  if (failover !== undefined) return failover._tag === "NoTargetAvailable" ? untilTarget(failover) : undefined
   const circuitError = CircuitError.find(error)
   if (circuitError?.isRejection) {
     const { reason, retryAfter } = circuitError

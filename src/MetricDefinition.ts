@@ -161,13 +161,19 @@ export const definitions = {
     name: "failover_active_target",
     type: "gauge",
     labels: ["route", "target"],
-    description: "1 for the target that serves the route, 0 for the others that did."
+    description: "1 for the target that serves the route, 0 for the others."
+  },
+  failedOver: {
+    name: "failover_failed_over",
+    type: "gauge",
+    labels: ["route"],
+    description: "1 while another target than its primary serves the route, 0 otherwise."
   },
   switches: {
     name: "failover_switches_total",
     type: "counter",
     labels: ["route", "from_target", "to_target", "cause"],
-    description: "Changes of the target that serves a route; the cause of a return to the primary is recovered."
+    description: "Changes of the target that serves a route; the cause of a return to a better one is recovered."
   },
   exhausted: {
     name: "failover_exhausted_total",

@@ -463,11 +463,15 @@ describe("CircuitMetrics", () => {
     return Effect.gen(function*() {
       const [observer] = yield* CircuitObserver.all
       const active = (target: string) => metrics.value("failover_active_target", { route: "chat", target })
+      const failedOver = () => metrics.value("failover_failed_over", { route: "chat" })
+      observer?.onRoute?.("chat", ["us", "eu"])
+      assert.deepStrictEqual([active("us"), active("eu"), failedOver()], [1, 0, 0])
+      assert.strictEqual(metrics.value("failover_exhausted_total", { route: "chat" }), 0)
       observer?.onEvent?.(events[0]!)
-      assert.deepStrictEqual([active("us"), active("eu")], [0, 1])
+      assert.deepStrictEqual([active("us"), active("eu"), failedOver()], [0, 1, 1])
       observer?.onEvent?.(events[1]!)
       observer?.onEvent?.(events[2]!)
-      assert.deepStrictEqual([active("us"), active("eu")], [1, 0])
+      assert.deepStrictEqual([active("us"), active("eu"), failedOver()], [1, 0, 0])
       assert.strictEqual(metrics.value("failover_switches_total", { from_target: "us", cause: "open" }), 1)
       assert.strictEqual(metrics.value("failover_switches_total", { from_target: "eu", cause: "recovered" }), 1)
       assert.strictEqual(metrics.value("failover_exhausted_total", { route: "chat" }), 1)

@@ -4,9 +4,9 @@ import { Effect, Layer, Logger } from "effect"
 import {
   CircuitBreaker,
   CircuitLogger,
-  CircuitObserver,
   type CircuitPolicy,
   CircuitStore,
+  FailoverRouter,
   MetricDefinition,
   TripPolicy
 } from "effect-resilience"
@@ -129,15 +129,10 @@ const outage = Effect.gen(function*() {
     })
     yield* down(gpt)
   }))
-  // The failover router, which this library does not have yet, will say so.
-  for (const observer of yield* CircuitObserver.all) {
-    observer.onEvent?.({
-      event: "failover.exhausted",
-      route: "chat",
-      at: 0,
-      targets: [{ target: gpt, cause: "open" }, { target: claude, cause: "overloaded" }]
-    })
-  }
+  yield* FailoverRouter.execute("chat", () => Effect.fail({ status: 529 })).pipe(
+    Effect.provide(FailoverRouter.layer({ routes: { chat: { targets: [gpt, claude] } } })),
+    Effect.exit
+  )
 }).pipe(
   Effect.provide(
     CircuitBreaker.layer((key) => policies[key as keyof typeof policies] ?? defaults).pipe(

@@ -14,7 +14,7 @@ const now = [
     height: 8,
     panels: [
       [
-        5,
+        4,
         stat(
           {
             title: "Calls that nobody served",
@@ -28,11 +28,25 @@ const now = [
         )
       ],
       [
-        12,
+        4,
+        stat(
+          {
+            title: "Routes failed over",
+            description: "Routes that another target than their primary serves, in at least one instance.",
+            unit: "short",
+            alerts: ["FailedOverTooLong"]
+          },
+          `sum(${max("failedOver", ["route"])})`,
+          [[null, "green"], [1, "orange"]],
+          "0"
+        )
+      ],
+      [
+        10,
         timeline(
           {
             title: "Which target serves each route",
-            description: "One line for each target that has served; with a shared store all instances decide alike.",
+            description: "One line for each target; with a shared store all instances decide alike.",
             unit: "short",
             alerts: ["FailedOverTooLong"]
           },
@@ -41,7 +55,7 @@ const now = [
         )
       ],
       [
-        7,
+        6,
         table(
           {
             title: "Serving now",
@@ -68,7 +82,7 @@ const now = [
           {
             title: "Switches",
             description:
-              "From which target to which, and why; recovered is the return to the primary. The most that one instance saw, at the turn of a minute in two bars.",
+              "From which target to which, and why; recovered is the return to a better target. The most that one instance saw, at the turn of a minute in two bars.",
             unit: "short"
           },
           [[switched, "{{route}}: {{from_target}} → {{to_target}} ({{cause}})"]],

@@ -1,5 +1,5 @@
 /** The breaker service on a store: what each of its functions does with the circuit of a key. */
-import { type Context, Effect, type Fiber, Queue, Stream } from "effect"
+import { type Clock, type Context, Effect, type Fiber, Queue, Stream } from "effect"
 import { dual } from "effect/Function"
 import type { CircuitBreaker, ExecuteOptions, Permit, StreamOptions } from "../CircuitBreaker.ts"
 import type { CircuitBreakerError } from "../CircuitError.ts"
@@ -13,6 +13,7 @@ import { noted } from "./blocked.ts"
 import { type CompiledPolicy, compilePolicy } from "./compiledPolicy.ts"
 import { type Call, callerError, checked, clockOf, contained, finish, guard, reject } from "./guard.ts"
 import { guardStream } from "./guardStream.ts"
+import type { Hub } from "./hub.ts"
 import { circuitMillis, elapsedMillis } from "./time.ts"
 import * as trace from "./trace.ts"
 import * as validation from "./validation.ts"
@@ -23,10 +24,19 @@ type Begin = <A, E, R>(
   options: ExecuteOptions<A, E>
 ) => Effect.Effect<A, E | CircuitBreakerError, R>
 
-// How the services made here begin a call that is in a fiber already: one step less than their `execute`.
-const begins = new WeakMap<CircuitBreaker["Service"], Begin>()
+/** What the services made here give to other parts of this library. */
+interface Inside {
+  /** Begins a call that is in a fiber already: one step less than `execute`. */
+  readonly begin: Begin
+  readonly hub: Hub
+  /** What this process last knew of a circuit, which it follows from then on. */
+  readonly view: (key: string, clock: Clock.Clock) => CircuitState.CircuitState
+}
 
-export const beginOf = (breaker: CircuitBreaker["Service"]): Begin | undefined => begins.get(breaker)
+const insides = new WeakMap<CircuitBreaker["Service"], Inside>()
+
+/** Undefined for a service of another make, such as `layerNoop`. */
+export const insideOf = (breaker: CircuitBreaker["Service"]): Inside | undefined => insides.get(breaker)
 
 export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: string) => CircuitPolicy)) {
   const store = yield* CircuitStore
@@ -144,7 +154,11 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
       { bufferSize: 1024, strategy: "sliding" }
     )
   }
-  begins.set(breaker, begin)
+  insides.set(breaker, {
+    begin,
+    hub,
+    view: (key, clock) => store.circuit(key, policyOf(key), clock, circuitMillis(clock)).view(clock)
+  })
   return breaker
 })
 

@@ -87,6 +87,11 @@ export class Hub {
     this.tell((observer) => observer.onStoreOperation?.(operation, durationMillis, error))
   }
 
+  /** Tells of a route of a failover router. */
+  route(route: string, targets: ReadonlyArray<string>): void {
+    this.tell((observer) => observer.onRoute?.(route, targets))
+  }
+
   /** Counts a fault of a part that is not ours. A number at the powers of two, when it is worth a word. */
   counted(part: "observer" | "classifier", name: string): number | undefined {
     const counter = part === "observer" ? `observer ${String(name)}` : part

@@ -48,9 +48,9 @@ export class MetricsObserver implements CircuitObserver {
       case "store.recovered":
         return this.degraded(0)
       case "failover.switched":
-        return this.switched(event.route, event.from_target, event.to_target, event.cause)
+        return this.switched(event.route, event.from_target, event.to_target, event.cause, 1)
       case "failover.recovered":
-        return this.switched(event.route, event.from_target, event.to_target, "recovered")
+        return this.switched(event.route, event.from_target, event.to_target, "recovered", 0)
       case "failover.exhausted":
         return this.rest.of(definitions.exhausted, { route: event.route })(1)
       // Comes before the question who is to hear of the circuit, and with it its state.
@@ -65,6 +65,13 @@ export class MetricsObserver implements CircuitObserver {
     if (!this.storeSeen && error === undefined) this.degraded(0)
     this.rest.of(definitions.storeOperation, { operation })(durationMillis / 1000)
     if (error !== undefined) this.rest.of(definitions.storeErrors, { operation, error })(1)
+  }
+
+  /** A series that appears with its first count hides that count from whoever asks for a rate. */
+  readonly onRoute = (route: string, targets: ReadonlyArray<string>): void => {
+    targets.forEach((target, index) => this.rest.of(definitions.activeTarget, { route, target })(index === 0 ? 1 : 0))
+    this.rest.of(definitions.failedOver, { route })(0)
+    this.rest.of(definitions.exhausted, { route })(0)
   }
 
   readonly onFault = (part: "observer" | "classifier", name: string): void => {
@@ -100,10 +107,11 @@ export class MetricsObserver implements CircuitObserver {
     this.rest.of(definitions.storeDegraded, {})(value)
   }
 
-  private switched(route: string, from_target: string, to_target: string, cause: string): void {
+  private switched(route: string, from_target: string, to_target: string, cause: string, failedOver: 0 | 1): void {
     this.rest.of(definitions.switches, { route, from_target, to_target, cause })(1)
     this.rest.of(definitions.activeTarget, { route, target: from_target })(0)
     this.rest.of(definitions.activeTarget, { route, target: to_target })(1)
+    this.rest.of(definitions.failedOver, { route })(failedOver)
   }
 }
 

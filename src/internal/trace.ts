@@ -54,6 +54,12 @@ export const ended = (call: Traced, permit: Permit | undefined, outcome: Outcome
 export const firstContent = (call: Traced, millis: number): void =>
   tell(call, (span) => span.attribute("gen_ai.response.time_to_first_chunk", millis / 1000))
 
+/** A call goes on to another target. */
+export const failedOver = (
+  call: Omit<Traced, "circuit">,
+  attributes: Record<string, unknown>
+): void => tell(call, (span) => span.event("failover", call.clock.currentTimeNanosUnsafe(), attributes))
+
 const stand = ({ circuit, clock }: Traced, span: Tracer.Span, admitted: boolean) => {
   span.attribute("circuit.key", circuit.key)
   span.attribute("circuit.state", states[circuit.view(clock)._tag])
@@ -66,7 +72,7 @@ const happened = ({ circuit, clock }: Traced, span: Tracer.Span, event: string, 
 const errorType = (outcome: Outcome) => outcome._tag === "Success" ? {} : { "error.type": kindOf(outcome) }
 
 // A tracer is not ours: what it throws is its own affair. A stream may outlive the span it began in.
-const tell = ({ hub, span }: Traced, one: (span: Tracer.Span) => void): void => {
+const tell = ({ hub, span }: Pick<Traced, "hub" | "span">, one: (span: Tracer.Span) => void): void => {
   if (span === undefined) return
   try {
     if (span.sampled && span.status._tag !== "Ended") one(span)

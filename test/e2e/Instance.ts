@@ -1,4 +1,4 @@
-/** One instance of the example application: a breaker on the shared store, and its metrics at `/metrics`. */
+/** One instance of the example application: a breaker and a router on the shared store, and its metrics at `/metrics`. */
 import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, Layer, Metric, type Scope, Stream } from "effect"
 import {
@@ -6,6 +6,7 @@ import {
   CircuitMetrics,
   CircuitObserver,
   type CircuitPolicy,
+  FailoverRouter,
   LlmOutcome,
   LlmStream,
   TripPolicy
@@ -27,14 +28,13 @@ export interface Faults {
   classifier: boolean
 }
 
-type Services = CircuitBreaker.CircuitBreaker | HttpClient.HttpClient
+type Services = CircuitBreaker.CircuitBreaker | FailoverRouter.FailoverRouter | HttpClient.HttpClient
 
 export interface Instance {
   readonly name: string
   /** Host and port of `/metrics`. */
   readonly address: string
   readonly faults: Faults
-  readonly observers: ReadonlyArray<CircuitObserver.CircuitObserver>
   readonly run: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Services>>
 }
 
@@ -67,7 +67,13 @@ export const make = (name: string, redisUrl: string): Effect.Effect<Instance, ne
         if (faults.observer) throw new Error("the disk is full")
       }
     })
-    const breaker = CircuitBreaker.layer(policies(faults)).pipe(
+    const router = FailoverRouter.layer({
+      routes: {
+        chat: { targets: [{ name: gpt, key: gpt }, { name: claude, key: claude }], minFailoverDuration: "2 seconds" }
+      }
+    })
+    const breaker = router.pipe(
+      Layer.provideMerge(CircuitBreaker.layer(policies(faults))),
       Layer.provideMerge(CircuitMetrics.layer),
       Layer.provideMerge(audit),
       Layer.provide(RedisCircuitStore.layer({ url: redisUrl, operationTimeout: "200 millis" })),
@@ -88,20 +94,23 @@ export const make = (name: string, redisUrl: string): Effect.Effect<Instance, ne
       name,
       address: `127.0.0.1:${address.port}`,
       faults,
-      observers: yield* Effect.provideContext(CircuitObserver.all, context),
       run: Effect.provideContext(services)
     }
   })
 
-/** Asks a model for a whole answer. */
-export const ask = (url: string, model: string) =>
+const request = (url: string, model: string) =>
   HttpClientRequest.post(`${url}/${model}`).pipe(
     HttpClientRequest.bodyJsonUnsafe({ messages: [] }),
     HttpClient.execute,
     Effect.flatMap(HttpClientResponse.filterStatusOk),
-    Effect.flatMap((response) => response.json),
-    CircuitBreaker.execute({ key: model })
+    Effect.flatMap((response) => response.json)
   )
+
+/** Asks a model for a whole answer. */
+export const ask = (url: string, model: string) => CircuitBreaker.execute(request(url, model), { key: model })
+
+/** Asks whichever model serves. */
+export const askAny = (url: string) => FailoverRouter.execute("chat", ({ name }) => request(url, name))
 
 /** Asks a model for a stream, and reads it. */
 export const read = (url: string, model: string) =>

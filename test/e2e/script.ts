@@ -2,9 +2,8 @@
 import { Effect, Fiber, type Scope } from "effect"
 import { CircuitBreaker } from "effect-resilience"
 import type { RedisServer } from "../redis/servers/RedisServer.ts"
-import { ask, claude, command, gemini, gpt, type Instance, mistral, read } from "./Instance.ts"
+import { ask, askAny, claude, command, gemini, gpt, type Instance, mistral, read } from "./Instance.ts"
 import * as Provider from "./Provider.ts"
-import * as Route from "./Route.ts"
 
 export type Phase =
   | "healthy"
@@ -34,11 +33,8 @@ export const traffic = (cast: Cast): Effect.Effect<void, never, Scope.Scope> => 
       cast,
       (instance) => Effect.ignore(each(instance)).pipe(Effect.andThen(Effect.sleep(millis)), Effect.forever)
     ).pipe(Effect.forkScoped)
-  const routes = new Map(
-    cast.instances.map((instance) => [instance, Route.make(instance, url, "chat", [gpt, claude])])
-  )
   return Effect.gen(function*() {
-    yield* steady(60, (instance) => routes.get(instance)!)
+    yield* steady(60, ({ run }) => run(askAny(url)))
     yield* steady(150, ({ run }) => run(read(url, gpt)))
     for (const model of [claude, mistral, gemini]) yield* steady(60, ({ run }) => run(ask(url, model)))
   })

@@ -1,0 +1,311 @@
+/**
+ * Sends a call to the first healthy target of its route, and to the next one when that fails.
+ *
+ * Every target has a circuit of its own, and nothing else decides: who serves a route follows from the circuits of its
+ * targets, their order, and how long ago the primary was left. With a shared store all processes decide alike.
+ *
+ * | an attempt at a target | leads to |
+ * | --- | --- |
+ * | is turned away by its circuit, fails, is throttled or too slow | the next target, each at most once |
+ * | is refused for what was asked (`content_policy`, `invalid_request`, …) | the caller, who gets the error as it is |
+ * | is too long for it (`context_length`) | the targets that take more, if there are any |
+ * | dies or is interrupted | the caller |
+ *
+ * When none is left, or the deadline has passed, the call fails with a `FailoverError` that tells of every attempt.
+ *
+ * **Who serves.** A target serves as long as its circuit takes calls. The route comes back to a better one when the
+ * circuit of that has closed and `minFailoverDuration` has passed. What closes it is a `healthProbe` in the background,
+ * or, without one, a call that tries the better target first and goes on to the next if it fails.
+ *
+ * **Streams.** What comes before the first content is held back, and discarded with a target that fails before it.
+ * After that nobody else is asked: parts of two answers are never mixed. `rescue` moves that point.
+ *
+ * **Gotchas**
+ *
+ * - A target is asked again only by `retry`, which is for quick ones: the next target is the better answer to an outage.
+ * - `execute` cannot know whether a target that failed has done something. Run `leg.commit` before effects that must
+ *   not happen twice: after it nobody else is asked.
+ * - The calls of `leg` must not be guarded by the same key themselves, and must not retry on their own.
+ *
+ * **Example** (The same request, the next healthy region)
+ *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { CircuitBreaker, CircuitStore, FailoverRouter } from "effect-resilience"
+ *
+ * const ask = (region: string) => region === "us" ? Effect.fail({ status: 503 }) : Effect.succeed(`hello from ${region}`)
+ *
+ * const Regions = FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } })
+ *
+ * const program = FailoverRouter.execute("chat", (target) => ask(target.name)).pipe(
+ *   Effect.provide(Regions),
+ *   Effect.provide(CircuitBreaker.layer()),
+ *   Effect.provide(CircuitStore.layerMemory)
+ * )
+ *
+ * await Effect.runPromise(program) // => "hello from eu"
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Config, Context, type Duration, Effect, Layer, type Schedule, Schema, Stream } from "effect"
+import type { CircuitBreaker } from "./CircuitBreaker.ts"
+import type { CircuitBreakerError } from "./CircuitError.ts"
+import type { Classify } from "./CircuitPolicy.ts"
+import type { CircuitState } from "./CircuitState.ts"
+import type { Operator } from "./CircuitStore.ts"
+import type { FailoverError } from "./FailoverError.ts"
+import { type Fence, type RouteOptions, Routes, type Target } from "./FailoverRoute.ts"
+import { invalidAsConfigError } from "./internal/configError.ts"
+import { make as makeRouter } from "./internal/failover/router.ts"
+import type { ClassifyPart } from "./StreamSignal.ts"
+
+/**
+ * One call at one target. After `commit` no other target is asked and no attempt repeated, whatever happens: run it
+ * before anything that must not happen twice.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Leg {
+  readonly commit: Effect.Effect<void>
+}
+
+/**
+ * How to send one call.
+ *
+ * - `allow`: a fence around the targets it may go to, beside the route's.
+ * - `stickyKey`: calls of the same key go to the same target of a tier, by weight, as long as that takes calls: for
+ *   the caches of prompts. Default: a target of the tier at random, by weight.
+ * - `deadline`: in place of the route's.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ExecuteOptions {
+  readonly allow?: Fence | undefined
+  readonly stickyKey?: string | undefined
+  readonly deadline?: Duration.Input | undefined
+}
+
+/**
+ * How to send one stream.
+ *
+ * - `rescue`: in place of the route's.
+ * - `classifyPart`: what each part says; see `LlmStream`. Without it every part is content.
+ * - `settleProbeAt`: as for `CircuitBreaker.stream`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StreamOptions<in A = unknown> extends ExecuteOptions {
+  readonly rescue?: number | undefined
+  readonly classifyPart?: ClassifyPart<A> | undefined
+  readonly settleProbeAt?: "finish" | "first_content" | undefined
+}
+
+/**
+ * What can be read of a route. `failedOverFor` is how long it has been away from its primary.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RouteState {
+  readonly route: string
+  readonly active: Target
+  readonly isFailedOver: boolean
+  readonly failedOverFor: Duration.Duration | undefined
+  readonly targets: ReadonlyArray<{ readonly target: Target; readonly circuit: CircuitState }>
+}
+
+/**
+ * Routes, and how targets are judged, asked again and probed.
+ *
+ * - `routes`: by name; see `FailoverRoute`.
+ * - `classify`: what an exit says about a target, also that of a success: a target that answers with an error is left.
+ *   Default: `LlmOutcome.classify`, whatever the policy of the breaker says.
+ * - `retry`: when to ask the same target again before going on, such as
+ *   `() => LlmRetry.policy({ attempts: 2, base: "100 millis", maxWait: "5 seconds" })`. No wait is begun that would
+ *   outlast the deadline. Default: never.
+ * - `healthProbe`: whether a target is well: only `true` is. It runs in the background, through the circuit of the
+ *   target, one at a time for each: for one whose circuit is open, when its time has come, so that no call of a user
+ *   has to try it; and for one that does not serve, every `healthProbeInterval`, so that a broken
+ *   standby is known before it is needed. A failure opens the circuit at once. Every process probes its
+ *   standbys itself, at the price of that many calls. Default: none.
+ * - `healthProbeTimeout`: how long it may take. Default: 5 seconds. `healthProbeInterval`: Default: 30 seconds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<out R = never> {
+  readonly routes: Readonly<Record<string, RouteOptions>>
+  readonly classify?: Classify | undefined
+  readonly retry?: ((target: Target) => Schedule.Schedule<unknown, unknown>) | undefined
+  readonly healthProbe?: ((target: Target) => Effect.Effect<boolean, unknown, R>) | undefined
+  readonly healthProbeTimeout?: Duration.Input | undefined
+  readonly healthProbeInterval?: Duration.Input | undefined
+}
+
+/**
+ * Sends calls to the targets of routes.
+ *
+ * - `execute` and `stream` send one call.
+ * - `activeTarget`, `isFailedOver` and `snapshot` tell who serves, and change nothing.
+ * - `reset` closes the circuits of a route's targets and forgets their past, so that its primary serves again.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class FailoverRouter extends Context.Service<FailoverRouter, {
+  readonly execute: <A, E, R>(
+    route: string,
+    call: (target: Target, leg: Leg) => Effect.Effect<A, E, R>,
+    options?: ExecuteOptions
+  ) => Effect.Effect<A, E | FailoverError, R>
+  readonly stream: <A, E, R>(
+    route: string,
+    call: (target: Target, leg: Leg) => Stream.Stream<A, E, R>,
+    options?: StreamOptions<A>
+  ) => Stream.Stream<A, E | FailoverError | CircuitBreakerError, R>
+  readonly activeTarget: (route: string) => Effect.Effect<Target, FailoverError>
+  readonly isFailedOver: (route: string) => Effect.Effect<boolean, FailoverError>
+  readonly snapshot: Effect.Effect<ReadonlyArray<RouteState>>
+  readonly reset: (route: string, operator?: Operator) => Effect.Effect<void, FailoverError>
+}>()("effect-resilience/FailoverRouter") {}
+
+/**
+ * A router on the breaker it is provided with. Dies with `InvalidOptions` for an option that breaks its rule.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <R = never>(options: Options<R>): Layer.Layer<FailoverRouter, never, CircuitBreaker | R> =>
+  Layer.effect(FailoverRouter, makeRouter(options))
+
+/**
+ * A router whose routes come from the environment: `FAILOVER_ROUTES`, as the JSON of `FailoverRoute.Routes`. An invalid
+ * one is a `ConfigError`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = <R = never>(
+  options: Omit<Options<R>, "routes"> = {},
+  routes: Config.Config<Options["routes"]> = Config.schema(Schema.fromJsonString(Routes), "FAILOVER_ROUTES")
+): Layer.Layer<FailoverRouter, Config.ConfigError, CircuitBreaker | R> =>
+  Layer.effect(
+    FailoverRouter,
+    Effect.flatMap(routes, (routes) => invalidAsConfigError(makeRouter({ ...options, routes })))
+  )
+
+/**
+ * Sends a call to the first healthy target of a route, and to the next one when that fails.
+ *
+ * **Example** (Where the answer may come from)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { CircuitBreaker, CircuitStore, FailoverRouter } from "effect-resilience"
+ *
+ * const Regions = FailoverRouter.layer({
+ *   routes: { chat: { targets: [{ name: "us", region: "us" }, { name: "eu", region: "eu" }] } }
+ * })
+ *
+ * const program = FailoverRouter.execute("chat", (target) => Effect.succeed(`hello from ${target.name}`), {
+ *   allow: { regions: ["eu"] }
+ * }).pipe(
+ *   Effect.provide(Regions),
+ *   Effect.provide(CircuitBreaker.layer()),
+ *   Effect.provide(CircuitStore.layerMemory)
+ * )
+ *
+ * await Effect.runPromise(program) // => "hello from eu"
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const execute = <A, E, R>(
+  route: string,
+  call: (target: Target, leg: Leg) => Effect.Effect<A, E, R>,
+  options?: ExecuteOptions
+): Effect.Effect<A, E | FailoverError, R | FailoverRouter> =>
+  FailoverRouter.use((router) => router.execute(route, call, options))
+
+/**
+ * Streams from the first healthy target of a route, and from the next one when that fails before its first content.
+ *
+ * **Example** (A cut within the held parts)
+ *
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { CircuitBreaker, CircuitStore, FailoverRouter, LlmStream } from "effect-resilience"
+ *
+ * const text = (content: string) => ({ choices: [{ delta: { content } }] })
+ * const finish = { choices: [{ delta: {}, finish_reason: "stop" }] }
+ *
+ * const Regions = FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } })
+ * const ask = (region: string) =>
+ *   region === "us" ? Stream.make(text("Hel")) : Stream.make(text("Good "), text("day"), finish)
+ *
+ * const program = FailoverRouter.stream("chat", (target) => ask(target.name), {
+ *   classifyPart: LlmStream.openAi,
+ *   rescue: 10
+ * }).pipe(
+ *   Stream.map(({ choices: [{ delta }] }) => delta),
+ *   Stream.runCollect,
+ *   Effect.map((deltas) => deltas.map((delta) => "content" in delta ? delta.content : "").join("")),
+ *   Effect.provide(Regions),
+ *   Effect.provide(CircuitBreaker.layer()),
+ *   Effect.provide(CircuitStore.layerMemory)
+ * )
+ *
+ * await Effect.runPromise(program) // => "Good day"
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const stream = <A, E, R>(
+  route: string,
+  call: (target: Target, leg: Leg) => Stream.Stream<A, E, R>,
+  options?: StreamOptions<A>
+): Stream.Stream<A, E | FailoverError | CircuitBreakerError, R | FailoverRouter> =>
+  Stream.unwrap(FailoverRouter.useSync((router) => router.stream(route, call, options)))
+
+/**
+ * Which target serves a route now.
+ *
+ * @category queries
+ * @since 0.1.0
+ */
+export const activeTarget = (route: string): Effect.Effect<Target, FailoverError, FailoverRouter> =>
+  FailoverRouter.use((router) => router.activeTarget(route))
+
+/**
+ * Whether a target other than the primary serves a route now.
+ *
+ * @category queries
+ * @since 0.1.0
+ */
+export const isFailedOver = (route: string): Effect.Effect<boolean, FailoverError, FailoverRouter> =>
+  FailoverRouter.use((router) => router.isFailedOver(route))
+
+/**
+ * Reads all routes.
+ *
+ * @category queries
+ * @since 0.1.0
+ */
+export const snapshot: Effect.Effect<ReadonlyArray<RouteState>, never, FailoverRouter> = FailoverRouter.use((router) =>
+  router.snapshot
+)
+
+/**
+ * Closes the circuits of all targets of a route and forgets their past: its primary serves again, at once.
+ *
+ * @category control
+ * @since 0.1.0
+ */
+export const reset = (route: string, operator?: Operator): Effect.Effect<void, FailoverError, FailoverRouter> =>
+  FailoverRouter.use((router) => router.reset(route, operator))

@@ -1,0 +1,119 @@
+/** Health probes of one target: in the background, one at a time, through its circuit. */
+import { Cause, Duration, Effect, Exit, Latch, Option } from "effect"
+import type { CircuitBreaker } from "../../CircuitBreaker.ts"
+import * as CircuitError from "../../CircuitError.ts"
+import type { CircuitState } from "../../CircuitState.ts"
+import type { Target } from "../../FailoverRoute.ts"
+import * as Outcome from "../../Outcome.ts"
+import { circuitMillis, wallMillis } from "../time.ts"
+import type { Circuits, Route } from "./route.ts"
+import type { Settings } from "./walk.ts"
+
+export interface ProbeSettings {
+  readonly probe: (target: Target) => Effect.Effect<boolean, unknown>
+  readonly timeout: Duration.Duration
+  readonly intervalMillis: number
+}
+
+export class Prober {
+  private readonly target: Target
+  private readonly route: Route
+  private readonly settings: ProbeSettings
+  private readonly classify: Settings["classify"]
+  private readonly circuits: Circuits
+  private readonly breaker: CircuitBreaker["Service"]
+  private readonly moved = Latch.makeUnsafe(false)
+  private probedAt = -Infinity
+
+  constructor(
+    target: Target,
+    route: Route,
+    settings: ProbeSettings,
+    { circuits, classify }: Settings,
+    breaker: CircuitBreaker["Service"]
+  ) {
+    this.target = target
+    this.route = route
+    this.settings = settings
+    this.classify = classify
+    this.circuits = circuits
+    this.breaker = breaker
+    route.onSwitched.push(this.circuitMoved)
+  }
+
+  /** Lets the prober look again at how its circuit and its route stand. */
+  readonly circuitMoved = (): void => void this.moved.openUnsafe()
+
+  get run(): Effect.Effect<never> {
+    return Effect.forever(Effect.suspend(() => {
+      this.moved.closeUnsafe()
+      const wait = this.waitMillis(this.circuits.view(this.target.key))
+      if (wait === 0) return this.once
+      return wait === Infinity
+        ? this.moved.await
+        : Effect.timeoutOrElse(this.moved.await, { duration: wait, orElse: () => Effect.void })
+    }))
+  }
+
+  /** How long until the next probe as things stand; infinite while only a change can make one due. */
+  private waitMillis(state: CircuitState): number {
+    switch (state._tag) {
+      case "Open":
+        return Duration.toMillis(state.retryAfter)
+      case "ForcedOpen":
+        return state.retryAfter === undefined ? Infinity : Duration.toMillis(state.retryAfter)
+      case "HalfOpen":
+        return state.probing > 0 ? trialMillis : 0
+      case "Closed":
+        if (this.route.active.target === this.target) return Infinity
+        return Math.max(0, this.probedAt + this.settings.intervalMillis - circuitMillis(this.circuits.clock))
+      case "Disabled":
+        return Infinity
+    }
+  }
+
+  private get once(): Effect.Effect<void> {
+    const { breaker, settings: { probe, timeout }, target } = this
+    this.probedAt = circuitMillis(this.circuits.clock)
+    let isTimedOut = false
+    const limited = Effect.timeoutOrElse(Effect.suspend(() => probe(target)), {
+      duration: timeout,
+      orElse: () => {
+        isTimedOut = true
+        return Effect.succeed(false)
+      }
+    })
+    const classify = (exit: Exit.Exit<boolean, unknown>) => isTimedOut ? Outcome.openNow("timeout") : this.judge(exit)
+    return Effect.matchCauseEffect(breaker.execute(limited, { key: target.key, classify }), {
+      onSuccess: (healthy) =>
+        Effect.sync(() => this.announce(healthy === true ? "success" : isTimedOut ? "timeout" : "failure")),
+      onFailure: (cause) => {
+        const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+        const isTurnedAway = CircuitError.isCircuitBreakerError(error) && error.isRejection
+        // Nothing was learned, and nothing in the circuit says when to try again.
+        if (isTurnedAway || Cause.hasInterruptsOnly(cause)) return Effect.sleep(trialMillis)
+        return Effect.sync(() => this.announce("failure"))
+      }
+    })
+  }
+
+  private judge(exit: Exit.Exit<boolean, unknown>): Outcome.Outcome {
+    if (Exit.isSuccess(exit)) return exit.value === true ? Outcome.success : Outcome.openNow("unknown")
+    const outcome = this.classify(exit)
+    if (outcome._tag === "Throttled" || outcome._tag === "OpenNow") return outcome
+    return Outcome.openNow(
+      Outcome.kindOf(outcome) ?? "unknown",
+      "retryAfter" in outcome ? outcome.retryAfter : undefined
+    )
+  }
+
+  private announce(result: "success" | "failure" | "timeout"): void {
+    const { clock, hub } = this.circuits
+    if (hub === undefined || !hub.listening) return
+    const { name: target, route } = this.target
+    hub.announce({ event: "failover.probe", route, at: wallMillis(clock), target, result })
+  }
+}
+
+// How long somebody else's probe is left alone.
+const trialMillis = 1_000

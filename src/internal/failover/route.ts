@@ -1,0 +1,121 @@
+/** Who serves a route: derived from the circuits of its targets each time somebody looks, and told when it changes. */
+import { type Clock, Duration, Effect, Latch } from "effect"
+import type { CircuitState } from "../../CircuitState.ts"
+import type { Hub } from "../hub.ts"
+import { circuitMillis, wallMillis } from "../time.ts"
+import { causeOf, heldFor, type Lead, lead, type Standing, standing } from "./choice.ts"
+import type { CompiledRoute, CompiledTarget } from "./compiledRoute.ts"
+
+/** What a router has from the breaker it stands on. */
+export interface Circuits {
+  readonly view: (key: string) => CircuitState
+  /** Undefined where nobody can be told. */
+  readonly hub: Hub | undefined
+  readonly clock: Clock.Clock
+}
+
+/** How a route stood at one moment. */
+export interface Look {
+  readonly now: number
+  readonly states: ReadonlyArray<CircuitState>
+  readonly standings: ReadonlyArray<Standing>
+  readonly lead: Lead
+}
+
+export class Route {
+  readonly compiled: CompiledRoute
+  private readonly circuits: Circuits
+  /** Told after another target has begun to serve. */
+  readonly onSwitched: Array<() => void> = []
+  private current: Lead = { active: 0, leftAt: undefined }
+  /** Opens when the circuits of the route may have moved. */
+  private readonly moved = Latch.makeUnsafe(false)
+
+  constructor(compiled: CompiledRoute, circuits: Circuits) {
+    this.compiled = compiled
+    this.circuits = circuits
+    circuits.hub?.route(compiled.name, compiled.targets.map(({ target }) => target.name))
+  }
+
+  /** Who served when somebody last looked. */
+  get active(): CompiledTarget {
+    return this.compiled.targets[this.current.active]!
+  }
+
+  /** How the route stands, without a wait and without a change. */
+  read(): Look {
+    const { circuits, compiled, current } = this
+    const now = circuitMillis(circuits.clock)
+    const states = compiled.targets.map(({ target }) => circuits.view(target.key))
+    const standings = states.map((state, index) =>
+      standing(state, index === current.active, compiled.minFailoverMillis)
+    )
+    // The outage began before it was seen here; every process of a fleet counts from there.
+    const leftAt = () => now - openForMillis(states[0]!)
+    return { now, states, standings, lead: lead(compiled, standings, current, now, leftAt) }
+  }
+
+  /** Reads, and takes note of who serves now. */
+  look(): Look {
+    const look = this.read()
+    this.serve(look.lead, look.states, look.now)
+    return look
+  }
+
+  /** Looks again, and lets those who wait for that know. */
+  readonly circuitMoved = (): void => {
+    this.look()
+    this.moved.openUnsafe()
+  }
+
+  /** The primary serves, whatever was before. */
+  goHome(): void {
+    const { now, states } = this.read()
+    this.serve({ active: 0, leftAt: undefined }, states, now)
+    this.moved.openUnsafe()
+  }
+
+  /** Brings the route back when nothing but time keeps it away: reading it does not. */
+  get tend(): Effect.Effect<never> {
+    return Effect.forever(Effect.suspend(() => {
+      this.moved.closeUnsafe()
+      const { lead, now, standings, states } = this.look()
+      const gates = states.flatMap((state, index) =>
+        state._tag === "Closed" && state.throttledFor !== undefined && standings[index] === "away"
+          ? [Duration.toMillis(state.throttledFor)]
+          : []
+      )
+      const wait = Math.min(heldFor(this.compiled, standings, lead, now) ?? Infinity, ...gates)
+      return wait === Infinity
+        ? this.moved.await
+        : Effect.timeoutOrElse(this.moved.await, { duration: wait, orElse: () => Effect.void })
+    }))
+  }
+
+  private serve(next: Lead, states: ReadonlyArray<CircuitState>, now: number): void {
+    const before = this.current
+    this.current = next
+    if (next.active === before.active) return
+    for (const told of this.onSwitched) told()
+    const { hub, clock } = this.circuits
+    const { name, targets } = this.compiled
+    if (hub === undefined || !hub.listening) return
+    const common = {
+      route: name,
+      at: wallMillis(clock),
+      from_target: targets[before.active]!.target.name,
+      to_target: targets[next.active]!.target.name
+    }
+    if (next.active === 0) {
+      const failedOverMillis = Math.max(0, now - (before.leftAt ?? now))
+      hub.announce({ event: "failover.recovered", ...common, failed_over_ms: failedOverMillis })
+    } else {
+      const state = states[before.active]!
+      const cause = standing(state, true, this.compiled.minFailoverMillis) === "ready" ? "recovered" : causeOf(state)
+      hub.announce({ event: "failover.switched", ...common, cause })
+    }
+  }
+}
+
+const openForMillis = (state: CircuitState): number =>
+  "openFor" in state ? Math.floor(Duration.toMillis(state.openFor)) : 0

@@ -1,0 +1,137 @@
+/** The router service on a breaker: its routes, and what keeps them up to date. */
+import { Clock, type Context, Duration, Effect, Stream } from "effect"
+import { CircuitBreaker } from "../../CircuitBreaker.ts"
+import type { CircuitEvent } from "../../CircuitEvent.ts"
+import * as CircuitState from "../../CircuitState.ts"
+import { FailoverError } from "../../FailoverError.ts"
+import type { Target } from "../../FailoverRoute.ts"
+import type { ExecuteOptions, FailoverRouter, Leg, Options, RouteState, StreamOptions } from "../../FailoverRouter.ts"
+import * as LlmOutcome from "../../LlmOutcome.ts"
+import { insideOf } from "../breaker.ts"
+import { invalid, millis } from "../validation.ts"
+import { compileRoutes, heldParts } from "./compiledRoute.ts"
+import { effectAttempt, streamAttempt } from "./legs.ts"
+import { Prober, type ProbeSettings } from "./prober.ts"
+import { type Circuits, Route } from "./route.ts"
+import { type Settings, walk } from "./walk.ts"
+
+type Service = FailoverRouter["Service"]
+
+export const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
+  const compiled = compileRoutes(options.routes)
+  const probing = yield* probeSettings(options)
+  const breaker = yield* CircuitBreaker
+  const clock = yield* Clock.Clock
+  const inside = insideOf(breaker)
+  const circuits: Circuits = {
+    view: (key) => inside === undefined ? CircuitState.unused(key) : inside.view(key, clock),
+    hub: inside?.hub,
+    clock
+  }
+  const settings: Settings = {
+    classify: options.classify ?? LlmOutcome.classify,
+    retry: options.retry,
+    callsProbe: probing === undefined,
+    circuits
+  }
+  const routes = new Map(Array.from(compiled, ([name, route]) => [name, new Route(route, circuits)]))
+  const listeners = new Map<string, Array<() => void>>()
+  const listen = (key: string, moved: () => void) => listeners.set(key, [...listeners.get(key) ?? [], moved])
+  for (const route of routes.values()) {
+    for (const { target } of route.compiled.targets) {
+      listen(target.key, route.circuitMoved)
+      if (probing === undefined) continue
+      const prober = new Prober(target, route, probing, settings, breaker)
+      listen(target.key, prober.circuitMoved)
+      yield* Effect.forkScoped(prober.run)
+    }
+    yield* Effect.forkScoped(route.tend)
+  }
+  yield* breaker.observe({
+    name: "failover",
+    onEvent: (event) => {
+      if ("key" in event && moves.has(event.event)) listeners.get(event.key)?.forEach((moved) => moved())
+    }
+  })
+  // What a shared store holds has to be asked for once; from then on it is told.
+  const ask = (key: string) => Effect.andThen(Effect.sync(() => circuits.view(key)), breaker.state(key))
+  yield* Effect.forkScoped(Effect.forEach(listeners.keys(), ask, { concurrency: 16, discard: true }))
+
+  const routeOf = (name: string): Effect.Effect<Route, FailoverError> => {
+    const route = routes.get(name)
+    return route === undefined
+      ? Effect.fail(new FailoverError({ reason: { _tag: "UnknownRoute", route: name } }))
+      : Effect.succeed(route)
+  }
+
+  const execute = (name: string, call: AnyCall, options: ExecuteOptions = {}) =>
+    Effect.flatMap(
+      routeOf(name),
+      (route) => walk(route, settings, options, effectAttempt(call, breaker), effectAttempt(call, undefined))
+    )
+
+  const stream = (name: string, call: AnyStreamCall, options: StreamOptions = {}) =>
+    Stream.unwrap(Effect.gen(function*() {
+      const route = yield* routeOf(name)
+      const scope = yield* Effect.scope
+      const rescue = options.rescue === undefined ? route.compiled.rescue : heldParts("rescue", options.rescue)
+      const attempt = (through: typeof breaker | undefined) => streamAttempt(call, options, rescue, scope, through)
+      return yield* walk(route, settings, options, attempt(breaker), attempt(undefined))
+    }))
+
+  return {
+    execute: execute as Service["execute"],
+    stream: stream as Service["stream"],
+    activeTarget: (name) =>
+      Effect.map(routeOf(name), (route) => route.compiled.targets[route.read().lead.active]!.target),
+    isFailedOver: (name) => Effect.map(routeOf(name), (route) => route.read().lead.active !== 0),
+    snapshot: Effect.sync(() => Array.from(routes.values(), (route) => stateOf(route))),
+    reset: (name, operator) =>
+      Effect.flatMap(routeOf(name), (route) =>
+        Effect.andThen(
+          Effect.forEach(route.compiled.targets, ({ target }) => breaker.reset(target.key, operator)),
+          Effect.sync(() => route.goHome())
+        ))
+  } satisfies Service
+})
+
+const stateOf = (route: Route): RouteState => {
+  const { lead: { active, leftAt }, now, states } = route.read()
+  const { name, targets } = route.compiled
+  return {
+    route: name,
+    active: targets[active]!.target,
+    isFailedOver: active !== 0,
+    failedOverFor: leftAt === undefined ? undefined : Duration.millis(Math.max(0, now - leftAt)),
+    targets: targets.map(({ target }, index) => ({ target, circuit: states[index]! }))
+  }
+}
+
+const probeSettings = <R>(
+  { healthProbe, healthProbeInterval = "30 seconds", healthProbeTimeout = "5 seconds" }: Options<R>
+): Effect.Effect<ProbeSettings | undefined, never, R> =>
+  Effect.contextWith((context: Context.Context<R>) => {
+    const timeout = Duration.millis(millis("healthProbeTimeout", healthProbeTimeout))
+    const intervalMillis = millis("healthProbeInterval", healthProbeInterval)
+    if (healthProbe === undefined) return Effect.undefined
+    if (typeof healthProbe !== "function") return invalid("healthProbe", healthProbe, "a function of the target")
+    return Effect.succeed({
+      probe: (target) => Effect.provideContext(healthProbe(target), context),
+      timeout,
+      intervalMillis
+    })
+  })
+
+type AnyCall = (target: Target, leg: Leg) => Effect.Effect<unknown, unknown, unknown>
+type AnyStreamCall = (target: Target, leg: Leg) => Stream.Stream<unknown, unknown, unknown>
+
+const moves = new Set<CircuitEvent["event"]>([
+  "circuit.opened",
+  "circuit.half_open",
+  "circuit.closed",
+  "circuit.throttled",
+  "circuit.forced",
+  "circuit.reset",
+  "circuit.disabled",
+  "circuit.enabled"
+])

@@ -1,0 +1,154 @@
+/** What one call through a route has behind it, and what that means for the rest of its way. */
+import { Cause, type Clock, Duration, type Exit, Option } from "effect"
+import * as CircuitError from "../../CircuitError.ts"
+import type { Classify } from "../../CircuitPolicy.ts"
+import type { Attempt } from "../../FailoverError.ts"
+import * as Outcome from "../../Outcome.ts"
+import { elapsedMillis } from "../time.ts"
+import { property } from "../untrusted.ts"
+import type { CompiledRoute, CompiledTarget } from "./compiledRoute.ts"
+
+/** Where a failed attempt leads: to the same target if a schedule says so, to the next one, or to the caller. */
+type Way = "again" | "next" | "larger" | "caller"
+
+export class Trail {
+  readonly attempts: Array<Attempt> = []
+  readonly clock: Clock.Clock
+  /** Nobody else may be asked any more. */
+  committed = false
+  /** Where the last attempt led. */
+  way: Way = "next"
+  private readonly route: CompiledRoute
+  private readonly classify: Classify
+  private readonly startedAt: number
+  readonly deadlineMillis: number | undefined
+
+  constructor(route: CompiledRoute, classify: Classify, clock: Clock.Clock, deadlineMillis: number | undefined) {
+    this.route = route
+    this.classify = classify
+    this.clock = clock
+    this.startedAt = elapsedMillis(clock)
+    this.deadlineMillis = deadlineMillis
+  }
+
+  get afterMillis(): number {
+    return elapsedMillis(this.clock) - this.startedAt
+  }
+
+  get leftMillis(): number {
+    return this.deadlineMillis === undefined ? Infinity : this.deadlineMillis - this.afterMillis
+  }
+
+  /** The limit of one attempt with a limit of its own. The deadline may be closer, and says who is to blame for it. */
+  limit(own: Duration.Duration | undefined): Limit | undefined {
+    const left = this.leftMillis
+    if (own !== undefined && Duration.toMillis(own) <= left) {
+      return { duration: own, outcome: Outcome.failure("timeout") }
+    }
+    if (left === Infinity) return undefined
+    const fair = left > this.deadlineMillis! / 2
+    return { duration: Duration.millis(Math.max(0, left)), outcome: fair ? Outcome.failure("timeout") : cancelled }
+  }
+
+  judge(exit: Exit.Exit<unknown, unknown>): Outcome.Outcome {
+    try {
+      return this.classify(exit)
+    } catch {
+      return Outcome.ignored("caller_error")
+    }
+  }
+
+  /** Whether a failure leads to another attempt, and is not for the caller to see. */
+  goesOn(outcome: Outcome.Outcome): boolean {
+    return !this.committed && this.wayFrom(outcome) !== "caller"
+  }
+
+  /** Notes an attempt that did not serve. */
+  missed({ target }: CompiledTarget, afterMillis: number, failure: unknown, outcome: Outcome.Outcome): void {
+    const error = failure instanceof FailedAnswer ? failure.error : failure
+    const circuitError = circuitErrorIn(error)
+    const rejection = circuitError?.isRejection ? rejections[circuitError.reason._tag] : undefined
+    const kind = (circuitError && kindOf(circuitError)) ?? Outcome.kindOf(outcome) ?? "unknown"
+    this.way = rejection !== undefined || circuitError !== undefined
+      ? rejection === undefined || rejection === "throttled" ? "again" : "next"
+      : this.wayFrom(outcome)
+    this.attempts.push({
+      target: target.name,
+      cause: rejection ?? kind,
+      ran: rejection === undefined,
+      afterMillis,
+      durationMillis: this.afterMillis - afterMillis,
+      error
+    })
+  }
+
+  /** Whether those who were asked are one target: then its own error tells all. */
+  get isOfOneTarget(): boolean {
+    return new Set(this.attempts.filter(({ ran }) => ran).map(({ target }) => target)).size <= 1
+  }
+
+  /** What went wrong first: what a stand-in says never hides it. */
+  get firstError(): unknown {
+    return (this.attempts.find(({ ran }) => ran) ?? this.attempts[0])?.error
+  }
+
+  private wayFrom(outcome: Outcome.Outcome): Way {
+    switch (outcome._tag) {
+      case "Success":
+        return "caller"
+      case "Failure":
+      case "Throttled":
+        return "again"
+      case "OpenNow":
+        return "next"
+      case "Ignored":
+        if (this.route.failOverOn.has(outcome.kind)) return "next"
+        if (outcome.kind === "context_length") return "larger"
+        // Who stands in for another may not know what that one does.
+        return outcome.kind === "invalid_request" && this.attempts.some(({ ran }) => ran) ? "next" : "caller"
+    }
+  }
+}
+
+/** An answer that reports a failure: no error of the call, so that the caller can only see it in the trail. */
+export class FailedAnswer {
+  readonly error: unknown
+
+  constructor(answer: unknown) {
+    this.error = answer
+  }
+}
+
+interface Limit {
+  readonly duration: Duration.Duration
+  /** What it says about the target to be cut off by it. */
+  readonly outcome: Outcome.Outcome
+}
+
+/** The typed error of a cause; undefined if the call died or was interrupted. */
+export const errorOf = (cause: Cause.Cause<unknown>): Option.Option<unknown> =>
+  Cause.hasDies(cause) ? Option.none() : Cause.findErrorOption(cause)
+
+/** Also that which a service has turned into the error it promises, as those of `effect/ai` do. */
+export const circuitErrorIn = (error: unknown): CircuitError.CircuitBreakerError | undefined =>
+  CircuitError.find(error) ?? CircuitError.find(property(property(error, "reason"), "cause"))
+
+const kindOf = ({ reason }: CircuitError.CircuitBreakerError): Outcome.Kind | undefined => {
+  switch (reason._tag) {
+    case "AttemptTimedOut":
+      return reason.phase === "attempt" ? "timeout" : reason.phase === "idle" ? "stream_stalled" : "slow_first_content"
+    case "StreamCut":
+      return "stream_cut"
+    default:
+      return undefined
+  }
+}
+
+const rejections: Partial<Record<CircuitError.Reason["_tag"], "open" | "half_open" | "throttled" | "forced_open">> = {
+  CircuitOpen: "open",
+  CircuitHalfOpen: "half_open",
+  CircuitThrottled: "throttled",
+  CircuitForcedOpen: "forced_open"
+}
+
+const cancelled = Outcome.ignored("cancelled")
