@@ -65,8 +65,8 @@ export interface Fence {
  * - `rescue`: how many parts of a stream are held back, so that one that is cut off within them starts again at the
  *   next target. The price is the time these parts take. Default: 0, which holds back what comes before the content.
  * - `whenExhausted`: `"least_bad"` asks, when every circuit turned the call away, the target whose circuit would take
- *   calls again first, past its circuit and without telling it; never one that an operator holds open or that asked
- *   everybody to wait. Default: `"fail"`.
+ *   calls again first; never one that an operator holds open or that asked everybody to wait. Such calls have a circuit
+ *   of their own, `<key>/last-resort`, so that they stop too where they only fail. Default: `"fail"`.
  * - `failOverOn`: kinds of `Ignored` outcomes that go on to the next target although they say nothing about its health.
  *   Default: `["auth"]`. A `context_length` always goes on to larger targets.
  *

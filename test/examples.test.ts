@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Context, Effect, Layer } from "effect"
 import { HttpServer } from "effect/http"
 import * as ConsoleExample from "../examples/console.ts"
+import * as FailoverExample from "../examples/failover.ts"
 import * as InterruptedProbe from "../examples/interrupted-probe.ts"
 import * as LanguageModelExample from "../examples/language-model.ts"
 import * as OfficialClients from "../examples/official-clients.ts"
@@ -25,6 +26,11 @@ describe("examples", () => {
   it.live("retry: the third attempt answers", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* Retry.program, "hello")
+    }))
+
+  it.live("failover: another region answers, and the first one when it is back", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* FailoverExample.program, ["eu", "eu", "us", "us", "eu"])
     }))
 
   it.live("language-model: two failures, one call that is not asked, then an answer", () =>

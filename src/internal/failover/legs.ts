@@ -20,12 +20,12 @@ const legOf = (trail: Trail): Leg => ({
   })
 })
 
-/** The attempts of `execute`, through the circuit of the target or past it. */
+/** The attempts of `execute`. */
 export const effectAttempt = <A>(
   call: (target: Target, leg: Leg) => AnyEffect<A>,
-  breaker: Breaker | undefined
+  breaker: Breaker
 ): Attempt<A> =>
-({ attemptTimeout, target }, trail) => {
+({ attemptTimeout, target }, key, trail) => {
   let outcome: Outcome.Outcome | undefined
   const limit = trail.limit(attemptTimeout)
   let isCutOff = false
@@ -35,13 +35,13 @@ export const effectAttempt = <A>(
     orElse: () => {
       isCutOff = true
       return Effect.fail(
-        CircuitError.make({ _tag: "AttemptTimedOut", key: target.key, phase: "attempt", limit: limit.duration })
+        CircuitError.make({ _tag: "AttemptTimedOut", key, phase: "attempt", limit: limit.duration })
       )
     }
   })
   const classify: Classify = (exit) => outcome = isCutOff ? limit!.outcome : trail.judge(exit)
   return {
-    effect: breaker === undefined ? limited : breaker.execute(limited, { key: target.key, classify }),
+    effect: breaker.execute(limited, { key, classify }),
     judge: (exit) => outcome ?? classify(exit)
   }
 }
@@ -52,15 +52,15 @@ export const streamAttempt = <A>(
   { classifyPart, settleProbeAt }: StreamOptions<A>,
   rescue: number,
   scope: Scope.Scope,
-  breaker: Breaker | undefined
+  breaker: Breaker
 ): Attempt<AnyStream<A>> =>
-({ firstContentTimeout, idleTimeout, target }, trail) => {
+({ firstContentTimeout, idleTimeout, target }, key, trail) => {
   let outcome: Outcome.Outcome | undefined
   const classify: Classify = (exit) => outcome = trail.judge(exit)
   const limit = trail.limit(firstContentTimeout ?? idleTimeout)
   const self = Stream.suspend(() => call(target, legOf(trail)))
-  const guarded = breaker === undefined ? self : breaker.stream(self, {
-    key: target.key,
+  const guarded = breaker.stream(self, {
+    key,
     classify,
     classifyPart,
     // A deadline that is closer cuts off too, and only says something if it is fair.
@@ -86,7 +86,7 @@ export const streamAttempt = <A>(
         Effect.fail(
           CircuitError.make({
             _tag: "AttemptTimedOut",
-            key: target.key,
+            key,
             phase: "first_content",
             limit: Duration.millis(left)
           })

@@ -67,7 +67,7 @@ export const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
   const execute = (name: string, call: AnyCall, options: ExecuteOptions = {}) =>
     Effect.flatMap(
       routeOf(name),
-      (route) => walk(route, settings, options, effectAttempt(call, breaker), effectAttempt(call, undefined))
+      (route) => walk(route, settings, options, effectAttempt(call, breaker))
     )
 
   const stream = (name: string, call: AnyStreamCall, options: StreamOptions = {}) =>
@@ -75,8 +75,7 @@ export const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
       const route = yield* routeOf(name)
       const scope = yield* Effect.scope
       const rescue = options.rescue === undefined ? route.compiled.rescue : heldParts("rescue", options.rescue)
-      const attempt = (through: typeof breaker | undefined) => streamAttempt(call, options, rescue, scope, through)
-      return yield* walk(route, settings, options, attempt(breaker), attempt(undefined))
+      return yield* walk(route, settings, options, streamAttempt(call, options, rescue, scope, breaker))
     }))
 
   return {

@@ -9,7 +9,7 @@ import { property } from "../untrusted.ts"
 import type { CompiledRoute, CompiledTarget } from "./compiledRoute.ts"
 
 /** Where a failed attempt leads: to the same target if a schedule says so, to the next one, or to the caller. */
-type Way = "again" | "next" | "larger" | "caller"
+type Direction = "again" | "next" | "larger" | "caller"
 
 export class Trail {
   readonly attempts: Array<Attempt> = []
@@ -17,7 +17,7 @@ export class Trail {
   /** Nobody else may be asked any more. */
   committed = false
   /** Where the last attempt led. */
-  way: Way = "next"
+  direction: Direction = "next"
   private readonly route: CompiledRoute
   private readonly classify: Classify
   private readonly startedAt: number
@@ -60,7 +60,7 @@ export class Trail {
 
   /** Whether a failure leads to another attempt, and is not for the caller to see. */
   goesOn(outcome: Outcome.Outcome): boolean {
-    return !this.committed && this.wayFrom(outcome) !== "caller"
+    return !this.committed && this.directionOf(outcome) !== "caller"
   }
 
   /** Notes an attempt that did not serve. */
@@ -69,9 +69,9 @@ export class Trail {
     const circuitError = circuitErrorIn(error)
     const rejection = circuitError?.isRejection ? rejections[circuitError.reason._tag] : undefined
     const kind = (circuitError && kindOf(circuitError)) ?? Outcome.kindOf(outcome) ?? "unknown"
-    this.way = rejection !== undefined || circuitError !== undefined
+    this.direction = rejection !== undefined || circuitError !== undefined
       ? rejection === undefined || rejection === "throttled" ? "again" : "next"
-      : this.wayFrom(outcome)
+      : this.directionOf(outcome)
     this.attempts.push({
       target: target.name,
       cause: rejection ?? kind,
@@ -92,7 +92,7 @@ export class Trail {
     return (this.attempts.find(({ ran }) => ran) ?? this.attempts[0])?.error
   }
 
-  private wayFrom(outcome: Outcome.Outcome): Way {
+  private directionOf(outcome: Outcome.Outcome): Direction {
     switch (outcome._tag) {
       case "Success":
         return "caller"

@@ -1,5 +1,5 @@
 /** One call through the targets of a route: the first that serves it, each at most once, within the deadline. */
-import { Clock, Duration, Effect, Exit, type Fiber, Hash, Option, Random, Schedule } from "effect"
+import { Clock, Duration, Effect, Exit, type Fiber, Option, Schedule } from "effect"
 import type { Classify } from "../../CircuitPolicy.ts"
 import { FailoverError } from "../../FailoverError.ts"
 import type { Target } from "../../FailoverRoute.ts"
@@ -10,6 +10,7 @@ import * as trace from "../trace.ts"
 import { millis } from "../validation.ts"
 import { awayMillis, order } from "./choice.ts"
 import { allowedBy, type CompiledTarget, fence } from "./compiledRoute.ts"
+import { rankOf } from "./rank.ts"
 import type { Circuits, Route } from "./route.ts"
 import { circuitErrorIn, errorOf, FailedAnswer, Trail } from "./trail.ts"
 
@@ -28,17 +29,16 @@ export interface Attempting<A> {
   readonly judge: (exit: Exit.Exit<A, unknown>) => Outcome.Outcome
 }
 
-export type Attempt<A> = (target: CompiledTarget, trail: Trail) => Attempting<A>
+/** Makes an attempt, through the circuit of a key. */
+export type Attempt<A> = (target: CompiledTarget, key: string, trail: Trail) => Attempting<A>
 
 type Walked<A> = Effect.Effect<A, unknown, unknown>
 
-/** `unguarded` is an attempt past the circuit of its target. */
 export const walk = <A>(
   route: Route,
   settings: Settings,
   options: ExecuteOptions,
-  attempt: Attempt<A>,
-  unguarded: Attempt<A>
+  attempt: Attempt<A>
 ): Walked<A> =>
   Effect.withFiber((fiber) => {
     const { compiled } = route
@@ -57,51 +57,49 @@ export const walk = <A>(
     if (indices.length === 0) {
       return Effect.fail(new FailoverError({ reason: { _tag: "NoTargetAllowed", route: compiled.name } }))
     }
-    return new Walk(route, settings, indices.map((index) => compiled.targets[index]!), trail, attempt, unguarded, fiber)
-      .run
+    const targets = indices.map((index) => compiled.targets[index]!)
+    return new Walk({ route, settings, targets, trail, attempt, fiber }).run
   })
 
+interface Journey<A> {
+  readonly route: Route
+  readonly settings: Settings
+  readonly targets: ReadonlyArray<CompiledTarget>
+  readonly trail: Trail
+  readonly attempt: Attempt<A>
+  readonly fiber: Fiber.Fiber<unknown, unknown>
+}
+
 class Walk<A> {
-  private readonly route: Route
-  private readonly settings: Settings
-  private readonly targets: ReadonlyArray<CompiledTarget>
-  private readonly trail: Trail
-  private readonly attempt: Attempt<A>
-  private readonly unguarded: Attempt<A>
-  private readonly fiber: Fiber.Fiber<unknown, unknown>
+  private readonly journey: Journey<A>
   private next = 0
   /** How much the largest target takes for which the call was too long. */
   private tooSmall: number | undefined
 
-  constructor(
-    route: Route,
-    settings: Settings,
-    targets: ReadonlyArray<CompiledTarget>,
-    trail: Trail,
-    attempt: Attempt<A>,
-    unguarded: Attempt<A>,
-    fiber: Fiber.Fiber<unknown, unknown>
-  ) {
-    this.route = route
-    this.settings = settings
-    this.targets = targets
-    this.trail = trail
-    this.attempt = attempt
-    this.unguarded = unguarded
-    this.fiber = fiber
+  constructor(journey: Journey<A>) {
+    this.journey = journey
   }
 
   get run(): Walked<A> {
-    return Effect.suspend(() => {
-      const target = this.takeNext()
-      if (target === undefined) return this.exhausted
-      if (this.trail.leftMillis <= 0) return this.tooLate
-      return this.orElse(this.at(target, this.attempt), this.onwards(target))
+    return Effect.suspend(() => this.to(this.takeNext()!))
+  }
+
+  private to(target: CompiledTarget): Walked<A> {
+    const { trail } = this.journey
+    return orElse(this.at(target, target.target.key), (error) => {
+      if (trail.committed || trail.direction === "caller") return this.surface(error)
+      if (trail.leftMillis <= 0) return this.tooLate
+      const tooLong = trail.direction === "larger"
+      if (tooLong) this.tooSmall = Math.max(this.tooSmall ?? 0, target.target.contextTokens ?? 0)
+      const following = this.takeNext()
+      if (following === undefined) return tooLong ? this.surface(error) : this.exhausted
+      this.traced(target.target, following.target)
+      return this.to(following)
     })
   }
 
   private takeNext(): CompiledTarget | undefined {
-    const { targets, tooSmall } = this
+    const { journey: { targets }, tooSmall } = this
     while (this.next < targets.length) {
       const target = targets[this.next++]!
       if (tooSmall === undefined || (target.target.contextTokens ?? 0) > tooSmall) return target
@@ -109,24 +107,11 @@ class Walk<A> {
     return undefined
   }
 
-  private onwards({ target }: CompiledTarget) {
-    return (error: unknown): Walked<A> => {
-      const { trail } = this
-      if (trail.committed || trail.way === "caller") return this.surface(error)
-      if (trail.leftMillis <= 0) return this.tooLate
-      if (trail.way === "larger") this.tooSmall = Math.max(this.tooSmall ?? 0, target.contextTokens ?? 0)
-      const following = this.targets[this.next]
-      if (following !== undefined) this.traced(target, following.target)
-      else if (trail.way === "larger") return this.surface(error)
-      return this.run
-    }
-  }
-
   /** Attempts at one target until it serves or nothing more is to be tried there. */
-  private at(target: CompiledTarget, attempt: Attempt<A>): Walked<A> {
-    const { settings, trail } = this
+  private at(target: CompiledTarget, key: string): Walked<A> {
+    const { attempt, settings: { retry }, trail } = this.journey
     const once = Effect.suspend(() => {
-      const { effect, judge } = attempt(target, trail)
+      const { effect, judge } = attempt(target, key, trail)
       const afterMillis = trail.afterMillis
       return Effect.matchCauseEffect(effect, {
         onSuccess: (value) => {
@@ -138,57 +123,50 @@ class Walk<A> {
         },
         onFailure: (cause) => {
           const error = errorOf(cause)
-          if (Option.isSome(error)) {
-            trail.missed(target, afterMillis, error.value, judge(Exit.failCause(cause)))
-          }
+          if (Option.isSome(error)) trail.missed(target, afterMillis, error.value, judge(Exit.failCause(cause)))
           return Effect.failCause(cause)
         }
       })
     })
-    if (settings.retry === undefined) return once
+    if (retry === undefined) return once
     const schedule = Schedule.while(
-      settings.retry(target.target),
+      retry(target.target),
       ({ duration }) => Duration.toMillis(duration) < trail.leftMillis
     )
-    return Effect.retry(once, { schedule, while: () => trail.way === "again" && !trail.committed })
-  }
-
-  private orElse(self: Walked<A>, otherwise: (error: unknown) => Walked<A>): Walked<A> {
-    return Effect.matchCauseEffect(self, {
-      onSuccess: Effect.succeed,
-      onFailure: (cause) => {
-        const error = errorOf(cause)
-        return Option.isSome(error) ? otherwise(error.value) : Effect.failCause(cause)
-      }
-    })
+    return Effect.retry(once, { schedule, while: () => trail.direction === "again" && !trail.committed })
   }
 
   /** The target's own error, where no other target has a part in it. */
   private surface(error: unknown): Walked<A> {
     const isOwn = !(error instanceof FailedAnswer) && circuitErrorIn(error) === undefined
-    return isOwn && this.trail.isOfOneTarget ? Effect.fail(error) : this.unavailable
+    return isOwn && this.journey.trail.isOfOneTarget ? Effect.fail(error) : this.unavailable
   }
 
   private get exhausted(): Walked<A> {
-    const { compiled } = this.route
-    const isTurnedAway = this.trail.attempts.every(({ ran }) => !ran)
+    const { route: { compiled }, trail } = this.journey
+    const isTurnedAway = trail.attempts.every(({ ran }) => !ran)
     const best = compiled.whenExhausted === "least_bad" && isTurnedAway ? this.leastBad : undefined
-    if (best === undefined || this.trail.leftMillis <= 0) return this.unavailable
-    return this.orElse(this.at(best, this.unguarded), () => this.unavailable)
+    if (best === undefined) return this.unavailable
+    return orElse(
+      this.at(best, `${best.target.key}/last-resort`),
+      (error) => trail.direction === "caller" ? this.surface(error) : this.unavailable
+    )
   }
 
   /** The target whose circuit takes calls again first. */
   private get leastBad(): CompiledTarget | undefined {
-    return this.targets
-      .map((target) => ({ target, state: this.settings.circuits.view(target.target.key) }))
+    return this.journey.targets
+      .map((target) => ({ target, state: this.journey.settings.circuits.view(target.target.key) }))
       .filter(({ state }) => state._tag === "Open" || (state._tag === "HalfOpen" && state.throttledFor === undefined))
       .toSorted((a, b) => (awayMillis(a.state) ?? 0) - (awayMillis(b.state) ?? 0))[0]?.target
   }
 
   private get unavailable(): Walked<A> {
     return Effect.suspend(() => {
-      const { route, trail } = this
-      const waits = this.targets.map(({ target }) => awayMillis(this.settings.circuits.view(target.key)))
+      const { route, trail } = this.journey
+      const waits = this.journey.targets.map(({ target }) =>
+        awayMillis(this.journey.settings.circuits.view(target.key))
+      )
       const soonest = Math.min(...waits.filter((wait) => wait !== undefined))
       const retryAfterMillis = soonest > 0 && soonest < Infinity ? soonest : undefined
       this.announce(retryAfterMillis)
@@ -208,7 +186,7 @@ class Walk<A> {
 
   private get tooLate(): Walked<A> {
     return Effect.suspend(() => {
-      const { route, trail } = this
+      const { route, trail } = this.journey
       this.announce(undefined)
       return Effect.fail(
         new FailoverError({
@@ -225,13 +203,13 @@ class Walk<A> {
   }
 
   private announce(retryAfterMillis: number | undefined): void {
-    const { clock, hub } = this.settings.circuits
+    const { clock, hub } = this.journey.settings.circuits
     if (hub === undefined || !hub.listening) return
     // The last word on each.
-    const causes = new Map(this.trail.attempts.map(({ cause, target }) => [target, cause]))
+    const causes = new Map(this.journey.trail.attempts.map(({ cause, target }) => [target, cause]))
     hub.announce({
       event: "failover.exhausted",
-      route: this.route.compiled.name,
+      route: this.journey.route.compiled.name,
       at: wallMillis(clock),
       targets: Array.from(causes, ([target, cause]) => ({ target, cause })),
       ...(retryAfterMillis === undefined ? {} : { retry_after_ms: Math.ceil(retryAfterMillis) })
@@ -239,33 +217,23 @@ class Walk<A> {
   }
 
   private traced(from: Target, to: Target): void {
-    const span = trace.spanOf(this.fiber)
-    const { hub } = this.settings.circuits
+    const span = trace.spanOf(this.journey.fiber)
+    const { hub } = this.journey.settings.circuits
     if (span === undefined || hub === undefined) return
-    trace.failedOver({ span, hub, clock: this.trail.clock }, {
+    trace.failedOver({ span, hub, clock: this.journey.trail.clock }, {
       "failover.route": from.route,
       "failover.from_target": from.name,
       "failover.to_target": to.name,
-      "failover.cause": this.trail.attempts.at(-1)?.cause
+      "failover.cause": this.journey.trail.attempts.at(-1)?.cause
     })
   }
 }
 
-/** Weighted shares of a tier: an exponential race, drawn anew for each call or from the sticky key. */
-const rankOf = (fiber: Fiber.Fiber<unknown, unknown>, stickyKey: string | undefined) => {
-  const random = fiber.getRef(Random.Random)
-  return ({ name, weight }: Target): number => {
-    if (weight === 0) return -Infinity
-    const draw = stickyKey === undefined ? random.nextDoubleUnsafe() : fraction(`${stickyKey}\u0000${name}`)
-    return Math.log(1 - draw) / weight
-  }
-}
-
-/** A number from 0 to below 1 that looks random and is always the same for a text. */
-const fraction = (text: string): number => {
-  let hash = Hash.string(text)
-  // Hashes of texts that differ in their last letters only are neighbours until they are mixed.
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32
-}
+const orElse = <A>(self: Walked<A>, otherwise: (error: unknown) => Walked<A>): Walked<A> =>
+  Effect.matchCauseEffect(self, {
+    onSuccess: Effect.succeed,
+    onFailure: (cause) => {
+      const error = errorOf(cause)
+      return Option.isSome(error) ? otherwise(error.value) : Effect.failCause(cause)
+    }
+  })
