@@ -6,6 +6,7 @@ import {
   CircuitObserver,
   type CircuitPolicy,
   CircuitStore,
+  FailoverRouter,
   TripPolicy
 } from "effect-resilience"
 import { answer, answering, failing } from "./loops.ts"
@@ -14,6 +15,7 @@ import type { Case } from "./measure.ts"
 const key = "model"
 const call = Effect.succeed(answer)
 const guarded = call.pipe(CircuitBreaker.execute({ key }))
+const routed = FailoverRouter.execute("chat", () => call)
 const windowed = call.pipe(CircuitBreaker.execute({ key: "windowed model" }))
 
 /** Written by what is timed, so that no compiler can drop the work. */
@@ -71,6 +73,12 @@ export const closed = (store: Layer.Layer<CircuitStore.CircuitStore>, suffix = "
 export const cases = Effect.gen(function*() {
   const observed = yield* Effect.provide(breaker(consecutive), CircuitObserver.layer(observer))
   const measured = yield* Effect.provide(breaker(consecutive), CircuitMetrics.layer)
+  const router = yield* Layer.build(
+    FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } }).pipe(
+      Layer.provide(CircuitBreaker.layer(consecutive)),
+      Layer.provide(memory)
+    )
+  )
   const opened = yield* breaker(consecutive)
   const forced = yield* breaker(consecutive)
 
@@ -82,6 +90,7 @@ export const cases = Effect.gen(function*() {
     ...yield* closed(memory),
     answering("closed, observer", guarded, observed),
     answering("closed, metrics", guarded, measured),
+    answering("routed, first of two targets", routed, router),
     failing("rejected, open", guarded, opened, "CircuitOpen"),
     failing("rejected, forced open", guarded, forced, "CircuitForcedOpen")
   ]
