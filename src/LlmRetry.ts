@@ -95,7 +95,7 @@ export const policy = (options: Options = {}): Schedule.Schedule<number, unknown
       if (attempt >= attempts) return Cause.done(attempt)
       const wait = waitFor(error, judge)
       const patience = wait === undefined || (wait.circuitOpen && deadlineMillis === undefined)
-      if (patience || wait.leastMillis > (wait.circuitOpen ? deadlineMillis! : maxWaitMillis)) {
+      if (patience || (wait.askedMillis ?? wait.leastMillis) > (wait.circuitOpen ? deadlineMillis! : maxWaitMillis)) {
         return Cause.done(attempt)
       }
       return Effect.flatMap(Random.next, (random) => {
@@ -120,6 +120,8 @@ const untilTarget = ({ retryAfter }: FailoverError.NoTargetAvailable): Wait => (
 interface Wait {
   /** The provider's hint, or the rest of the time for which the circuit turns calls away. */
   readonly leastMillis: number
+  /** The provider's hint alone, where the gate is shut a little longer than that. */
+  readonly askedMillis?: number
   readonly backoff: boolean
   readonly circuitOpen: boolean
 }
@@ -147,8 +149,7 @@ const waitFor = (error: unknown, judge: (error: unknown) => Outcome): Wait | und
   const blocked = Math.max(blockedMillis(error), blockedMillis(circuitError))
   switch (outcome._tag) {
     case "Throttled":
-      // The gate is shut a little longer than was asked for.
-      return { leastMillis: Math.max(hintMillis, blocked), backoff: false, circuitOpen: false }
+      return { askedMillis: hintMillis, leastMillis: Math.max(hintMillis, blocked), backoff: false, circuitOpen: false }
     case "Failure":
       return { leastMillis: Math.max(hintMillis, blocked), backoff: true, circuitOpen: blocked > 0 }
     default:

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Data, Duration, Effect, Exit, Fiber, Layer, Random } from "effect"
-import { CircuitBreaker, LlmOutcome, LlmRetry, RetryBudget, TripPolicy } from "effect-resilience"
+import { CircuitBreaker, FailoverRouter, LlmOutcome, LlmRetry, RetryBudget, TripPolicy } from "effect-resilience"
 import { CircuitTest, RecordedEvents, ScriptedCall } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 
@@ -233,6 +233,38 @@ describe("LlmRetry.policy", () => {
       assert.strictEqual(yield* Fiber.join(fiber), "ok")
       assert.strictEqual(yield* calls, 2)
     }).pipe(drawing(0.5), Effect.provide(llm({ gateJitter: 0.1 }))))
+
+  it.effect("a hint of just maxWait is waited for, also when the gate is shut a little longer", () =>
+    Effect.gen(function*() {
+      const { ask, calls } = guarded([status(429, { "retry-after": "5" }), ScriptedCall.succeeds("ok")], {
+        maxWait: "5 seconds"
+      })
+      assert.deepStrictEqual((yield* timed(ask)).exit, Exit.succeed("ok"))
+      assert.strictEqual(yield* calls, 2)
+    }).pipe(drawing(0.5), Effect.provide(llm({ gateJitter: 0.1 }))))
+
+  it.effect("waits for the target of a route that takes calls again first, if the deadline leaves room", () =>
+    Effect.gen(function*() {
+      let isDown = true
+      const ask = FailoverRouter.execute(
+        "chat",
+        () => Effect.suspend(() => isDown ? Effect.fail({ status: 503 }) : Effect.succeed("ok"))
+      )
+      yield* Effect.exit(ask)
+      const hasty = yield* timed(Effect.retry(ask, LlmRetry.policy()))
+      assert.deepStrictEqual([Exit.isFailure(hasty.exit), hasty.millis], [true, 0])
+      yield* Effect.exit(ask)
+      isDown = false
+      const { exit, millis } = yield* timed(Effect.retry(ask, LlmRetry.policy({ deadline: "2 minutes" })))
+      assert.deepStrictEqual(exit, Exit.succeed("ok"))
+      assert.isTrue(millis >= 60_000 && millis <= 66_000, String(millis))
+    }).pipe(
+      Effect.provide(
+        FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } }).pipe(
+          Layer.provide(llm({ tripPolicy: TripPolicy.consecutive(1), openDuration: "60 seconds" }))
+        )
+      )
+    ))
 
   it.effect("W12: a hint longer than maxWait ends the retry", () =>
     Effect.gen(function*() {
