@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import { type Duration, Schema } from "effect"
+import { type Duration, type Effect, Schema } from "effect"
 import { type Kind, kinds } from "./Outcome.ts"
 
 /**
@@ -110,7 +110,8 @@ const Limits = {
 
 /**
  * The form of routes in JSON: by name, with durations such as `"30 seconds"`. Says what has which form; whether it
- * makes sense together is checked when the router is built.
+ * makes sense together is checked when the router is built. Read it with `decode`, to which a misspelt field is an
+ * error: without, the schema leaves it out, and a fence with it.
  *
  * @category schemas
  * @since 0.1.0
@@ -142,3 +143,12 @@ export const Routes = Schema.Record(
     failOverOn: Schema.optional(Schema.Array(Schema.Literals(kinds)))
   })
 )
+
+/**
+ * Reads routes from what JSON gave. Strict: a field too many or of another form is an error.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode: (input: unknown) => Effect.Effect<typeof Routes.Type, Schema.SchemaError> = Schema
+  .decodeUnknownEffect(Routes, { onExcessProperty: "error" })

@@ -25,7 +25,8 @@
  * - A target is asked again only by `retry`, which is for quick ones: the next target is the better answer to an outage.
  * - `execute` cannot know whether a target that failed has done something. Run `leg.commit` before effects that must
  *   not happen twice: after it nobody else is asked.
- * - The calls of `leg` must not be guarded by the same key themselves, and must not retry on their own.
+ * - Do not guard the call of a target again, and let it not retry by itself. One that another circuit turns away, deep
+ *   inside of it, goes on to the next target.
  *
  * **Example** (The same request, the next healthy region)
  *
@@ -48,14 +49,14 @@
  *
  * @since 0.1.0
  */
-import { Config, Context, type Duration, Effect, Layer, type Schedule, Schema, Stream } from "effect"
+import { Config, Context, type Duration, Effect, Layer, type Schedule, Schema, SchemaIssue, Stream } from "effect"
 import type { CircuitBreaker } from "./CircuitBreaker.ts"
 import type { CircuitBreakerError } from "./CircuitError.ts"
 import type { Classify } from "./CircuitPolicy.ts"
 import type { CircuitState } from "./CircuitState.ts"
 import type { Operator } from "./CircuitStore.ts"
 import type { FailoverError } from "./FailoverError.ts"
-import { type Fence, type RouteOptions, Routes, type Target } from "./FailoverRoute.ts"
+import { decode, type Fence, type RouteOptions, type Target } from "./FailoverRoute.ts"
 import { invalidAsConfigError } from "./internal/configError.ts"
 import { make as makeRouter } from "./internal/failover/router.ts"
 import type { ClassifyPart } from "./StreamSignal.ts"
@@ -131,7 +132,8 @@ export interface RouteState {
  *   target, one at a time for each: for one whose circuit is open, when its time has come, so that no call of a user
  *   has to try it; and for one that does not serve, every `healthProbeInterval`, so that a broken
  *   standby is known before it is needed. A failure opens the circuit at once. Every process probes its
- *   standbys itself, at the price of that many calls. Default: none.
+ *   standbys itself, at the price of that many calls. An `attemptTimeout` of the policy that is shorter than
+ *   `healthProbeTimeout` makes a probe that hangs count as one failure only. Default: none.
  * - `healthProbeTimeout`: how long it may take. Default: 5 seconds. `healthProbeInterval`: Default: 30 seconds.
  *
  * @category models
@@ -182,6 +184,20 @@ export class FailoverRouter extends Context.Service<FailoverRouter, {
 export const layer = <R = never>(options: Options<R>): Layer.Layer<FailoverRouter, never, CircuitBreaker | R> =>
   Layer.effect(FailoverRouter, makeRouter(options))
 
+const variable = "FAILOVER_ROUTES"
+
+const routesFromEnvironment: Config.Config<Options["routes"]> = Config.schema(
+  Schema.fromJsonString(Schema.Unknown),
+  variable
+).pipe(
+  Config.mapEffect((json) =>
+    Effect.mapError(
+      decode(json),
+      ({ issue }) => new Config.ConfigError(new Schema.SchemaError(new SchemaIssue.Pointer([variable], issue)))
+    )
+  )
+)
+
 /**
  * A router whose routes come from the environment: `FAILOVER_ROUTES`, as the JSON of `FailoverRoute.Routes`. An invalid
  * one is a `ConfigError`.
@@ -191,7 +207,7 @@ export const layer = <R = never>(options: Options<R>): Layer.Layer<FailoverRoute
  */
 export const layerConfig = <R = never>(
   options: Omit<Options<R>, "routes"> = {},
-  routes: Config.Config<Options["routes"]> = Config.schema(Schema.fromJsonString(Routes), "FAILOVER_ROUTES")
+  routes: Config.Config<Options["routes"]> = routesFromEnvironment
 ): Layer.Layer<FailoverRouter, Config.ConfigError, CircuitBreaker | R> =>
   Layer.effect(
     FailoverRouter,

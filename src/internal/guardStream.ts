@@ -179,11 +179,7 @@ class Watch<A> {
   private signalOf(part: A): StreamSignal {
     const { classifyPart } = this.call
     if (classifyPart === undefined) return content
-    return contained(this.call, () => {
-      const signal = classifyPart(part)
-      if (signals.has(signal._tag)) return signal
-      throw new TypeError("classifyPart returned something that is not a StreamSignal")
-    }, alive)
+    return contained(this.call, () => checkedSignal(classifyPart(part)), alive)
   }
 
   private firstContent(): Effect.Effect<void> | undefined {
@@ -233,6 +229,12 @@ class Watch<A> {
 interface Limit {
   readonly phase: "first_content" | "idle"
   readonly limit: Duration.Duration
+}
+
+/** What the types promise, but casts and JavaScript do not keep. */
+export const checkedSignal = (signal: StreamSignal): StreamSignal => {
+  if (signals.has(signal._tag)) return signal
+  throw new TypeError("classifyPart returned something that is not a StreamSignal")
 }
 
 const signals = new Set<StreamSignal["_tag"]>(["Alive", "Content", "Waiting", "Finish", "Failed"])

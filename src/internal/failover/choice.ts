@@ -7,11 +7,17 @@ import type { CompiledRoute } from "./compiledRoute.ts"
 /** How the circuit of a target stands: it takes calls, it would take one as a probe, or it takes none. */
 export type Standing = "ready" | "due" | "away"
 
-/** Who serves, as an index into the route's targets, and since when it is not the primary, in circuit time. */
+/** Who serves, as an index into the route's targets, and what was left for it, in circuit time. */
 export interface Lead {
   readonly active: number
+  /** When the primary was left; undefined while it serves. */
   readonly leftAt: number | undefined
+  /** When each tier was left that is better than the one that serves. */
+  readonly tiersLeftAt: ReadonlyMap<number, number>
 }
+
+/** The primary serves. */
+export const home: Lead = { active: 0, leftAt: undefined, tiersLeftAt: new Map() }
 
 /** Who serves does not leave for a gate that opens before the route could be back. */
 export const standing = (state: CircuitState, isActive: boolean, minFailoverMillis: number): Standing => {
@@ -32,44 +38,50 @@ export const standing = (state: CircuitState, isActive: boolean, minFailoverMill
 }
 
 /**
- * Who serves now. A target that is not ready is left at once, for the first that is; a better tier has to wait until
- * `minFailoverDuration` has passed. While nobody is ready nothing moves.
+ * Who serves now. A target that is not ready is left at once, for the first that is; for a better tier it is left when
+ * `minFailoverDuration` has passed since that one was. While nobody is ready nothing moves. `leftAt` tells since when
+ * a target has not been ready.
  */
 export const lead = (
   { minFailoverMillis, targets }: CompiledRoute,
   standings: ReadonlyArray<Standing>,
   before: Lead,
   now: number,
-  leftAt: () => number
+  leftAt: (index: number) => number
 ): Lead => {
   const tier = (index: number) => targets[index]!.target.tier
-  const best = standings.indexOf("ready")
-  if (best === -1) return before
-  const to = (active: number): Lead =>
-    active === before.active ? before : { active, leftAt: active === 0 ? undefined : before.leftAt ?? leftAt() }
-  const remaining = standings.findIndex((standing, index) =>
-    standing === "ready" && tier(index) === tier(before.active)
-  )
-  return tier(best) < tier(before.active) && remaining !== -1 && isHeld(before, now, minFailoverMillis)
-    ? to(remaining)
-    : to(best)
+  const from = tier(before.active)
+  const ready = targets.flatMap((_, index) => standings[index] === "ready" ? [index] : [])
+  const active = ready.some((index) => tier(index) === from)
+    ? ready.find((index) => tier(index) === from || heldFor(before, tier(index), now, minFailoverMillis) === 0)
+    : ready[0]
+  if (active === undefined || active === before.active) return before
+  if (active === 0) return home
+  const tiersLeftAt = new Map(before.tiersLeftAt)
+  if (tier(active) > from) tiersLeftAt.set(from, leftAt(before.active))
+  for (const left of before.tiersLeftAt.keys()) if (left >= tier(active)) tiersLeftAt.delete(left)
+  return { active, leftAt: before.active === 0 ? leftAt(0) : before.leftAt, tiersLeftAt }
 }
 
-// Written so that a clock that went backwards holds.
-const isHeld = ({ leftAt }: Lead, now: number, minFailoverMillis: number) =>
-  leftAt !== undefined && !(now - leftAt >= minFailoverMillis)
+/** For how long from now the route does not come back to a tier that it has left. */
+const heldFor = ({ tiersLeftAt }: Lead, tier: number, now: number, minFailoverMillis: number): number => {
+  const leftAt = tiersLeftAt.get(tier)
+  // Written so that a clock that went backwards holds.
+  return leftAt === undefined || now - leftAt >= minFailoverMillis ? 0 : leftAt + minFailoverMillis - now
+}
 
-/** For how long from now nothing but time keeps the route from a better tier; undefined if nothing does. */
-export const heldFor = (
+/** How long until time alone brings the route to a better tier; infinite if it does not. */
+export const untilBetter = (
   { minFailoverMillis, targets }: CompiledRoute,
   standings: ReadonlyArray<Standing>,
-  { active, leftAt }: Lead,
+  lead: Lead,
   now: number
-): number | undefined => {
-  const best = standings.indexOf("ready")
-  return best === -1 || leftAt === undefined || targets[best]!.target.tier >= targets[active]!.target.tier
-    ? undefined
-    : Math.max(0, leftAt + minFailoverMillis - now)
+): number => {
+  const home = targets[lead.active]!.target.tier
+  const waits = targets.map(({ target: { tier } }, index) =>
+    standings[index] === "ready" && tier < home ? heldFor(lead, tier, now, minFailoverMillis) : Infinity
+  )
+  return Math.min(...waits)
 }
 
 /**
@@ -92,7 +104,7 @@ export const order = (
   const isOnTrial = (index: number) => {
     const { tier } = targets[index]!.target
     return call.tries && standings[index] === "due" &&
-      (tier === home || (tier < home && !isHeld(serving, now, minFailoverMillis)))
+      (tier === home || (tier < home && heldFor(serving, tier, now, minFailoverMillis) === 0))
   }
   const place = (index: number): number => {
     if (isOnTrial(index)) return 0

@@ -27,13 +27,29 @@ export const compileRoutes = (routes: unknown): ReadonlyMap<string, CompiledRout
   if (!isRecord(routes) || Object.keys(routes).length === 0) {
     return invalid("routes", routes, "an object with at least one route")
   }
-  return new Map(Object.entries(routes).map(([name, route]) => [name, compileRoute(name, route as RouteOptions)]))
+  const compiled = Object.entries(routes).map(([name, route]) => compileRoute(name, route as RouteOptions))
+  checkKeys(compiled)
+  return new Map(compiled.map((route) => [route.name, route]))
+}
+
+/** Routes may share a circuit by its key, but not because their names happen to meet. */
+const checkKeys = (routes: ReadonlyArray<CompiledRoute>) => {
+  const owners = new Map<string, Target>()
+  for (const { target } of routes.flatMap(({ targets }) => targets)) {
+    const owner = owners.get(target.key) ?? target
+    owners.set(target.key, owner)
+    const isNamed = [owner, target].some(({ key, name, route }) => key === `${route}/${name}`)
+    if (owner.route !== target.route && isNamed) {
+      invalid("routes", target.key, "given keys, where the names of routes and targets make the same one twice")
+    }
+  }
 }
 
 const compileRoute = (name: string, route: RouteOptions): CompiledRoute => {
   if (isBlank(name)) invalid("routes", name, "an object whose routes have a name")
   const field = `routes.${name}`
   if (!isRecord(route)) return invalid(field, route, "an object with targets")
+  checkFields(field, route, routeFields)
   if (!Array.isArray(route.targets) || route.targets.length === 0) {
     return invalid(`${field}.targets`, route.targets, "a list of at least one target")
   }
@@ -65,6 +81,7 @@ const compileTarget = (
   const field = `routes.${route}.targets[${index}]`
   const target = typeof given === "string" ? { name: given } : given
   if (!isRecord(target)) return invalid(field, target, "a name, or an object with one")
+  checkFields(field, target, targetFields)
   if (isBlank(target.name)) invalid(`${field}.name`, target.name, "a name that is not blank")
   const text = (name: "key" | "region") =>
     target[name] === undefined || !isBlank(target[name])
@@ -114,6 +131,7 @@ const checkTogether = (field: string, route: RouteOptions, targets: ReadonlyArra
 export const fence = (field: string, given: Fence | undefined): Fence => {
   if (given === undefined) return {}
   if (!isRecord(given)) return invalid(field, given, "an object with regions or targets")
+  checkFields(field, given, fenceFields)
   const names = (name: "regions" | "targets") =>
     given[name] === undefined ? undefined : new Set<string>(list(`${field}.${name}`, given[name]))
   const [regions, targets] = [names("regions"), names("targets")]
@@ -132,6 +150,37 @@ export const heldParts = (field: string, value: number): number =>
     : invalid(field, value, `a whole number from 0 to ${maxHeldParts}`)
 
 const maxHeldParts = 100_000
+
+/** A fence that is misspelt would let everything pass. */
+const checkFields = (field: string, given: object, known: Record<string, true>) => {
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(known, name))
+  if (unknown !== undefined) invalid(`${field}.${unknown}`, "unknown", `one of ${Object.keys(known).join(", ")}`)
+}
+
+const limitFields = { attemptTimeout: true, firstContentTimeout: true, idleTimeout: true } as const
+
+const fenceFields: Record<keyof Fence, true> = { regions: true, targets: true }
+
+const targetFields: Record<keyof TargetOptions, true> = {
+  name: true,
+  key: true,
+  region: true,
+  tier: true,
+  weight: true,
+  contextTokens: true,
+  ...limitFields
+}
+
+const routeFields: Record<keyof RouteOptions, true> = {
+  targets: true,
+  allow: true,
+  minFailoverDuration: true,
+  deadline: true,
+  rescue: true,
+  whenExhausted: true,
+  failOverOn: true,
+  ...limitFields
+}
 
 const weight = (field: string, value: number): number =>
   Number.isFinite(value) && value >= 0 ? value : invalid(field, value, "a finite number of 0 or more")

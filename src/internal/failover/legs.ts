@@ -7,6 +7,8 @@ import type { Target } from "../../FailoverRoute.ts"
 import type { Leg, StreamOptions } from "../../FailoverRouter.ts"
 import * as Outcome from "../../Outcome.ts"
 import { alive, type ClassifyPart, content, type StreamSignal } from "../../StreamSignal.ts"
+import { checked } from "../guard.ts"
+import { checkedSignal } from "../guardStream.ts"
 import { FailedAnswer, type Trail } from "./trail.ts"
 import type { Attempt } from "./walk.ts"
 
@@ -39,10 +41,11 @@ export const effectAttempt = <A>(
       )
     }
   })
-  const classify: Classify = (exit) => outcome = isCutOff ? limit!.outcome : trail.judge(exit)
+  // The circuit contains what it throws, and tells of that.
+  const classify: Classify = (exit) => outcome = isCutOff ? limit!.outcome : checked(trail.classify(exit))
   return {
     effect: breaker.execute(limited, { key, classify }),
-    judge: (exit) => outcome ?? classify(exit)
+    judge: (exit) => outcome ?? trail.judge(exit)
   }
 }
 
@@ -56,7 +59,7 @@ export const streamAttempt = <A>(
 ): Attempt<AnyStream<A>> =>
 ({ firstContentTimeout, idleTimeout, target }, key, trail) => {
   let outcome: Outcome.Outcome | undefined
-  const classify: Classify = (exit) => outcome = trail.judge(exit)
+  const classify: Classify = (exit) => outcome = checked(trail.classify(exit))
   const limit = trail.limit(firstContentTimeout ?? idleTimeout)
   const self = Stream.suspend(() => call(target, legOf(trail)))
   const guarded = breaker.stream(self, {
@@ -68,33 +71,33 @@ export const streamAttempt = <A>(
     idleTimeout,
     settleProbeAt
   })
+  const tooLate = Effect.suspend(() =>
+    Effect.fail(
+      CircuitError.make({
+        _tag: "AttemptTimedOut",
+        key,
+        phase: "first_content",
+        limit: Duration.millis(trail.deadlineMillis!)
+      })
+    )
+  )
   const held = hold(guarded, {
     rescue,
-    signalOf: signalOf(classifyPart),
+    signalOf: (part) => signalOf(classifyPart, part),
     isCommitted: () => trail.committed,
     isFailed: (said) => {
       outcome = said
       return trail.goesOn(said)
-    }
-  })
-  const opened = Effect.suspend(() => {
-    const left = trail.leftMillis
-    return left === Infinity ? held : Effect.timeoutOrElse(held, {
-      // A moment after the circuit's own limit, so that it can judge.
-      duration: Duration.millis(Math.max(0, left) + 1),
-      orElse: () =>
-        Effect.fail(
-          CircuitError.make({
-            _tag: "AttemptTimedOut",
-            key,
-            phase: "first_content",
-            limit: Duration.millis(left)
-          })
-        )
-    })
+    },
+    // A moment after the circuit's own limit, so that it can judge.
+    untilContent: (pull) =>
+      trail.deadlineMillis === undefined ? pull : Effect.timeoutOrElse(pull, {
+        duration: Duration.millis(Math.max(0, trail.leftMillis) + 1),
+        orElse: () => tooLate
+      })
   })
   return {
-    effect: inOwnScope(opened, scope),
+    effect: inOwnScope(held, scope),
     judge: (exit) => Exit.isSuccess(exit) ? Outcome.success : outcome ?? trail.judge(exit)
   }
 }
@@ -109,16 +112,18 @@ const inOwnScope = <A>(self: AnyEffect<A>, outer: Scope.Scope): AnyEffect<A> =>
 
 interface Holding<in A> {
   readonly rescue: number
-  readonly signalOf: ClassifyPart<A>
+  readonly signalOf: (part: A) => StreamSignal
   readonly isCommitted: () => boolean
   /** Whether a part that reports this is the end of the attempt. */
   readonly isFailed: (outcome: Outcome.Outcome) => boolean
+  /** Limits the wait for parts while there is no content. */
+  readonly untilContent: <B>(pull: AnyEffect<B>) => AnyEffect<B>
 }
 
 /** Holds parts back until the stream is the answer, and gives it whole. Fails with the part that reports a failure. */
 const hold = <A>(
   self: AnyStream<A>,
-  { isCommitted, isFailed, rescue, signalOf }: Holding<A>
+  { isCommitted, isFailed, rescue, signalOf, untilContent }: Holding<A>
 ): AnyEffect<AnyStream<A>> =>
   Effect.flatMap(Stream.toPull(self), (pull) => {
     const parts: Array<A> = []
@@ -132,14 +137,14 @@ const hold = <A>(
         const signal = signalOf(part)
         if (signal._tag === "Failed" && isFailed(signal.outcome)) return Effect.fail(new FailedAnswer(part))
         contentSeen ||= signal._tag === "Content"
-        released = (signal._tag !== "Alive" && signal._tag !== "Content") || (contentSeen && parts.length >= rescue)
+        released = (signal._tag !== "Alive" && signal._tag !== "Content") || (contentSeen && parts.length > rescue)
       }
       return released || isCommitted() || parts.length >= maxHeldParts
         ? Effect.succeed(Stream.concat(Stream.fromArray(parts), rest))
         : more
     }
     const more: AnyEffect<AnyStream<A>> = Effect.suspend(() =>
-      Pull.matchEffect(pull, {
+      Pull.matchEffect(contentSeen ? pull : untilContent(pull), {
         onSuccess: step,
         onFailure: (cause) => Effect.failCause(cause),
         onDone: () => Effect.succeed(Stream.fromArray(parts))
@@ -151,11 +156,13 @@ const hold = <A>(
 // Whoever sends openers without an end has to be let through at some time.
 const maxHeldParts = 100_000
 
-// As the breaker takes it, which tells of what throws.
-const signalOf = <A>(classifyPart: ClassifyPart<A> | undefined) => (part: A): StreamSignal => {
+// As the breaker reads it, which tells of what is none.
+const signalOf = <A>(classifyPart: ClassifyPart<A> | undefined, part: A): StreamSignal => {
   if (classifyPart === undefined) return content
   try {
-    return classifyPart(part)
+    const signal = checkedSignal(classifyPart(part))
+    if (signal._tag === "Failed") checked(signal.outcome)
+    return signal
   } catch {
     return alive
   }

@@ -89,10 +89,13 @@ export class Prober {
         Effect.sync(() => this.announce(healthy === true ? "success" : isTimedOut ? "timeout" : "failure")),
       onFailure: (cause) => {
         const error = Option.getOrUndefined(Cause.findErrorOption(cause))
-        const isTurnedAway = CircuitError.isCircuitBreakerError(error) && error.isRejection
+        const reason = CircuitError.isCircuitBreakerError(error) && error.reason.key === target.key
+          ? error.reason
+          : undefined
+        const isTurnedAway = reason !== undefined && reason._tag !== "AttemptTimedOut"
         // Nothing was learned, and nothing in the circuit says when to try again.
         if (isTurnedAway || Cause.hasInterruptsOnly(cause)) return Effect.sleep(trialMillis)
-        return Effect.sync(() => this.announce("failure"))
+        return Effect.sync(() => this.announce(reason === undefined ? "failure" : "timeout"))
       }
     })
   }

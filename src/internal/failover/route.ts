@@ -3,7 +3,7 @@ import { type Clock, Duration, Effect, Latch } from "effect"
 import type { CircuitState } from "../../CircuitState.ts"
 import type { Hub } from "../hub.ts"
 import { circuitMillis, wallMillis } from "../time.ts"
-import { causeOf, heldFor, type Lead, lead, type Standing, standing } from "./choice.ts"
+import { causeOf, home, type Lead, lead, type Standing, standing, untilBetter } from "./choice.ts"
 import type { CompiledRoute, CompiledTarget } from "./compiledRoute.ts"
 
 /** What a router has from the breaker it stands on. */
@@ -27,7 +27,7 @@ export class Route {
   private readonly circuits: Circuits
   /** Told after another target has begun to serve. */
   readonly onSwitched: Array<() => void> = []
-  private current: Lead = { active: 0, leftAt: undefined }
+  private current: Lead = home
   /** Opens when the circuits of the route may have moved. */
   private readonly moved = Latch.makeUnsafe(false)
 
@@ -51,7 +51,7 @@ export class Route {
       standing(state, index === current.active, compiled.minFailoverMillis)
     )
     // The outage began before it was seen here; every process of a fleet counts from there.
-    const leftAt = () => now - openForMillis(states[0]!)
+    const leftAt = (index: number) => now - openForMillis(states[index]!)
     return { now, states, standings, lead: lead(compiled, standings, current, now, leftAt) }
   }
 
@@ -71,7 +71,7 @@ export class Route {
   /** The primary serves, whatever was before. */
   goHome(): void {
     const { now, states } = this.read()
-    this.serve({ active: 0, leftAt: undefined }, states, now)
+    this.serve(home, states, now)
     this.moved.openUnsafe()
   }
 
@@ -85,7 +85,7 @@ export class Route {
           ? [Duration.toMillis(state.throttledFor)]
           : []
       )
-      const wait = Math.min(heldFor(this.compiled, standings, lead, now) ?? Infinity, ...gates)
+      const wait = Math.min(untilBetter(this.compiled, standings, lead, now), ...gates)
       return wait === Infinity
         ? this.moved.await
         : Effect.timeoutOrElse(this.moved.await, { duration: wait, orElse: () => Effect.void })

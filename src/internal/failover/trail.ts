@@ -4,6 +4,7 @@ import * as CircuitError from "../../CircuitError.ts"
 import type { Classify } from "../../CircuitPolicy.ts"
 import type { Attempt } from "../../FailoverError.ts"
 import * as Outcome from "../../Outcome.ts"
+import { callerError, checked } from "../guard.ts"
 import { elapsedMillis } from "../time.ts"
 import { property } from "../untrusted.ts"
 import type { CompiledRoute, CompiledTarget } from "./compiledRoute.ts"
@@ -19,7 +20,7 @@ export class Trail {
   /** Where the last attempt led. */
   direction: Direction = "next"
   private readonly route: CompiledRoute
-  private readonly classify: Classify
+  readonly classify: Classify
   private readonly startedAt: number
   readonly deadlineMillis: number | undefined
 
@@ -50,11 +51,12 @@ export class Trail {
     return { duration: Duration.millis(Math.max(0, left)), outcome: fair ? Outcome.failure("timeout") : cancelled }
   }
 
+  /** What an end says that the circuit was not asked about. */
   judge(exit: Exit.Exit<unknown, unknown>): Outcome.Outcome {
     try {
-      return this.classify(exit)
+      return checked(this.classify(exit))
     } catch {
-      return Outcome.ignored("caller_error")
+      return callerError
     }
   }
 
@@ -64,7 +66,13 @@ export class Trail {
   }
 
   /** Notes an attempt that did not serve. */
-  missed({ target }: CompiledTarget, afterMillis: number, failure: unknown, outcome: Outcome.Outcome): void {
+  missed(
+    { target }: CompiledTarget,
+    key: string,
+    afterMillis: number,
+    failure: unknown,
+    outcome: Outcome.Outcome
+  ): void {
     const error = failure instanceof FailedAnswer ? failure.error : failure
     const circuitError = circuitErrorIn(error)
     const rejection = circuitError?.isRejection ? rejections[circuitError.reason._tag] : undefined
@@ -75,7 +83,8 @@ export class Trail {
     this.attempts.push({
       target: target.name,
       cause: rejection ?? kind,
-      ran: rejection === undefined,
+      // One that another circuit turned away did run.
+      ran: rejection === undefined || circuitError?.reason.key !== key,
       afterMillis,
       durationMillis: this.afterMillis - afterMillis,
       error

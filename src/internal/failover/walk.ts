@@ -118,12 +118,12 @@ class Walk<A> {
           const said = judge(Exit.succeed(value))
           if (said._tag === "Success" || said._tag === "Ignored") return Effect.succeed(value)
           const failure = new FailedAnswer(value)
-          trail.missed(target, afterMillis, failure, said)
+          trail.missed(target, key, afterMillis, failure, said)
           return Effect.fail<unknown>(failure)
         },
         onFailure: (cause) => {
           const error = errorOf(cause)
-          if (Option.isSome(error)) trail.missed(target, afterMillis, error.value, judge(Exit.failCause(cause)))
+          if (Option.isSome(error)) trail.missed(target, key, afterMillis, error.value, judge(Exit.failCause(cause)))
           return Effect.failCause(cause)
         }
       })
