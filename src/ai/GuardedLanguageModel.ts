@@ -75,18 +75,18 @@
  *
  * @since 0.1.0
  */
-import { Deferred, type Duration, Effect, Exit, Fiber, Latch, Layer, Queue, Stream } from "effect"
-import { AiError, LanguageModel, Prompt, type Tool, type Toolkit } from "effect/ai"
+import { type Duration, Effect, Layer, Stream } from "effect"
+import { AiError, LanguageModel } from "effect/ai"
 import { CircuitBreaker } from "../CircuitBreaker.ts"
 import { type CircuitBreakerError, isCircuitBreakerError } from "../CircuitError.ts"
 import type { Classify } from "../CircuitPolicy.ts"
-import type { CircuitState } from "../CircuitState.ts"
+import { isFailoverError } from "../FailoverError.ts"
 import { property } from "../internal/untrusted.ts"
 import * as validation from "../internal/validation.ts"
 import * as LlmOutcome from "../LlmOutcome.ts"
-import * as LlmStream from "../LlmStream.ts"
-import * as Outcome from "../Outcome.ts"
-import { alive, content, failed, type StreamSignal, waiting } from "../StreamSignal.ts"
+import { fromError, withoutTrace } from "./internal/aiError.ts"
+import { judgementBy } from "./internal/judgement.ts"
+import { admitsAll, make as makeWatched } from "./internal/watchedModel.ts"
 
 /**
  * - `key`: the circuit of this model, such as provider, model and region.
@@ -135,13 +135,16 @@ export const guard = (
   CircuitBreaker.useSync((breaker) => make(model, breaker, options))
 
 /**
- * The breaker's error in a failure of a guarded model, if the failure is its doing.
+ * The breaker's error in a failure of a guarded model, if the failure is its doing; of a `ResilientLanguageModel`, that
+ * of the first target that was asked, or of the first at all if none was.
  *
  * @category guards
  * @since 0.1.0
  */
 export const circuitErrorOf = (error: unknown): CircuitBreakerError | undefined =>
-  [error, property(property(error, "reason"), "cause")].find(isCircuitBreakerError)
+  [error, causeOf(error)].map((error) => isFailoverError(error) ? error.cause : error).find(isCircuitBreakerError)
+
+const causeOf = (error: unknown) => property(property(error, "reason"), "cause")
 
 /**
  * Whether a failure of a guarded model is a rejection: the provider was not asked.
@@ -157,17 +160,8 @@ export const isRejection = (error: unknown): boolean => circuitErrorOf(error)?.i
  * @category conversions
  * @since 0.1.0
  */
-export const toAiError = (error: CircuitBreakerError, module: string, method: string): AiError.AiError => {
-  const limit = stack.stackTraceLimit
-  stack.stackTraceLimit = 0
-  const reason = Object.defineProperties(reasonOf(error), {
-    message: { value: error.message },
-    cause: { value: error }
-  })
-  const aiError = AiError.make({ module, method, reason })
-  stack.stackTraceLimit = limit
-  return aiError
-}
+export const toAiError = (error: CircuitBreakerError, module: string, method: string): AiError.AiError =>
+  withoutTrace(() => fromError(error, reasonOf(error), module, method))
 
 const reasonOf = (error: CircuitBreakerError): AiError.AiErrorReason => {
   const { message, retryAfter } = error
@@ -176,15 +170,6 @@ const reasonOf = (error: CircuitBreakerError): AiError.AiErrorReason => {
     ? new AiError.UnknownError({ description: message })
     : new AiError.RateLimitError({ retryAfter })
 }
-
-// Not part of the language: V8's, and harmless elsewhere. A trace costs ten times the rest of a rejection.
-const stack = Error as ErrorConstructor & { stackTraceLimit?: number | undefined }
-
-type CallOptions = LanguageModel.GenerateTextOptions<Tools>
-type Tools = Record<string, Tool.Any>
-type ResolvedToolkit = Toolkit.WithHandler<Tools>
-type AnyEffect = Effect.Effect<unknown, unknown, unknown>
-type AnyStream = Stream.Stream<unknown, unknown, unknown>
 
 const make = (
   model: LanguageModel.LanguageModel,
@@ -195,223 +180,21 @@ const make = (
   for (const limit of ["firstContentTimeout", "idleTimeout"] as const) {
     validation.optionalDuration(limit, options[limit])
   }
-  const classifyPart = partClassifier(classify)
-  const classifyAnswer = answerClassifier(classify, classifyPart)
-
+  const judgement = judgementBy(classify)
   const surface = (method: string) => (error: unknown) =>
     isCircuitBreakerError(error) ? toAiError(error, "GuardedLanguageModel", method) : error
-
-  const call = (method: string, self: AnyEffect): AnyEffect =>
-    Effect.mapError(breaker.execute(self, { key, classify: classifyAnswer }), surface(method))
-
-  const stream = (self: AnyStream, foreign: ReadonlySet<unknown> = new Set()): AnyStream =>
-    breaker.stream(self, {
-      ...options,
-      classifyPart,
-      classify: (exit) => errorsOf(exit).some((error) => foreign.has(error)) ? callerError : classify(exit)
-    }).pipe(Stream.mapError((error) => foreign.has(error) ? error : surface("streamText")(error)))
-
-  /** Rejects before the handlers of approved calls have done what cannot be undone. */
-  const admissible = (method: string, { toRun }: ToolWatch) => {
-    if (toRun === 0) return Effect.void
-    const taken = Effect.mapError(Effect.scoped(breaker.acquire(key)), surface(method))
-    return Effect.flatMap(breaker.state(key), (state) => admitsAll(state) ? Effect.void : taken)
-  }
-
-  const generate = (method: string, run: (options: CallOptions) => AnyEffect) => (options: CallOptions): AnyEffect =>
-    Effect.flatMap(toolsOf(options), (found) => {
-      if (found === undefined) return call(method, run(options))
-      return Effect.scopedWith((scope) =>
-        Effect.gen(function*() {
-          const answered = Deferred.makeUnsafe<unknown, unknown>()
-          const settled = Latch.makeUnsafe()
-          const watch = new ToolWatch(found, {
-            begin: Effect.andThen(Deferred.succeed(answered, undefined), settled.await),
-            end: Effect.void
-          })
-          yield* admissible(method, watch)
-          const fiber = yield* watch.run(run(watch.options)).pipe(
-            Effect.onExit((exit) => Deferred.done(answered, exit)),
-            Effect.forkIn(scope)
-          )
-          if (yield* watch.reachedProvider) {
-            const untilAnswered = Effect.andThen(watch.admit, Deferred.await(answered))
-            yield* call(method, Effect.onInterrupt(untilAnswered, () => Fiber.interrupt(fiber)))
-            yield* settled.open
-          }
-          return yield* Fiber.join(fiber)
-        })
-      )
-    })
-
-  const streamText = (run: (options: CallOptions) => AnyStream) => (options: CallOptions): AnyStream =>
-    Stream.unwrap(Effect.gen(function*() {
-      const found = yield* toolsOf(options)
-      if (found === undefined) return stream(run(options))
-      const queue = yield* Queue.make<unknown, unknown>()
-      const watch = new ToolWatch(found, { begin: Queue.offer(queue, busy), end: Queue.offer(queue, idle) })
-      yield* admissible("streamText", watch)
-      yield* run(watch.options).pipe(
-        // Whatever comes while a handler runs, the provider may have nothing to say for now.
-        Stream.mapArray((parts) => watch.running > 0 ? [...parts, busy] as const : parts),
-        Stream.runIntoQueue(queue),
-        (drain) => watch.run(drain),
-        Effect.forkScoped
-      )
-      const parts: AnyStream = Stream.fromQueue(queue)
-      const guarded = (yield* watch.reachedProvider)
-        ? stream(Stream.unwrap(Effect.as(watch.admit, parts)), watch.failures)
-        : parts
-      // At the pace of the provider, which does not wait for the consumer: it writes into a queue.
-      return guarded.pipe(
-        Stream.filter((part) => part !== busy && part !== idle),
-        Stream.buffer({ capacity: "unbounded" })
-      )
-    }))
-
-  return LanguageModel.LanguageModel.of({
-    [LanguageModel.TypeId]: LanguageModel.TypeId,
+  return makeWatched({
     supportsSystemMessagesInHistory: model.supportsSystemMessagesInHistory,
-    // Overloaded generics, which no wrapper can restate without losing inference.
-    generateText: generate("generateText", (options) => model.generateText(options as never)) as never,
-    generateObject: generate("generateObject", (options) => model.generateObject(options as never)) as never,
-    streamText: streamText((options) => model.streamText(options as never)) as never
-  })
-}
-
-const admitsAll = (state: CircuitState) =>
-  state._tag === "Disabled" || (state._tag === "Closed" && state.throttledFor === undefined && !state.ramping)
-
-// Not parts of an answer: they tell the guard of a stream when handlers begin and end.
-const busy = { type: "~busy" }
-const idle = { type: "~idle" }
-
-const partClassifier = (classify: Classify) => (part: unknown): StreamSignal => {
-  if (part === busy) return waiting
-  const type = property(part, "type")
-  // Its handler is watched, so that what follows a tool call is the provider's doing until the handler begins.
-  if (part === idle || type === "tool-call") return content
-  const signal = LlmStream.effectAi(part)
-  return signal._tag === "Failed"
-    ? failed(classify(Exit.fail(type === "error" ? property(part, "error") : part)))
-    : signal
-}
-
-const answerClassifier = (classify: Classify, classifyPart: (part: unknown) => StreamSignal): Classify => (exit) => {
-  const parts = Exit.isSuccess(exit) && exit.value instanceof LanguageModel.GenerateTextResponse
-    ? exit.value.content
-    : []
-  const finish = parts.find((part) => part.type === "finish")
-  const signal = finish === undefined ? alive : classifyPart(finish)
-  return "outcome" in signal && signal.outcome._tag !== "Success" ? signal.outcome : classify(exit)
-}
-
-const callerError = Outcome.ignored("caller_error")
-
-const errorsOf = (exit: Exit.Exit<unknown, unknown>): ReadonlyArray<unknown> =>
-  Exit.isSuccess(exit) ?
-    [] :
-    exit.cause.reasons.flatMap((reason) =>
-      reason._tag === "Fail" ? [reason.error] : reason._tag === "Die" ? [reason.defect] : []
-    )
-
-interface FoundTools {
-  readonly options: CallOptions
-  readonly toolkit: ResolvedToolkit
-  readonly approved: Set<string>
-}
-
-/** The tools whose handlers a call may run. */
-const toolsOf = (options: CallOptions): Effect.Effect<FoundTools | undefined, unknown, unknown> =>
-  Effect.suspend(() => {
-    if (options.toolkit === undefined) return Effect.undefined
-    const prompt = Prompt.make(options.prompt)
-    const approved = approvedCalls(prompt)
-    if (options.disableToolCallResolution === true && approved.size === 0) return Effect.undefined
-    const toolkit = options.toolkit as ResolvedToolkit | Effect.Effect<ResolvedToolkit, unknown, unknown>
-    return Effect.map(
-      Effect.isEffect(toolkit) ? toolkit : Effect.succeed(toolkit),
-      (toolkit) =>
-        Object.keys(toolkit.tools).length === 0 ? undefined : { options: { ...options, prompt }, toolkit, approved }
-    )
-  })
-
-/** The tool calls whose handlers run before the provider is asked. */
-const approvedCalls = ({ content }: Prompt.Prompt): Set<string> => {
-  const parts = content.flatMap((message): ReadonlyArray<Prompt.Part> =>
-    typeof message.content === "string" ? [] : message.content
-  )
-  const approvals = new Set(
-    parts.flatMap((part) => part.type === "tool-approval-response" && part.approved ? [part.approvalId] : [])
-  )
-  const done = new Set(parts.flatMap((part) => part.type === "tool-result" ? [part.id] : []))
-  return new Set(
-    parts.flatMap((part) =>
-      part.type === "tool-approval-request" && approvals.has(part.approvalId) && !done.has(part.toolCallId)
-        ? [part.toolCallId]
-        : []
-    )
-  )
-}
-
-/** What happens before each handler, and after the last that runs. */
-interface Hooks {
-  readonly begin: Effect.Effect<unknown>
-  readonly end: Effect.Effect<unknown>
-}
-
-/** Tells the time and the failures of tool handlers from those of the provider. */
-class ToolWatch {
-  /** The options of the call, with the watched toolkit. */
-  readonly options: CallOptions
-  /** What handlers failed with. */
-  readonly failures = new Set<unknown>()
-  /** Handlers that run now. */
-  running = 0
-  /** Handlers that have to run before the provider is asked. */
-  toRun: number
-  private readonly approved: Set<string>
-  private readonly hooks: Hooks
-  private readonly prepared = Deferred.makeUnsafe<boolean>()
-  private readonly admitted = Latch.makeUnsafe()
-  /** Whether the call got as far as to its provider, when that is known. */
-  readonly reachedProvider = Deferred.await(this.prepared)
-  readonly admit = this.admitted.open
-  private readonly reachProvider = Effect.andThen(Deferred.succeed(this.prepared, true), this.admitted.await)
-
-  constructor({ approved, options, toolkit }: FoundTools, hooks: Hooks) {
-    this.approved = approved
-    this.toRun = approved.size
-    this.hooks = hooks
-    const handle = (...call: Parameters<typeof toolkit.handle>) => this.watch(toolkit.handle(...call), call[2])
-    this.options = { ...options, toolkit: { tools: toolkit.tools, handle: handle as never } }
-  }
-
-  /** Runs the call, which goes no further than to its provider until `admit`. */
-  run<A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    const call = this.toRun === 0 ? Effect.andThen(this.reachProvider, self) : self
-    return Effect.onExit(call, () => Deferred.succeed(this.prepared, false))
-  }
-
-  private watch<A, E, R, E2, R2>(
-    handling: Effect.Effect<Stream.Stream<A, E, R>, E2, R2>,
-    toolCallId: string | undefined
-  ): Effect.Effect<Stream.Stream<A, E, R>, E2, R2> {
-    if (toolCallId !== undefined && this.approved.delete(toolCallId)) {
-      return Effect.map(
-        handling,
-        Stream.onEnd(Effect.suspend(() => --this.toRun === 0 ? this.reachProvider : Effect.void))
+    admissible: (method) => {
+      const taken = Effect.mapError(Effect.scoped(breaker.acquire(key)), surface(method))
+      return Effect.flatMap(breaker.state(key), (state) => admitsAll(state) ? Effect.void : taken)
+    },
+    execute: (method, call) =>
+      Effect.mapError(breaker.execute(call(model), { key, classify: judgement.classify }), surface(method)),
+    stream: (call) =>
+      Stream.mapError(
+        breaker.stream(call(model, Effect.void), { ...options, ...judgement }),
+        surface("streamText")
       )
-    }
-    const begun = Effect.andThen(Effect.sync(() => this.running++), this.hooks.begin)
-    const ended = (exit: Exit.Exit<unknown, unknown>) =>
-      Effect.suspend(() => {
-        for (const error of errorsOf(exit)) this.failures.add(error)
-        return --this.running === 0 ? this.hooks.end : Effect.void
-      })
-    return Effect.andThen(begun, handling).pipe(
-      Effect.onError((cause) => ended(Exit.failCause(cause))),
-      Effect.map((stream) => Stream.onExit(stream, ended))
-    )
-  }
+  })
 }

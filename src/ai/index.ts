@@ -5,3 +5,4 @@
  */
 export * as GuardedEmbeddingModel from "./GuardedEmbeddingModel.ts"
 export * as GuardedLanguageModel from "./GuardedLanguageModel.ts"
+export * as ResilientLanguageModel from "./ResilientLanguageModel.ts"
