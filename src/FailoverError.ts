@@ -120,11 +120,36 @@ export class FailoverError extends Data.TaggedError("FailoverError")<{
     return "attempts" in this.reason ? this.reason.attempts : []
   }
 
+  /** Whether a later call may go better: a target will take calls again, or failed with what passes. */
+  get isRetryable(): boolean {
+    const { reason } = this
+    switch (reason._tag) {
+      case "NoTargetAvailable":
+        return reason.retryAfter !== undefined || reason.attempts.some(({ cause }) => !lasting.has(cause))
+      case "DeadlineExceeded":
+        return true
+      default:
+        return false
+    }
+  }
+
   /** The wait this error suggests, if it knows one. */
   get retryAfter(): Duration.Duration | undefined {
     return "retryAfter" in this.reason ? this.reason.retryAfter : undefined
   }
 }
+
+/** What no later attempt would change. */
+const lasting = new Set<Attempt["cause"]>([
+  "forced_open",
+  "auth",
+  "quota_exhausted",
+  "content_policy",
+  "context_length",
+  "invalid_request",
+  "caller_error",
+  "cancelled"
+])
 
 /**
  * Whether a value is the error of a router.

@@ -11,7 +11,7 @@
  * | `OpenNow`, `Ignored` | stops: another attempt is useless |
  * | its own failure opened the circuit, or it was rejected by an open one | stops, unless a `deadline` is given and leaves room for the rest of the open time |
  * | held open by an operator without an end | stops |
- * | no target of a route served it (`FailoverError`) | waits with backoff if a target takes calls; otherwise as for an open circuit |
+ * | no target of a route served it (`FailoverError`) | stops if that will last; waits with backoff if a target takes calls, and otherwise as for an open circuit |
  * | whatever it ended with, but the budget of the `key` is used up | stops |
  *
  * When it stops, the caller gets the error of the last attempt: the provider's, if it was the one that opened the
@@ -111,7 +111,7 @@ export const policy = (options: Options = {}): Schedule.Schedule<number, unknown
   }))
 }
 
-const untilTarget = ({ retryAfter }: FailoverError.NoTargetAvailable): Wait => ({
+const untilTarget = ({ retryAfter }: FailoverError.FailoverError): Wait => ({
   leastMillis: retryAfter === undefined ? 0 : Duration.toMillis(retryAfter),
   backoff: true,
   circuitOpen: retryAfter !== undefined
@@ -127,8 +127,8 @@ interface Wait {
 }
 
 const waitFor = (error: unknown, judge: (error: unknown) => Outcome): Wait | undefined => {
-  const failover = FailoverError.find(error)?.reason
-  if (failover !== undefined) return failover._tag === "NoTargetAvailable" ? untilTarget(failover) : undefined
+  const failover = FailoverError.find(error)
+  if (failover !== undefined) return failover.isRetryable ? untilTarget(failover) : undefined
   const circuitError = CircuitError.find(error)
   if (circuitError?.isRejection) {
     const { reason, retryAfter } = circuitError

@@ -266,6 +266,26 @@ describe("LlmRetry.policy", () => {
       )
     ))
 
+  it.effect("a route whose targets all refuse for good is not asked again", () =>
+    Effect.gen(function*() {
+      let calls = 0
+      const refused = Effect.suspend(() => {
+        calls++
+        return Effect.fail({ status: 401 })
+      })
+      const ask = FailoverRouter.execute("chat", () => refused).pipe(Effect.retry(LlmRetry.policy()))
+      yield* timed(ask)
+      assert.strictEqual(calls, 2)
+      for (const target of ["us", "eu"]) yield* CircuitBreaker.forceOpen(`chat/${target}`)
+      const recorded = yield* RecordedEvents.RecordedEvents
+      yield* timed(ask)
+      assert.strictEqual((yield* recorded.of("circuit.skipped")).length, 2)
+    }).pipe(
+      Effect.provide(
+        FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } }).pipe(Layer.provideMerge(llm()))
+      )
+    ))
+
   it.effect("W12: a hint longer than maxWait ends the retry", () =>
     Effect.gen(function*() {
       const { ask, calls } = guarded([status(429, { "retry-after": "100" })], { maxWait: "99 seconds" })

@@ -9,6 +9,7 @@ import * as OfficialClients from "../examples/official-clients.ts"
 import * as OneProbe from "../examples/one-probe.ts"
 import * as OpenTelemetryExample from "../examples/opentelemetry.ts"
 import * as QuickStart from "../examples/quick-start.ts"
+import * as ResilientModel from "../examples/resilient-model.ts"
 import * as Retry from "../examples/retry.ts"
 import * as StreamExample from "../examples/stream.ts"
 import * as TestClockExample from "../examples/test-clock.ts"
@@ -52,6 +53,16 @@ describe("examples", () => {
         states.map((state) => state._tag === "Closed" && state.consecutiveFailures),
         [0, 0, 0]
       )
+    }))
+
+  it.live("resilient-model: another provider answers, and a fence holds", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* ResilientModel.program, [
+        "hello from Anthropic (anthropic/eu serves)",
+        "hello from Anthropic (anthropic/eu serves)",
+        "hello from OpenAI (openai/us serves)",
+        "hello from Anthropic (openai/us serves)"
+      ])
     }))
 
   it.live("opentelemetry: spans tell the outage call by call, and metrics count it", () =>
