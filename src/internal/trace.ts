@@ -1,7 +1,7 @@
 /** What the caller's span is told of a call: attributes for how it stands, an event for each thing that happened. */
 import { type Clock, Duration, type Fiber, type Tracer } from "effect"
 import type { Permit } from "../Circuit.ts"
-import type { Rejection } from "../CircuitError.ts"
+import type { Reason, Rejection } from "../CircuitError.ts"
 import type { CircuitState } from "../CircuitState.ts"
 import type { CircuitHandle } from "../CircuitStore.ts"
 import { kindOf, type Outcome } from "../Outcome.ts"
@@ -29,7 +29,7 @@ export const rejected = (call: Traced, reason: Rejection): void =>
   tell(call, (span) => {
     stand(call, span, false)
     happened(call, span, "circuit.skipped", {
-      "circuit.rejected_by": rejections[reason._tag],
+      "circuit.rejected_by": rejectedBy(reason),
       ...(reason.retryAfter === undefined ? {} : { "circuit.retry_after_ms": Duration.toMillis(reason.retryAfter) }),
       ...(reason._tag === "CircuitOpen" ? { "circuit.outage_id": reason.outageId } : {})
     })
@@ -89,9 +89,13 @@ const states: Record<CircuitState["_tag"], string> = {
   Disabled: "disabled"
 }
 
-const rejections: Record<Rejection["_tag"], string> = {
+/** How a circuit turned a call away, as it is written; undefined if it did not. */
+export const rejectedBy = ({ _tag }: Reason): typeof rejections[Rejection["_tag"]] | undefined =>
+  _tag in rejections ? rejections[_tag as Rejection["_tag"]] : undefined
+
+const rejections = {
   CircuitOpen: "open",
   CircuitHalfOpen: "half_open",
   CircuitThrottled: "throttled",
   CircuitForcedOpen: "forced_open"
-}
+} as const satisfies Record<Rejection["_tag"], string>

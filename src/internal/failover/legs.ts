@@ -67,7 +67,7 @@ export const streamAttempt = <A>(
     classify,
     classifyPart,
     // A deadline that is closer cuts off too, and only says something if it is fair.
-    firstContentTimeout: limit?.outcome._tag === "Failure" ? limit.duration : undefined,
+    firstContentTimeout: limit?.outcome._tag === "Failure" ? limit.duration : firstContentTimeout,
     idleTimeout,
     settleProbeAt
   })

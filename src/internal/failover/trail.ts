@@ -6,6 +6,7 @@ import type { Attempt } from "../../FailoverError.ts"
 import * as Outcome from "../../Outcome.ts"
 import { callerError, checked } from "../guard.ts"
 import { elapsedMillis } from "../time.ts"
+import { rejectedBy } from "../trace.ts"
 import { property } from "../untrusted.ts"
 import type { CompiledRoute, CompiledTarget } from "./compiledRoute.ts"
 
@@ -48,7 +49,7 @@ export class Trail {
     }
     if (left === Infinity) return undefined
     const fair = left > this.deadlineMillis! / 2
-    return { duration: Duration.millis(Math.max(0, left)), outcome: fair ? Outcome.failure("timeout") : cancelled }
+    return { duration: Duration.millis(Math.max(1, left)), outcome: fair ? Outcome.failure("timeout") : cancelled }
   }
 
   /** What an end says that the circuit was not asked about. */
@@ -75,7 +76,7 @@ export class Trail {
   ): void {
     const error = failure instanceof FailedAnswer ? failure.error : failure
     const circuitError = circuitErrorIn(error)
-    const rejection = circuitError?.isRejection ? rejections[circuitError.reason._tag] : undefined
+    const rejection = circuitError && rejectedBy(circuitError.reason)
     const kind = (circuitError && kindOf(circuitError)) ?? Outcome.kindOf(outcome) ?? "unknown"
     this.direction = rejection !== undefined || circuitError !== undefined
       ? rejection === undefined || rejection === "throttled" ? "again" : "next"
@@ -151,13 +152,6 @@ const kindOf = ({ reason }: CircuitError.CircuitBreakerError): Outcome.Kind | un
     default:
       return undefined
   }
-}
-
-const rejections: Partial<Record<CircuitError.Reason["_tag"], "open" | "half_open" | "throttled" | "forced_open">> = {
-  CircuitOpen: "open",
-  CircuitHalfOpen: "half_open",
-  CircuitThrottled: "throttled",
-  CircuitForcedOpen: "forced_open"
 }
 
 const cancelled = Outcome.ignored("cancelled")
