@@ -1,29 +1,18 @@
-// An incident, over real HTTP: a provider is overloaded, throttles, dies and comes back, while its callers go through
-// a circuit breaker. The circuit opens, calls are skipped in microseconds, one probe goes out, the circuit closes.
-// Run it: npm run demo
+// An incident, over real HTTP: a region is overloaded, throttles, dies and comes back, while its callers go on calling.
+// Their circuit opens, another region answers, and when the first is truly back the route goes home. No call fails.
+// What does it is in demo/resilience.ts. Run it: npm run demo
 // With OPENAI_BASE_URL and OPENAI_API_KEY set (OPENAI_MODEL if you like) it calls that provider instead.
 import { NodeHttpClient, NodeRuntime } from "@effect/platform-node"
 import { Data, Effect, Layer, Option, Runtime } from "effect"
-import { CircuitBreaker, CircuitStore, LlmOutcome, TripPolicy } from "effect-resilience"
 import { incident } from "./demo/incident.ts"
 import { liveView } from "./demo/liveView.ts"
 import { isTerminal } from "./demo/paint.ts"
 import { plainView } from "./demo/plainView.ts"
 import { endpoint, realProvider } from "./demo/realProvider.ts"
+import { resilience } from "./demo/resilience.ts"
 import type { Script } from "./demo/script.ts"
 import { Story } from "./demo/story.ts"
 import { printSummary } from "./demo/summary.ts"
-
-const breaker = ({ attemptTimeout }: Script) =>
-  CircuitBreaker.layer({
-    tripPolicy: TripPolicy.consecutive(5),
-    openDuration: "2 seconds",
-    attemptTimeout,
-    classify: LlmOutcome.classify
-  }).pipe(
-    Layer.provide(CircuitStore.layerMemory),
-    Layer.provide(Story.observer)
-  )
 
 /** The story ended otherwise. Said when it is made, so not reported again. */
 class OtherEnding extends Data.TaggedError("OtherEnding") {
@@ -46,7 +35,7 @@ const tell = (script: Script) =>
       return new OtherEnding()
     }),
     Effect.provide(
-      Layer.mergeAll(breaker(script), NodeHttpClient.layerUndici).pipe(
+      Layer.mergeAll(resilience(script), NodeHttpClient.layerUndici).pipe(
         Layer.provideMerge(Story.layer(script))
       )
     )

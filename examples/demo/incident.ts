@@ -1,69 +1,75 @@
-// The incident: what the primary goes through while everybody goes on calling.
+// The incident: what the us region goes through while everybody goes on calling.
 import { Effect, Random } from "effect"
-import { CircuitBreaker } from "effect-resilience"
-import { ask, type Endpoint } from "./calls.ts"
+import { FailoverRouter, LlmRetry } from "effect-resilience"
+import { complete, type Endpoint } from "./calls.ts"
 import * as Provider from "./provider.ts"
+import { ask } from "./resilience.ts"
 import type { Script } from "./script.ts"
 import { Story } from "./story.ts"
-import type { Phase, Tally } from "./tally.ts"
+import { failures, type Phase } from "./tally.ts"
 
 interface Scene extends Phase {
-  readonly primary: Provider.Behaviour
+  readonly us: Provider.Behaviour
 }
 
 const scenes: ReadonlyArray<Scene> = [
-  { name: "healthy", seconds: 3, primary: "healthy", about: "both providers answer" },
-  { name: "overloaded", seconds: 6, primary: "overloaded", about: "the primary answers 503 and 529" },
-  {
-    name: "throttled",
-    seconds: 5,
-    primary: "throttled",
-    about: "the primary answers ten calls, then 429 with Retry-After: 1"
-  },
-  { name: "dead connection", seconds: 5, primary: "dead", about: "the server of the primary is gone" },
-  { name: "recovery", seconds: 4, primary: "healthy", about: "the server of the primary is back" }
+  { name: "healthy", seconds: 3, us: "healthy", about: "both regions answer" },
+  { name: "overloaded", seconds: 6, us: "overloaded", about: "us answers 503 and 529" },
+  { name: "throttled", seconds: 5, us: "throttled", about: "us answers ten calls, then 429 with Retry-After: 1" },
+  { name: "dead connection", seconds: 5, us: "dead", about: "the server of us is gone" },
+  { name: "recovery", seconds: 4, us: "healthy", about: "the server of us is back" }
 ]
 
 const play = Effect.gen(function*() {
-  const primary = yield* Provider.make("primary")
-  const standby = yield* Provider.make("standby")
-  const callers = [...times(5, caller(primary)), ...times(2, caller(standby))]
-  yield* Effect.raceFirst(direct(primary), Effect.all(callers, { concurrency: "unbounded", discard: true }))
+  const us = yield* Provider.make("us")
+  const eu = yield* Provider.make("eu")
+  const callers = Array.from({ length: 6 }, () => caller(ask({ us, eu }, prompt)))
+  yield* Effect.raceFirst(
+    direct(us),
+    Effect.all([...callers, caller(askAlone(us))], { concurrency: "unbounded", discard: true })
+  )
 })
 
-const direct = Effect.fnUntraced(function*(primary: Provider.Provider) {
+const prompt = "Say hello."
+
+const direct = Effect.fnUntraced(function*(us: Provider.Provider) {
   const story = yield* Story
   for (const scene of scenes) {
     yield* story.begin(scene)
-    yield* primary.become(scene.primary)
+    yield* us.become(scene.us)
     yield* Effect.sleep(`${scene.seconds} seconds`)
   }
 })
 
 // A user who does not give up: call, think, call again.
-const caller = (endpoint: Endpoint) =>
-  Effect.ignore(ask(endpoint, "Say hello.")).pipe(
+const caller = <E, R>(call: Effect.Effect<unknown, E, R>) =>
+  Effect.ignore(call).pipe(
     Effect.andThen(Effect.flatMap(Random.nextBetween(100, 200), (millis) => Effect.sleep(millis))),
     Effect.forever
   )
 
-const times = <A>(n: number, value: A) => Array.from({ length: n }, () => value)
+/** For comparison, a call of somebody who has one region, and retries. */
+const askAlone = (us: Endpoint) =>
+  Story.use(({ alone, count }) =>
+    Effect.suspend(() => {
+      alone.attempts++
+      return complete(us, prompt)
+    }).pipe(Effect.retry(LlmRetry.policy({ attempts: 3, base: "100 millis" })), count(alone))
+  )
 
 const missing = Effect.gen(function*() {
-  const { tallies } = yield* Story
-  const [primary, standby] = tallies as readonly [Tally, Tally]
-  const { _tag: state } = yield* CircuitBreaker.state(primary.key)
+  const { absences, alone, callers, tallies: [us, eu] } = yield* Story
+  const isAway = yield* FailoverRouter.isFailedOver("chat").pipe(Effect.orDie)
   const told: ReadonlyArray<readonly [what: string, happened: boolean]> = [
-    ["the circuit of the primary opened", primary.openings > 0],
-    ["a call was skipped", primary.skipped > 0 && primary.saved > 0],
-    ["a probe was sent and judged", primary.probesSucceeded + primary.probesFailed > 0],
-    ["the primary asked for a pause and got it", primary.throttles > 0],
-    [
-      "a probe closed the circuit of the primary, and it is closed now",
-      primary.outages.length > 0 && state === "Closed"
-    ],
-    ["the standby answered", standby.answered > 0],
-    ["the circuit of the standby stayed closed", standby.openings === 0]
+    ["every call was answered", callers.failedMillis.length === 0 && callers.answeredMillis.length > 0],
+    ["the route left us twice", absences.length === 2],
+    ["eu answered while us could not", absences.every(({ answered }) => answered > 0)],
+    ["us was left alone in its outages", us.outages.length === 2 && failures(us) * 4 < eu.answered],
+    ["a probe was sent and failed", us.probesFailed > 0],
+    ["us asked for a pause and got it", us.throttles > 0],
+    ["the route came home, and is there now", absences.every(({ endedAt }) => endedAt !== undefined) && !isAway],
+    ["the circuit of eu stayed closed", eu.openings === 0],
+    ["the caller without a route saw errors", alone.failedMillis.length > 0]
   ]
   return told.flatMap(([what, happened]) => happened ? [] : [`this did not happen: ${what}`])
 })
@@ -71,8 +77,9 @@ const missing = Effect.gen(function*() {
 export const incident: Script = {
   title: "an incident, over real HTTP",
   phases: scenes,
-  keys: ["primary", "standby"],
-  attemptTimeout: "1 second",
+  regions: ["us", "eu"],
+  attemptTimeout: "2 seconds",
+  maxWait: "100 millis",
   play,
   missing
 }

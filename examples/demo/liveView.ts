@@ -1,55 +1,80 @@
 // A terminal: the whole story in one picture, drawn again ten times a second.
 import { Duration, Effect, Schedule } from "effect"
-import { CircuitBreaker, type CircuitState } from "effect-resilience"
+import { type CircuitState, FailoverRouter } from "effect-resilience"
 import { type Colour, paint } from "./paint.ts"
 import { Story } from "./story.ts"
-import { failures, type Line, type Phase, type Tally } from "./tally.ts"
+import { type Absence, failures, type Line, type Phase } from "./tally.ts"
 
 type Look = "closed" | "throttled" | "half-open" | "open"
+type Style = Look | "home" | "away"
 
 // In order of what to show of a stretch of time that saw several: a probe is short.
 const looks: ReadonlyArray<Look> = ["closed", "throttled", "open", "half-open"]
-const styles: Record<Look, readonly [block: string, colour: Colour]> = {
+const styles: Record<Style, readonly [block: string, colour: Colour]> = {
   closed: ["▂", "green"],
   throttled: ["▄", "blue"],
   open: ["█", "red"],
-  "half-open": ["▆", "yellow"]
+  "half-open": ["▆", "yellow"],
+  home: ["▁", "green"],
+  away: ["▔", "yellow"]
 }
 
 /** Draws until the scope ends, once more then, and leaves the terminal as it was. */
 export const liveView = Effect.gen(function*() {
   const story = yield* Story
-  const breaker = yield* CircuitBreaker.CircuitBreaker
-  const { phases, title } = story.script
+  const router = yield* FailoverRouter.FailoverRouter
+  const { phases, regions: [primary, standby], title } = story.script
   const duration = phases.reduce((sum, { seconds }) => sum + seconds, 0)
-  const timelines = new Map(story.tallies.map(({ key }) => [key, new Map<number, Look>()]))
-  const width = Math.max(...story.tallies.map(({ key }) => key.length)) + 2
+  const timelines = new Map(story.tallies.map(({ region }) => [region, new Map<number, Look>()]))
+  const width = Math.max(...[primary, standby, "alone"].map(({ length }) => length)) + 2
+  const stateWidth = Math.max(...[...looks, `by ${primary}`, `by ${standby}`].map(({ length }) => length))
   let height = 0
 
   const frame = Effect.gen(function*() {
     const seconds = yield* story.seconds
-    const states = yield* Effect.forEach(story.tallies, ({ key }) => breaker.state(key))
-    const rows = story.tallies.map((tally, i) => {
-      const timeline = timelines.get(tally.key)!
-      const state = states[i]!
-      remember(timeline, seconds, lookOf(state))
+    const shown = secondsShown(Math.max(duration, seconds), seconds, row("", "".padEnd(stateWidth), "", []).length)
+    const [route] = yield* router.snapshot
+    const circuits = route!.targets.map(({ circuit, target }, i) => {
+      const tally = story.tallies[i]!
+      const timeline = timelines.get(tally.region)!
+      const look = lookOf(circuit)
+      remember(timeline, seconds, look)
       for (const probedAt of tally.probedAt) remember(timeline, probedAt, "half-open")
-      return tally.key.padEnd(width) + circuitRow(tally, state, drawTimeline(timeline, Math.max(duration, seconds)))
+      const counts = [tally.answered, failures(tally), tally.skipped]
+      return row(target.name, paint(styles[look][1], look.padEnd(stateWidth)), againIn(circuit), counts) +
+        drawTimeline(timeline, shown)
     })
-    const lastLines = Math.max(1, Math.min(8, (process.stdout.rows || 24) - 11))
+    const { alone, callers } = story
+    const calls = ({ answeredMillis, failedMillis }: typeof callers) => [answeredMillis.length, failedMillis.length]
+    const lastLines = Math.max(1, Math.min(8, (process.stdout.rows || 24) - 13))
     const lines = story.lines.slice(-lastLines)
     return [
       `${paint("bold", "effect-resilience")}: ${title}, ${seconds.toFixed(1)} s`,
       "",
       ...progress(phases, story.begun, seconds),
       "",
-      paint("dim", `${"".padEnd(width)}state      again in  answered  failed  skipped`),
-      ...rows,
-      `${"".padEnd(width)}${looks.map((look) => `${block(look)} ${paint("dim", look)}`).join("   ")}`,
+      paint("dim", row("", "state".padEnd(stateWidth), "again in", ["answered", "failed", "not sent"])),
+      ...circuits,
+      row(route!.route, `by ${route!.active.name}`.padEnd(stateWidth), "", calls(callers)) +
+      drawRoute(story.absences, seconds, shown),
+      ...(alone.attempts === 0 ? [] : [row("alone", "".padEnd(stateWidth), "", calls(alone))]),
+      "".padEnd(width) + legend([
+        ...looks.map((look) => [look, look] as const),
+        ["home", `${primary} serves`],
+        ["away", `${standby} serves`]
+      ]),
       "",
       ...Array.from({ length: lastLines }, (_, i) => eventRow(lines[i], width))
     ]
   })
+
+  const row = (name: string, state: string, againIn: string, counts: ReadonlyArray<number | string>) =>
+    [
+      name.padEnd(width) + state,
+      againIn.padStart(8),
+      ...["answered", "failed", "not sent"].map((column, i) => `${counts[i] ?? ""}`.padStart(column.length)),
+      ""
+    ].join("  ")
 
   const draw = Effect.map(frame, (rows) => {
     const up = height === 0 ? "" : `\x1b[${height}A`
@@ -87,18 +112,6 @@ const progress = (phases: ReadonlyArray<Phase>, begun: ReadonlyArray<number>, se
   return [segments.map(({ label }) => label).join(" "), segments.map(({ bar }) => bar).join(" ")]
 }
 
-const circuitRow = (tally: Tally, state: CircuitState.CircuitState, timeline: string) => {
-  const look = lookOf(state)
-  return [
-    paint(styles[look][1], look.padEnd(9)),
-    againIn(state).padStart(8),
-    String(tally.answered).padStart(8),
-    String(failures(tally)).padStart(6),
-    String(tally.skipped).padStart(7),
-    timeline
-  ].join("  ")
-}
-
 const lookOf = (state: CircuitState.CircuitState): Look => {
   switch (state._tag) {
     case "Open":
@@ -125,16 +138,33 @@ const remember = (timeline: Map<number, Look>, seconds: number, look: Look) => {
   timeline.set(second, looks.indexOf(look) > looks.indexOf(known) ? look : known)
 }
 
-const drawTimeline = (timeline: ReadonlyMap<number, Look>, duration: number) =>
-  Array.from({ length: duration }, (_, second) => {
+// All of them, or the last ones for which there is room beside the numbers.
+const secondsShown = (duration: number, seconds: number, taken: number) => {
+  const room = Math.max(1, (process.stdout.columns || 80) - taken)
+  const from = Math.max(0, Math.floor(seconds) + 1 - room)
+  return Array.from({ length: Math.min(room, Math.ceil(duration) - from) }, (_, i) => from + i)
+}
+
+const drawTimeline = (timeline: ReadonlyMap<number, Look>, shown: ReadonlyArray<number>) =>
+  shown.map((second) => {
     const look = timeline.get(second)
     return look === undefined ? paint("dim", "·") : block(look)
   }).join("")
 
-const block = (look: Look) => paint(styles[look][1], styles[look][0])
+const drawRoute = (absences: ReadonlyArray<Absence>, seconds: number, shown: ReadonlyArray<number>) =>
+  shown.map((second) => {
+    if (second > seconds) return paint("dim", "·")
+    const isAway = absences.some(({ beganAt, endedAt = seconds }) => beganAt < second + 1 && endedAt > second)
+    return block(isAway ? "away" : "home")
+  }).join("")
+
+const block = (style: Style) => paint(styles[style][1], styles[style][0])
+
+const legend = (names: ReadonlyArray<readonly [style: Style, name: string]>) =>
+  names.map(([style, name]) => `${block(style)} ${paint("dim", name)}`).join("  ")
 
 const eventRow = (line: Line | undefined, width: number) => {
   if (line === undefined) return ""
-  const text = line.key === undefined ? paint("bold", line.text) : line.key.padEnd(width) + line.text
+  const text = line.about === undefined ? paint("bold", line.text) : line.about.padEnd(width) + line.text
   return `${line.seconds.toFixed(1).padStart(6)} s  ${text}`
 }

@@ -31,7 +31,7 @@ export const make = Effect.fnUntraced(function*(name: string) {
       default:
     }
     await wait(60, 140)
-    return { content: `Hello from the ${name}.` }
+    return { content: `Hello from ${name}.` }
   }
 
   // Its own port may be taken for a moment after the server before has gone.
@@ -60,7 +60,7 @@ export const make = Effect.fnUntraced(function*(name: string) {
     else running ??= yield* serve(Number(new URL(url).port))
   })
 
-  return { key: name, url: `${url}/v1`, model: "mock", apiKey: undefined, become } satisfies Provider
+  return { url: `${url}/v1`, model: "mock", apiKey: undefined, become } satisfies Provider
 })
 
 // Calls that a throttled provider answers before it asks for a second of rest.

@@ -1,9 +1,14 @@
-// No incident: a few calls to the provider that the environment names.
+// No incident: a few calls to the provider that the environment names. A scripted one stands in if that fails.
 import { Config, Effect } from "effect"
-import { ask, type Endpoint } from "./calls.ts"
+import type { Endpoint } from "./calls.ts"
+import * as Provider from "./provider.ts"
+import { ask } from "./resilience.ts"
 import type { Script } from "./script.ts"
 import { Story } from "./story.ts"
-import { failures } from "./tally.ts"
+
+interface RealEndpoint extends Endpoint {
+  readonly host: string
+}
 
 /** None unless both the address and the key are set. */
 export const endpoint = Config.option(
@@ -12,8 +17,8 @@ export const endpoint = Config.option(
     apiKey: Config.Redacted("OPENAI_API_KEY"),
     model: Config.NonEmptyString("OPENAI_MODEL").pipe(Config.withDefault("gpt-4o-mini"))
   }).pipe(
-    Config.map(({ apiKey, model, url }): Endpoint => ({
-      key: url.host,
+    Config.map(({ apiKey, model, url }): RealEndpoint => ({
+      host: url.host,
       url: url.href.replace(/\/$/, ""),
       model,
       apiKey
@@ -23,28 +28,34 @@ export const endpoint = Config.option(
 
 const prompts = ["Say hello in French.", "Say hello in Finnish.", "Say hello in Swahili."]
 
-export const realProvider = (endpoint: Endpoint): Script => {
+const standIn = "stand-in"
+
+export const realProvider = (endpoint: RealEndpoint): Script => {
+  const { host, model } = endpoint
   const phases = [1, 2].map((round) => ({
     name: `round ${round}`,
-    about: `${prompts.length} calls to ${endpoint.model} at ${endpoint.key}`,
+    about: `${prompts.length} calls to ${model} at ${host}`,
     seconds: 5
   }))
   return {
-    title: `calls to ${endpoint.key}`,
+    title: `calls to ${host}`,
     phases,
-    keys: [endpoint.key],
+    regions: [host, standIn],
     attemptTimeout: "30 seconds",
+    maxWait: "30 seconds",
     play: Effect.gen(function*() {
       const story = yield* Story
+      const regions = { [host]: endpoint, [standIn]: yield* Provider.make(standIn) }
       for (const phase of phases) {
         yield* story.begin(phase)
-        yield* Effect.forEach(prompts, (prompt) => Effect.ignore(ask(endpoint, prompt)), { concurrency: "unbounded" })
+        yield* Effect.forEach(prompts, (prompt) => Effect.ignore(ask(regions, prompt)), { concurrency: "unbounded" })
       }
     }),
-    missing: Story.use(({ tallies: [tally] }) => {
-      const unanswered = failures(tally!) + tally!.skipped
+    // What the stand-in says is no answer to the question whether the provider works.
+    missing: Story.use(({ tallies: [real] }) => {
       const planned = prompts.length * phases.length
-      return Effect.succeed(unanswered === 0 ? [] : [`${unanswered} of ${planned} calls were not answered`])
+      const unanswered = planned - real.answered
+      return Effect.succeed(unanswered === 0 ? [] : [`${unanswered} of ${planned} calls were not answered by ${host}`])
     })
   }
 }

@@ -1,6 +1,6 @@
-// What a story needs: who is called, in which phases, and what must have happened by its end.
+// What a story needs: who can be called, in which phases, and what must have happened by its end.
 import type { Duration, Effect, Scope } from "effect"
-import type { CircuitBreaker } from "effect-resilience"
+import type { FailoverRouter } from "effect-resilience"
 import type { HttpClient } from "effect/http"
 import type { Story } from "./story.ts"
 import type { Phase } from "./tally.ts"
@@ -8,12 +8,14 @@ import type { Phase } from "./tally.ts"
 export interface Script {
   readonly title: string
   readonly phases: ReadonlyArray<Phase>
-  /** The keys of the circuits. */
-  readonly keys: ReadonlyArray<string>
+  /** Who can serve the calls, the preferred one first. */
+  readonly regions: readonly [primary: string, standby: string]
   readonly attemptTimeout: Duration.Input
-  readonly play: Effect.Effect<void, never, Services | Scope.Scope>
+  /** How long a throttle of a region may last to be waited for; the other one is asked if it is longer. */
+  readonly maxWait: Duration.Input
+  readonly play: Effect.Effect<void, never, Services | HttpClient.HttpClient | Scope.Scope>
   /** Sentences about what should have happened and did not. */
   readonly missing: Effect.Effect<ReadonlyArray<string>, never, Services>
 }
 
-type Services = Story | CircuitBreaker.CircuitBreaker | HttpClient.HttpClient
+type Services = Story | FailoverRouter.FailoverRouter

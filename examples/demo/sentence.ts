@@ -1,29 +1,37 @@
-// What a circuit did, for people. Not a word about each skipped call: there are hundreds.
+// What a circuit or the route did, for people. Not a word about each call: there are hundreds.
 import type { CircuitEvent } from "effect-resilience"
-import type { Tally } from "./tally.ts"
+import type { Absence, Tally } from "./tally.ts"
 
-export const sentence = (event: CircuitEvent.CircuitEvent, tally: Tally): string | undefined => {
+export const circuitSentence = (event: CircuitEvent.CircuitEvent, tally: Tally): string | undefined => {
   switch (event.event) {
     case "circuit.opened":
       return `opened for ${seconds(event.open_for_ms)}: ${why(event)}${kind(event.failure_kind)}`
-    case "circuit.skipped":
-      // Once per outage.
-      return event.rejected_by === "open" && tally.saved === tally.savedBeforeOutage
-        ? "calls are skipped from here on, the provider is left alone"
-        : undefined
     case "circuit.half_open":
-      return "half-open: one probe goes out"
+      return "half-open: one call goes out as a probe"
     case "circuit.probe":
       // Any other result is told by the transition that follows.
       return event.result === "ignored" ? `the probe decided nothing${kind(event.kind)}` : undefined
     case "circuit.closed":
-      return `closed: the probe succeeded, after ${seconds(event.open_ms)} and ${
-        tally.saved - tally.savedBeforeOutage
-      } calls not sent`
+      return `closed: the probe succeeded, after ${seconds(event.open_ms)}`
     case "circuit.throttled":
       return event.at < tally.throttledUntil
         ? undefined
-        : `throttled: nobody calls for ${seconds(event.retry_after_ms)}${kind(event.kind)}`
+        : `throttled: nobody calls it for ${seconds(event.retry_after_ms)}${kind(event.kind)}`
+    default:
+      return undefined
+  }
+}
+
+export const routeSentence = (event: CircuitEvent.CircuitEvent, absence: Absence | undefined): string | undefined => {
+  switch (event.event) {
+    case "failover.switched":
+      return `${event.to_target} serves from here on, ${event.from_target} is left alone${kind(event.cause)}`
+    case "failover.recovered":
+      return `${event.to_target} serves again, ${event.from_target} answered ${absence?.answered ?? 0} calls in ${
+        seconds(event.failed_over_ms)
+      }`
+    case "failover.exhausted":
+      return `a call failed: ${event.targets.map(({ cause, target }) => `${target} ${cause}`).join(", ")}`
     default:
       return undefined
   }

@@ -1,4 +1,4 @@
-// What is counted and told of one circuit and of those who call through it.
+// What is counted and told: of the callers, of each region and its circuit, and of the route.
 
 export interface Phase {
   readonly name: string
@@ -10,50 +10,61 @@ export interface Phase {
 /** Something worth telling, `seconds` after the start. */
 export interface Line {
   readonly seconds: number
-  readonly key: string | undefined
+  /** Who served the route from then on. */
+  readonly active: string
+  /** The region or the route it is about. */
+  readonly about: string | undefined
   readonly text: string
 }
 
-export interface Tally {
-  readonly key: string
-  /** How the calls of users ended; the failed ones by kind. */
+/** How the calls of users ended, and how long each took. */
+export interface Calls {
+  readonly answeredMillis: Array<number>
+  readonly failedMillis: Array<number>
+  attempts: number
+}
+
+/** A time in which another region than the primary served the route, in seconds since the start. */
+export interface Absence {
+  readonly cause: string
+  readonly beganAt: number
+  endedAt: number | undefined
+  /** By whom served. */
   answered: number
-  skipped: number
+}
+
+/** Attempts at one region. */
+export interface Tally {
+  readonly region: string
+  answered: number
+  /** By kind. */
   readonly failed: Map<string, number>
-  /** Attempts that reached for the provider, and attempts that the circuit turned away. */
-  made: number
-  saved: number
+  /** Told to wait, by the region, and turned away by its circuit. */
+  throttled: number
+  skipped: number
   openings: number
-  /** Not closed since the last opening. */
-  down: boolean
   throttles: number
   throttledUntil: number
-  probesSucceeded: number
   probesFailed: number
-  probesUndecided: number
   readonly probedAt: Array<number>
   /** In seconds, from first opening to close. */
   readonly outages: Array<number>
-  savedBeforeOutage: number
 }
 
-export const make = (key: string): Tally => ({
-  key,
+export const makeCalls = (): Calls => ({ answeredMillis: [], failedMillis: [], attempts: 0 })
+
+export const make = (region: string): Tally => ({
+  region,
   answered: 0,
-  skipped: 0,
   failed: new Map(),
-  made: 0,
-  saved: 0,
+  throttled: 0,
+  skipped: 0,
   openings: 0,
-  down: false,
   throttles: 0,
   throttledUntil: 0,
-  probesSucceeded: 0,
   probesFailed: 0,
-  probesUndecided: 0,
   probedAt: [],
-  outages: [],
-  savedBeforeOutage: 0
+  outages: []
 })
 
 export const failures = (tally: Tally) => [...tally.failed.values()].reduce((sum, n) => sum + n, 0)
