@@ -1,0 +1,72 @@
+// POST /v1/chat/completions
+import { Effect, Sink, Stream } from "effect"
+import { type FailoverRoute, FailoverRouter, LlmStream } from "effect-resilience"
+import { HttpServerResponse } from "effect/http"
+import * as CallLog from "./callLog.ts"
+import * as ChatRequest from "./chatRequest.ts"
+import type { Configuration, Target } from "./configuration.ts"
+import type { Ending } from "./ending.ts"
+import { toError, toResponse } from "./failures.ts"
+import type { OpenAiError } from "./openAiError.ts"
+import * as StreamedAnswer from "./streamedAnswer.ts"
+import { complete, hasError, stream } from "./target.ts"
+import { TargetError } from "./targetError.ts"
+
+export const make = ({ models }: Configuration, { ended }: Ending) => {
+  /** The target that the router chose, of which the call takes note. */
+  const chosen = (call: CallLog.Call, { name, route }: FailoverRoute.Target): Target => {
+    call.target = name
+    call.attempts++
+    return models[route]!.targets.find((target) => target.name === name)!
+  }
+
+  const inOnePiece = Effect.fnUntraced(function*(request: ChatRequest.ChatRequest, call: CallLog.Call) {
+    const answer = yield* FailoverRouter.execute(
+      request.model,
+      (target) => complete(chosen(call, target), request)
+    )
+    // A refusal with a status of 200: not a failure of the target, and yet no answer.
+    if (hasError(answer)) return yield* new TargetError({ status: 200, body: answer })
+    return HttpServerResponse.jsonUnsafe(answer, { headers: headersOf(call) })
+  })
+
+  const streamed = Effect.fnUntraced(function*(request: ChatRequest.ChatRequest, call: CallLog.Call) {
+    const parts = FailoverRouter.stream(
+      request.model,
+      (target) => stream(chosen(call, target), request),
+      { classifyPart: LlmStream.openAi, settleProbeAt: "first_content" }
+    )
+    // Up to the first content everything that fails has a status.
+    const [head, rest] = yield* Stream.peel(parts, Sink.takeUntil((part) => LlmStream.openAi(part)._tag !== "Alive"))
+    yield* Effect.forEach(head, StreamedAnswer.failedIn)
+    const events = StreamedAnswer.write(
+      Stream.concat(Stream.fromArray(head), Stream.interruptWhen(rest, ended)),
+      { choices: request.choices, onError: (error) => call.failure = nameOf(error) }
+    )
+    return HttpServerResponse.stream(Stream.encodeText(events), {
+      contentType: "text/event-stream",
+      headers: { ...headersOf(call), "cache-control": "no-cache" }
+    })
+  })
+
+  return Effect.gen(function*() {
+    const call = yield* CallLog.begin
+    const answer = Effect.flatMap(ChatRequest.read, (request) => {
+      call.model = request.model
+      return request.stream ? streamed(request, call) : inOnePiece(request, call)
+    })
+    const response = yield* Effect.catch(Effect.raceFirst(answer, ended), (failure) => {
+      call.failure = nameOf(toError(failure))
+      return Effect.succeed(toResponse(failure))
+    })
+    call.status = response.status
+    return response
+  })
+}
+
+const nameOf = ({ code, type }: OpenAiError) => String(code ?? type)
+
+const headersOf = ({ attempts, target }: CallLog.Call) => ({
+  "x-served-by": target ?? "",
+  "x-failover-attempts": String(attempts)
+})

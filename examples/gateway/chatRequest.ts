@@ -1,0 +1,43 @@
+// What a caller asks for. It is read as far as the gateway has to know it, and the rest is the target's to judge.
+import { Effect, Schema } from "effect"
+import { HttpServerRequest } from "effect/http"
+import { RequestError } from "./requestError.ts"
+
+export interface ChatRequest {
+  readonly model: string
+  readonly stream: boolean
+  /** How many answers are asked for. */
+  readonly choices: number
+  /** As it came. */
+  readonly body: Readonly<Record<string, unknown>>
+}
+
+const Form = Schema.Struct({
+  model: Schema.String,
+  messages: Schema.Array(Schema.Unknown),
+  stream: Schema.optional(Schema.NullOr(Schema.Boolean))
+})
+
+export const decode = (text: string): Effect.Effect<ChatRequest, RequestError> =>
+  Effect.gen(function*() {
+    const body = yield* Effect.try({
+      try: (): unknown => JSON.parse(text),
+      catch: () => RequestError.malformed("The body of the request is not JSON.")
+    })
+    const { model, stream } = yield* Effect.mapError(
+      Schema.decodeUnknownEffect(Form)(body),
+      () =>
+        RequestError.malformed(
+          "The body of the request must be an object with a text as `model`, a list as `messages` and, if there is " +
+            "one, true or false as `stream`."
+        )
+    )
+    const fields = body as Readonly<Record<string, unknown>>
+    const choices = typeof fields["n"] === "number" && fields["n"] > 1 ? fields["n"] : 1
+    return { model, stream: stream === true, choices, body: fields }
+  })
+
+export const read = HttpServerRequest.HttpServerRequest.pipe(
+  Effect.flatMap(({ text }) => text),
+  Effect.flatMap(decode)
+)

@@ -1,0 +1,7 @@
+// What keeps the gateway from starting, said to whoever started it.
+import { Data, Runtime } from "effect"
+
+export class ConfigurationError extends Data.TaggedError("ConfigurationError")<{ readonly message: string }> {
+  /** Its message tells all, and was printed. */
+  override readonly [Runtime.errorReported] = false
+}

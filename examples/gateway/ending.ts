@@ -1,0 +1,36 @@
+// How the gateway ends: it takes no more connections, requests on their way have some time to come to an end by
+// themselves, and are told then that they have not.
+import { Data, Deferred, Duration, Effect, Schedule } from "effect"
+import type { Server } from "node:http"
+
+const grace = Duration.seconds(10)
+
+/** For the server: the grace, and a moment for the last words. */
+export const limit = Duration.seconds(12)
+
+export class Ended extends Data.TaggedError("Ended")<{ readonly message: string }> {}
+
+export interface Ending {
+  /** Fails when the time of requests is over. */
+  readonly ended: Effect.Effect<never, Ended>
+  readonly begin: Effect.Effect<void>
+}
+
+export const make = (server: Server): Effect.Effect<Ending> =>
+  Effect.map(Deferred.make<never, Ended>(), (ended) => {
+    const tellAll = Effect.sleep(grace).pipe(
+      Effect.andThen(Deferred.fail(ended, new Ended({ message: "The gateway ended before the answer was complete." })))
+    )
+    // Whoever has its answer would otherwise keep the connection for another request.
+    const closeIdle = Effect.sync(() => server.closeIdleConnections()).pipe(
+      Effect.repeat(Schedule.spaced("100 millis"))
+    )
+    return {
+      ended: Deferred.await(ended),
+      begin: Effect.all([tellAll, closeIdle], { concurrency: "unbounded" }).pipe(
+        Effect.timeout(limit),
+        Effect.forkDetach,
+        Effect.asVoid
+      )
+    }
+  })

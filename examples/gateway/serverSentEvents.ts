@@ -1,0 +1,32 @@
+// Server-sent events, as targets write them and as callers read them.
+import { Effect, Stream } from "effect"
+import { Sse } from "effect/encoding"
+
+/** Reads events from bytes that may be cut anywhere. Comments and empty events, which keep connections alive, are none. */
+export const read = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>): Stream.Stream<Sse.Event, E | Sse.SseError, R> =>
+  Stream.suspend(() => {
+    let events: Array<Sse.Event> = []
+    const parser = Sse.makeParser((event) => {
+      if (event._tag === "Event" && event.data.trim() !== "") events.push(event)
+    })
+    return bytes.pipe(
+      Stream.decodeText,
+      // The last event may come without its empty line.
+      Stream.concat(Stream.succeed("\n\n")),
+      Stream.mapEffect((text) =>
+        Effect.suspend(() => {
+          const error = parser.feed(text)
+          if (error !== undefined) return Effect.fail(error)
+          const read = events
+          events = []
+          return Effect.succeed(read)
+        })
+      ),
+      Stream.flattenIterable
+    )
+  })
+
+export const write = Sse.encoder.write
+
+/** An event with nothing but data. */
+export const writeData = (data: string): string => write({ _tag: "Event", event: "message", id: undefined, data })

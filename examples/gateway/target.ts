@@ -1,0 +1,92 @@
+// One call at one target. Whatever goes wrong is an error here, and who is asked next is for the router to say.
+import { Effect, type Redacted, type Schema, Stream } from "effect"
+import type { Sse } from "effect/encoding"
+import { HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
+import type { ChatRequest } from "./chatRequest.ts"
+import type { Target } from "./configuration.ts"
+import * as ServerSentEvents from "./serverSentEvents.ts"
+import { TargetError } from "./targetError.ts"
+
+/** An event of a streamed answer. `value` is its data, or undefined for the `[DONE]` at the end. */
+export interface Part extends Sse.Event {
+  readonly value: unknown
+}
+
+type Failure = TargetError | HttpClientError.HttpClientError
+
+/** The whole answer. */
+export const complete = (target: Target, request: ChatRequest): Effect.Effect<
+  Schema.Json,
+  Failure,
+  HttpClient.HttpClient
+> => Effect.flatMap(send(target, request), ({ json }) => json)
+
+/** The answer part by part. */
+export const stream = (target: Target, request: ChatRequest): Stream.Stream<
+  Part,
+  Failure | Sse.SseError,
+  HttpClient.HttpClient
+> =>
+  Stream.unwrap(Effect.gen(function*() {
+    const response = yield* send(target, request)
+    if (/json/i.test(response.headers["content-type"] ?? "")) return yield* notStreamed(response)
+    return ServerSentEvents.read(response.stream).pipe(
+      Stream.mapEffect((event) =>
+        Effect.try({
+          try: (): Part => ({ ...event, value: event.data.trim() === "[DONE]" ? undefined : JSON.parse(event.data) }),
+          catch: (cause) => unreadable(response, "an event is not JSON", cause)
+        })
+      )
+    )
+  }))
+
+const send = (target: Target, { body }: ChatRequest) =>
+  HttpClientRequest.post(`${target.baseUrl.replace(/\/+$/, "")}/chat/completions`).pipe(
+    bearer(target.apiKey),
+    HttpClientRequest.bodyJsonUnsafe({ ...body, model: target.model }),
+    HttpClient.execute,
+    // What a caller traces is not for providers to know.
+    Effect.provideService(HttpClient.TracerPropagationEnabled, false),
+    Effect.filterOrElse(({ status }) => status >= 200 && status < 300, refused)
+  )
+
+const bearer = (apiKey: Redacted.Redacted | undefined) =>
+  apiKey === undefined
+    ? (request: HttpClientRequest.HttpClientRequest) => request
+    : HttpClientRequest.bearerToken(apiKey)
+
+const refused = (response: HttpClientResponse.HttpClientResponse) =>
+  response.text.pipe(
+    // The status says enough, and who refuses may not be in order.
+    Effect.timeout("1 second"),
+    Effect.orElseSucceed(() => ""),
+    Effect.flatMap((text) => new TargetError({ ...headOf(response), body: parsed(text) }))
+  )
+
+/** A stream was asked for: an error is what it says, and everything else no answer. */
+const notStreamed = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<never, Failure> =>
+  Effect.flatMap(response.json, (body): Effect.Effect<never, Failure> =>
+    Effect.fail(
+      hasError(body)
+        ? new TargetError({ ...headOf(response), body })
+        : unreadable(response, "an answer in one piece where a stream was asked for")
+    ))
+
+/** Whether a body reports an error, whatever the status says. */
+export const hasError = (body: unknown): body is { readonly error: object } =>
+  typeof body === "object" && body !== null && "error" in body && typeof body.error === "object" && body.error !== null
+
+const headOf = ({ headers, status }: HttpClientResponse.HttpClientResponse) => ({ status, headers })
+
+const unreadable = (response: HttpClientResponse.HttpClientResponse, description: string, cause?: unknown) =>
+  new HttpClientError.HttpClientError({
+    reason: new HttpClientError.DecodeError({ request: response.request, response, description, cause })
+  })
+
+const parsed = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}

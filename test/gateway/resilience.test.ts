@@ -1,0 +1,118 @@
+// The numbers, as callers and targets feel them.
+import { assert, describe, it } from "@effect/vitest"
+import { type Duration, Effect, Fiber, Stream } from "effect"
+import { FailoverRouter, LlmStream } from "effect-resilience"
+import { ScriptedCall } from "effect-resilience/testing"
+import { TestClock } from "effect/testing"
+import type { Configuration } from "../../examples/gateway/configuration.ts"
+import * as Resilience from "../../examples/gateway/resilience.ts"
+
+const target = (name: string) => ({ name, baseUrl: "http://localhost/v1", model: "m" })
+const configuration: Configuration = { port: 0, models: { chat: { targets: [target("us"), target("eu")] } } }
+
+type Step = ScriptedCall.Step<unknown, unknown>
+
+const whole = ScriptedCall.succeeds({
+  choices: [{ index: 0, message: { content: "hello" }, finish_reason: "stop" }]
+})
+const fails = (status: number, headers: Record<string, string> = {}) => ScriptedCall.fails({ status, headers })
+
+/** Two targets of which us answers as it is told to, and calls to them. */
+const cast = Effect.fnUntraced(function*(us: (call: number) => Step) {
+  const router = yield* FailoverRouter.FailoverRouter
+  const calls = { us: 0, eu: 0 }
+  const ask = Effect.suspend(() => {
+    let served = ""
+    const answer = router.execute("chat", ({ name }) => {
+      served = name
+      return ScriptedCall.make<unknown, unknown>([name === "us" ? us(++calls.us) : (calls.eu++, whole)]).call
+    })
+    return Effect.map(answer, () => served)
+  })
+  /** Who serves a call within so much time; undefined if nobody does. */
+  const askFor = Effect.fnUntraced(function*(time: Duration.Input) {
+    const asked = yield* Effect.forkChild(ask, { startImmediately: true })
+    yield* TestClock.adjust(time)
+    return asked.pollUnsafe() === undefined ? undefined : yield* Fiber.join(asked)
+  })
+  return { askFor, calls }
+})
+
+const layer = Resilience.layer(configuration)
+
+describe("resilience", () => {
+  for (
+    const [what, step, calls] of [
+      ["a server error", fails(500), 2],
+      ["an overload", fails(503), 2],
+      ["a connection that is reset", ScriptedCall.fails({ code: "ECONNRESET" }), 2],
+      ["a time-out", fails(408), 1],
+      ["a rate limit without a hint", fails(429), 1],
+      ["a rate limit with a long hint", fails(429, { "retry-after": "6" }), 1],
+      ["an overload with a long hint", fails(503, { "retry-after": "6" }), 1],
+      ["an empty purse", fails(402), 1],
+      ["a wrong key", fails(401), 1],
+      ["a page of HTML", ScriptedCall.succeeds("<html>"), 1],
+      ["an error of no kind", ScriptedCall.fails(new Error("hm")), 1]
+    ] as const
+  ) {
+    it.effect(`${what}: us is called ${calls === 1 ? "once" : "twice"}, and eu serves at once`, () =>
+      Effect.gen(function*() {
+        const { askFor, calls: seen } = yield* cast(() => step)
+        assert.strictEqual(yield* askFor("250 millis"), "eu")
+        assert.deepStrictEqual(seen, { us: calls, eu: 1 })
+      }).pipe(Effect.provide(layer)))
+  }
+
+  it.effect("a hint of five seconds is waited for at the same target", () =>
+    Effect.gen(function*() {
+      const { askFor, calls } = yield* cast((call) => call === 1 ? fails(429, { "retry-after": "4" }) : whole)
+      const first = yield* askFor("3900 millis")
+      assert.deepStrictEqual([first, calls], [undefined, { us: 1, eu: 0 }])
+      // Whoever is told by the circuit and not by the target waits as well.
+      assert.strictEqual(yield* askFor("2 seconds"), "us")
+      assert.deepStrictEqual(calls, { us: 3, eu: 0 })
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("who is silent has 30 seconds", () =>
+    Effect.gen(function*() {
+      const { askFor, calls } = yield* cast(() => ScriptedCall.hangs)
+      assert.strictEqual(yield* askFor("29 seconds"), undefined)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(calls, { us: 1, eu: 1 })
+    }).pipe(Effect.provide(layer)))
+
+  it.effect("who streams nothing has 10 seconds", () =>
+    Effect.gen(function*() {
+      const router = yield* FailoverRouter.FailoverRouter
+      const asked: Array<string> = []
+      const parts = router.stream("chat", ({ name }) => {
+        asked.push(name)
+        return name === "us"
+          ? Stream.never
+          : Stream.make({ choices: [{ delta: { content: "a" }, finish_reason: "stop" }] })
+      }, { classifyPart: LlmStream.openAi })
+      const read = yield* Effect.forkChild(Stream.runDrain(parts), { startImmediately: true })
+      yield* TestClock.adjust("9999 millis")
+      assert.deepStrictEqual(asked, ["us"])
+      yield* TestClock.adjust("1 millis")
+      yield* Fiber.join(read)
+      assert.deepStrictEqual(asked, ["us", "eu"])
+    }).pipe(Effect.provide(layer)))
+
+  for (const [minutes, most] of [[1, 4], [3, 8]] as const) {
+    it.effect(`who is down for ${minutes} min sees ${most} calls, and has all of them 30 seconds after its return`, () =>
+      Effect.gen(function*() {
+        let isDown = true
+        const { askFor, calls } = yield* cast(() => isDown ? fails(503) : whole)
+        for (let call = 1; call <= 15 * minutes; call++) assert.strictEqual(yield* askFor("4 seconds"), "eu")
+        assert.strictEqual(calls.us, most)
+
+        isDown = false
+        for (let call = 1; call <= 8; call++) assert.isDefined(yield* askFor("4 seconds"))
+        const before = calls.eu
+        for (let call = 1; call <= 5; call++) assert.strictEqual(yield* askFor("4 seconds"), "us")
+        assert.strictEqual(calls.eu, before)
+      }).pipe(Effect.provide(layer)))
+  }
+})
