@@ -21,11 +21,11 @@ import * as Ending from "./gateway/ending.ts"
 import * as Resilience from "./gateway/resilience.ts"
 import * as Routes from "./gateway/routes.ts"
 
-const listening = ({ port }: Configuration.Configuration, server: Server) =>
-  NodeHttpServer.layer(() => server, { host: "127.0.0.1", port, gracefulShutdownTimeout: Ending.limit }).pipe(
+const listening = ({ host = "127.0.0.1", port }: Configuration.Configuration, server: Server) =>
+  NodeHttpServer.layer(() => server, { host, port, gracefulShutdownTimeout: Ending.limit }).pipe(
     Layer.catchTag("ServeError", ({ cause }) =>
       Layer.effectContext(
-        Effect.fail(new ConfigurationError({ message: `cannot listen on port ${port}: ${String(cause)}` }))
+        Effect.fail(new ConfigurationError({ message: `cannot listen on port ${port} of ${host}: ${String(cause)}` }))
       ))
   )
 

@@ -14,7 +14,7 @@
 //     }
 //   }
 //
-// The first target of a model is its primary. Without a key everybody may call; with one it is also the operator's token
+// The first target of a model is its primary. `"host": "0.0.0.0"` lets other machines reach it. Without a key everybody may call; with one it is also the operator's token
 // of the console. `rescueParts` are held back of each stream, so that one that breaks within them starts again at
 // another target.
 import { Config, Effect, FileSystem, Schema, SchemaIssue } from "effect"
@@ -53,6 +53,8 @@ const Model = Schema.Struct({
 })
 
 const Configuration = Schema.Struct({
+  /** Where it listens. Default: only this machine reaches it. */
+  host: Schema.optional(Text),
   port: Schema.Int.check(
     Schema.isBetween({ minimum: 0, maximum: 65_535 }, { message: "must be a port, or 0 for any that is free" })
   ),

@@ -65,12 +65,22 @@ const routes = ({ models, rescueParts }: Configuration): FailoverRouter.Options[
     }])
   )
 
+// An answer that is a page of HTML, or an error with a status of 200, is a failure too. So is what is the caller's mistake
+// elsewhere: here the key and the name of the model are not the caller's, and a target that knows neither serves nobody.
+const classify = LlmOutcome.make({
+  body: true,
+  rows: [
+    { id: "gateway/unknown-model", match: { status: [404] }, kind: "unknown", outcome: "Failure" },
+    { id: "code/auth", outcome: "Failure" },
+    { id: "status/auth", outcome: "Failure" }
+  ]
+})
+
 /** The router, and the circuits of its targets: one for each, by the name `<model>/<target>`. */
 export const layer = (
   configuration: Configuration
 ): Layer.Layer<FailoverRouter.FailoverRouter | CircuitBreaker.CircuitBreaker> =>
-  // An answer that is a page of HTML, or an error with a status of 200, is a failure too.
-  FailoverRouter.layer({ routes: routes(configuration), classify: LlmOutcome.classifyBody, retry }).pipe(
+  FailoverRouter.layer({ routes: routes(configuration), classify, retry }).pipe(
     Layer.provideMerge(CircuitBreaker.layer(policy)),
     Layer.provide([CircuitMetrics.layer, CircuitLogger.layer]),
     Layer.provide(CircuitStore.layerMemory)

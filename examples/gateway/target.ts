@@ -1,5 +1,6 @@
 // One call at one target. Whatever goes wrong is an error here, and who is asked next is for the router to say.
 import { Effect, type Redacted, type Schema, Stream } from "effect"
+import { LlmStream } from "effect-resilience"
 import type { Sse } from "effect/encoding"
 import { HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import type { ChatRequest } from "./chatRequest.ts"
@@ -30,11 +31,18 @@ export const stream = (target: Target, request: ChatRequest): Stream.Stream<
   Stream.unwrap(Effect.gen(function*() {
     const response = yield* send(target, request)
     if (/json/i.test(response.headers["content-type"] ?? "")) return yield* notStreamed(response)
+    let isFinished = false
     return ServerSentEvents.read(response.stream).pipe(
       Stream.mapEffect((event) =>
         Effect.try({
-          try: (): Part => ({ ...event, value: event.data.trim() === "[DONE]" ? undefined : JSON.parse(event.data) }),
-          catch: (cause) => unreadable(response, "an event is not JSON", cause)
+          try: (): Part => {
+            const value: unknown = event.data.trim() === "[DONE]" ? undefined : JSON.parse(event.data)
+            isFinished ||= LlmStream.openAi(value)._tag === "Finish"
+            // Some proxies put it behind an answer that was cut off.
+            if (value === undefined && !isFinished) throw new TypeError("[DONE] came before a finish_reason")
+            return { ...event, value }
+          },
+          catch: (cause) => unreadable(response, "an event is not part of an answer", cause)
         })
       )
     )

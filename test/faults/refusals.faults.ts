@@ -13,6 +13,7 @@ const tooMany = (retryAfter?: string) =>
     retryAfter === undefined ? {} : { "retry-after": retryAfter }
   )
 const noMoney = error(429, "insufficient_quota", "You exceeded your current quota")
+const unknownModel = error(404, "model_not_found", "The model does not exist")
 const wrongKey = error(401, "invalid_api_key", "Incorrect API key provided")
 const tooLong = error(400, "context_length_exceeded", "This model's maximum context length is 8192 tokens")
 const badPrompt = error(400, filtered, "The response was filtered")
@@ -86,6 +87,16 @@ stories("refusals", ({ bothWays }) => {
           assertTook(answer, 0)
           assertAsked([us, 1], [eu, call])
         }
+      })
+  )
+
+  bothWays(
+    "404 from us, that does not know its own model: eu serves, and us is left",
+    { us: [unknownModel] },
+    ({ ask, eu, us }) =>
+      Effect.gen(function*() {
+        for (const _ of [1, 2, 3]) assertWhole(yield* ask(), "eu")
+        assertAsked([us, 2], [eu, 3])
       })
   )
 

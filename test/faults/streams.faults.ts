@@ -20,6 +20,7 @@ const pinging = stream((chat) => [
 ])
 const endless = stream((chat) => beginning(chat, "us"))
 const undone = stream((chat) => [...beginning(chat, "us"), ...finish(chat, "us")])
+const doneTooEarly = stream((chat) => [...beginning(chat, "us", { parts: 40 }), done])
 const cutAfterFinish = (chat: replies.Chat) =>
   ScriptedProvider.cut(
     ScriptedProvider.events([...beginning(chat, "us"), ...finish(chat, "us"), { pause: seconds(0.5) }])
@@ -128,6 +129,14 @@ stories("streams", ({ streaming }) => {
       assertAsked([us, 1], [eu, 0])
     }))
   streaming("the end without a finish, with rescue: eu serves", { us: [endless], rescueParts }, rescued)
+
+  streaming("a [DONE] without a finish: an error", { us: [doneTooEarly] }, ({ ask, eu, us }) =>
+    Effect.gen(function*() {
+      for (const _ of [1, 2]) assertCutShort(yield* ask(), "us", 40)
+      assertWhole(yield* ask(), "eu")
+      assertAsked([us, 2], [eu, 1])
+    }))
+  streaming("a [DONE] without a finish, with rescue: eu serves", { us: [doneTooEarly], rescueParts }, rescued)
 
   streaming("a finish without a [DONE]: complete", { us: [undone] }, ({ ask, eu, us }) =>
     Effect.gen(function*() {

@@ -169,9 +169,9 @@ describe("gateway", () => {
 
   it.live("a refusal whose body never ends is a refusal", () =>
     Effect.gen(function*() {
-      const { chat, eu } = yield* start([stall(json({}, { status: 404 }))])
+      const { chat, eu } = yield* start([stall(json({}, { status: 422 }))])
       const { body, status } = yield* chat({})
-      assert.deepStrictEqual([status, codeOf(body), (yield* eu.requests).length], [404, null, 0])
+      assert.deepStrictEqual([status, codeOf(body), (yield* eu.requests).length], [422, null, 0])
     }))
 
   for (const stream of [false, true]) {

@@ -52,6 +52,7 @@ describe("resilience", () => {
       ["an overload with a long hint", fails(503, { "retry-after": "6" }), 1],
       ["an empty purse", fails(402), 1],
       ["a wrong key", fails(401), 1],
+      ["an unknown model", fails(404), 1],
       ["a page of HTML", ScriptedCall.succeeds("<html>"), 1],
       ["an error of no kind", ScriptedCall.fails(new Error("hm")), 1]
     ] as const
