@@ -2,7 +2,7 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Exit, Layer, Redacted, Scope } from "effect"
-import { CircuitBreaker, type CircuitEvent, CircuitStore, TripPolicy } from "effect-resilience"
+import { CircuitBreaker, type CircuitEvent, CircuitStore, FailoverRouter, TripPolicy } from "effect-resilience"
 import { CircuitConsole } from "effect-resilience/http"
 import { HttpRouter, HttpServer } from "effect/http"
 import { createServer } from "node:http"
@@ -115,6 +115,21 @@ describe("CircuitConsole's page", () => {
       }
       // A busy machine may hold one up.
       assert.isAtMost(millis.toSorted((a, b) => a - b)[2]!, 1_000)
+    }))
+
+  it.live("tells where routes go", () =>
+    Effect.gen(function*() {
+      const { breaker, url } = yield* serve({})
+      const context = yield* Layer.build(FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } })).pipe(
+        Effect.provideService(CircuitBreaker.CircuitBreaker, breaker)
+      )
+      const { execute } = Context.get(context, FailoverRouter.FailoverRouter)
+      const page = yield* visit(url)
+      const events = page.locator("#events")
+      yield* execute("chat", ({ name }) => name === "us" ? Effect.fail({ status: 503 }) : Effect.void)
+      yield* does(() => events.getByText("us → eu, overloaded").waitFor())
+      yield* Effect.ignore(execute("chat", () => Effect.fail({ status: 500 })))
+      yield* does(() => events.getByText("No target served: eu, server error; us, open").waitFor())
     }))
 
   it.live("forces open with a reason and a time, in the name of the operator", () =>

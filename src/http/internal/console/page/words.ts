@@ -78,8 +78,14 @@ const eventText = (event) => {
     case "circuit.reset": return "Reset" + said(event)
     case "circuit.disabled": return "Disabled" + said(event)
     case "circuit.enabled": return "Enabled" + said(event)
+    case "failover.switched": return event.from_target + " → " + event.to_target + kind(event.cause)
+    case "failover.recovered":
+      return event.from_target + " → " + event.to_target + ", back after " + duration(event.failed_over_ms)
+    case "failover.exhausted":
+      return "No target served: " + event.targets.map(({ target, cause }) => target + kind(cause)).join("; ")
+    case "failover.probe": return "Health probe of " + event.target + ": " + event.result
     default: return plain(event.event.replace(".", " ")) + (event.error ? ": " + event.error : "")
   }
 }
-const isChange = (event) => stateOfEvent[event.event] !== undefined || /^store\.(de|re)/.test(event.event)
+const isChange = (event) => stateOfEvent[event.event] !== undefined || /^(store\.(de|re)|failover\.[sre])/.test(event.event)
 `
