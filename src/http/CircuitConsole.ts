@@ -181,7 +181,11 @@ const mount = Effect.fnUntraced(function*(options: Options) {
   for (const action of actions) {
     yield* router.add("POST", `${path}/${action}`, (request) =>
       order(action, request).pipe(
-        Effect.map((state) => reply.json(encodeCircuit(circuits.describe(state, ledger, wallMillis(clock))))),
+        Effect.map((state) => {
+          // Whoever has just acted must not be shown how it was before.
+          last.until = 0
+          return reply.json(encodeCircuit(circuits.describe(state, ledger, wallMillis(clock))))
+        }),
         answer
       ))
   }

@@ -71,6 +71,14 @@ const does = (action: () => Promise<unknown>) => Effect.asVoid(Effect.promise(ac
 const circuit = (page: Page, key: string) => page.locator(".circuit").filter({ hasText: key })
 const isWide = (page: Page) => page.evaluate(() => document.documentElement.scrollWidth > innerWidth)
 
+const signal = () => {
+  let give = () => {}
+  const given = new Promise<void>((resolve) => {
+    give = resolve
+  })
+  return { give, given }
+}
+
 const hostile = [
   "<img src=x onerror=alert(1)>",
   "\"><script>alert(2)</script>",
@@ -165,6 +173,34 @@ describe("CircuitConsole's page", () => {
         )
       )
       assert.notInclude(kept, token)
+    }))
+
+  it.live("is not taken back by what was asked for before an action and comes after it", () =>
+    Effect.gen(function*() {
+      const { breaker, url } = yield* serve({ operators })
+      yield* Effect.void.pipe(breaker.execute({ key: "model" }))
+      const page = yield* visit(url)
+      yield* does(async () => {
+        const [taken, acted] = [signal(), signal()]
+        await page.route("**/snapshot", async (route) => {
+          const response = await route.fetch()
+          taken.give()
+          await acted.given
+          await route.fulfill({ response })
+        }, { times: 1 })
+        await taken.given
+        await circuit(page, "model").getByRole("button").click()
+        await page.getByRole("radio", { name: "Force open" }).check()
+        await page.getByLabel("Reason").fill("bad release")
+        await page.getByLabel("Token").fill(token)
+        await page.getByRole("button", { name: "Force open" }).click()
+        await circuit(page, "model").getByText("Forced open").waitFor()
+        const arrived = page.waitForResponse("**/snapshot")
+        acted.give()
+        await (await arrived).finished()
+        await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn))))
+        assert.isTrue(await circuit(page, "model").getByText("Forced open").isVisible())
+      })
     }))
 
   it.live("says that a token is wrong", () =>

@@ -16,6 +16,7 @@ const form = byId("form")
 const dialog = byId("dialog")
 let token = ""
 let asked = ""
+let orders = 0
 
 const chosen = () => form.elements.namedItem("action").value
 const choose = () => {
@@ -67,6 +68,7 @@ form.addEventListener("submit", async (submitted) => {
     })
     if (response.ok) {
       token = presented
+      orders++
       show(await response.json())
       drawCircuits()
       dialog.close()

@@ -24,10 +24,14 @@ const refresh = async () => {
     return
   }
   fetching = true
+  const ordersBefore = orders
   try {
     const response = await fetch(base + "/snapshot", { signal: AbortSignal.timeout(10000) })
     if (!response.ok) throw new Error("the server answered " + response.status)
-    applySnapshot(await response.json())
+    const snapshot = await response.json()
+    // It may have been taken before what was done here in the meantime.
+    if (orders === ordersBefore) applySnapshot(snapshot)
+    else again = true
     connected(true)
   } catch {
     connected(false)
