@@ -32,14 +32,22 @@ export const compileRoutes = (routes: unknown): ReadonlyMap<string, CompiledRout
   return new Map(compiled.map((route) => [route.name, route]))
 }
 
+/** The circuit of the calls that are made when every circuit of a route turned a call away. */
+export const lastResortOf = ({ key }: Target): string => `${key}/last-resort`
+
 /** Routes may share a circuit by its key, but not because their names happen to meet. */
 const checkKeys = (routes: ReadonlyArray<CompiledRoute>) => {
+  const lastResorts = new Set(
+    routes.filter(({ whenExhausted }) => whenExhausted === "least_bad")
+      .flatMap(({ targets }) => targets.map(({ target }) => lastResortOf(target)))
+  )
   const owners = new Map<string, Target>()
   for (const { target } of routes.flatMap(({ targets }) => targets)) {
     const owner = owners.get(target.key) ?? target
     owners.set(target.key, owner)
-    const isNamed = [owner, target].some(({ key, name, route }) => key === `${route}/${name}`)
-    if (owner.route !== target.route && isNamed) {
+    if (lastResorts.has(target.key)) invalid("routes", target.key, "without the key of another target's last resort")
+    const isMade = [owner, target].every(({ key, name, route }) => key === `${route}/${name}`)
+    if (owner.route !== target.route && isMade) {
       invalid("routes", target.key, "given keys, where the names of routes and targets make the same one twice")
     }
   }
@@ -53,7 +61,7 @@ const compileRoute = (name: string, route: RouteOptions): CompiledRoute => {
   if (!Array.isArray(route.targets) || route.targets.length === 0) {
     return invalid(`${field}.targets`, route.targets, "a list of at least one target")
   }
-  const targets = route.targets.map((target, index) => compileTarget(name, route, target, index))
+  const targets = Array.from(route.targets, (target, index) => compileTarget(name, route, target, index))
   checkTogether(field, route, targets)
   const allowed = allowedBy(fence(`${field}.allow`, route.allow))
   const [primary, ...others] = targets.filter(({ target }) => allowed(target))

@@ -65,7 +65,8 @@ export class Prober {
       case "HalfOpen":
         return state.probing > 0 ? trialMillis : 0
       case "Closed":
-        if (this.route.active.target === this.target) return Infinity
+        // Its tier serves, and so it does.
+        if (this.route.active.target.tier === this.target.tier) return Infinity
         return Math.max(0, this.probedAt + this.settings.intervalMillis - circuitMillis(this.circuits.clock))
       case "Disabled":
         return Infinity

@@ -19,6 +19,10 @@ type Service = FailoverRouter["Service"]
 
 export const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
   const compiled = compileRoutes(options.routes)
+  for (const name of ["classify", "retry", "healthProbe"] as const) {
+    const given: unknown = options[name]
+    if (given !== undefined && typeof given !== "function") invalid(name, given, "a function")
+  }
   const probing = yield* probeSettings(options)
   const breaker = yield* CircuitBreaker
   const clock = yield* Clock.Clock
@@ -113,7 +117,6 @@ const probeSettings = <R>(
     const timeout = Duration.millis(millis("healthProbeTimeout", healthProbeTimeout))
     const intervalMillis = millis("healthProbeInterval", healthProbeInterval)
     if (healthProbe === undefined) return Effect.undefined
-    if (typeof healthProbe !== "function") return invalid("healthProbe", healthProbe, "a function of the target")
     return Effect.succeed({
       probe: (target) => Effect.provideContext(healthProbe(target), context),
       timeout,

@@ -9,7 +9,7 @@ import { wallMillis } from "../time.ts"
 import * as trace from "../trace.ts"
 import { millis } from "../validation.ts"
 import { awayMillis, order } from "./choice.ts"
-import { allowedBy, type CompiledTarget, fence } from "./compiledRoute.ts"
+import { allowedBy, type CompiledTarget, fence, lastResortOf } from "./compiledRoute.ts"
 import { rankOf } from "./rank.ts"
 import type { Circuits, Route } from "./route.ts"
 import { circuitErrorIn, errorOf, FailedAnswer, Trail } from "./trail.ts"
@@ -148,7 +148,7 @@ class Walk<A> {
     const best = compiled.whenExhausted === "least_bad" && isTurnedAway ? this.leastBad : undefined
     if (best === undefined) return this.unavailable
     return orElse(
-      this.at(best, `${best.target.key}/last-resort`),
+      this.at(best, lastResortOf(best.target)),
       (error) => trail.direction === "caller" ? this.surface(error) : this.unavailable
     )
   }
