@@ -11,6 +11,7 @@ const Regions = FailoverRouter.layer({
     chat: {
       targets: [{ name: "us", region: "us" }, { name: "eu", region: "eu" }],
       minFailoverDuration: "300 millis", // default: 30 seconds
+      attemptTimeout: "5 seconds", // without it, a target that hangs takes all of the deadline
       deadline: "20 seconds"
     }
   },

@@ -77,6 +77,7 @@ const shown = (value: unknown): string => {
     case "string":
       return JSON.stringify(value.slice(0, 100))
     case "object":
+      if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list"
       return value === null ? "null" : "an object"
     default:
       return String(value)

@@ -139,6 +139,23 @@ export class FailoverError extends Data.TaggedError("FailoverError")<{
   }
 }
 
+/**
+ * Makes the error for a reason, without a stack trace: where all targets are away it is made for every call.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (reason: Reason, cause?: unknown): FailoverError => {
+  const limit = stack.stackTraceLimit
+  stack.stackTraceLimit = 0
+  const error = new FailoverError(cause === undefined ? { reason } : { reason, cause })
+  stack.stackTraceLimit = limit
+  return error
+}
+
+// Not part of the language: V8's, and harmless elsewhere.
+const stack = Error as ErrorConstructor & { stackTraceLimit?: number | undefined }
+
 /** What no later attempt would change. */
 const lasting = new Set<Attempt["cause"]>([
   "forced_open",

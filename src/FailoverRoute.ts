@@ -58,7 +58,8 @@ export interface Fence {
  * - `minFailoverDuration`: how long the route stays away from a better tier once it has left it, so that it does not
  *   go to and fro. Default: 30 seconds.
  * - `deadline`: the time for all targets together; for a stream, until its first content is there. A target that is
- *   cut off by it is judged as too slow if it had more than half of it. Default: none.
+ *   cut off by it is judged as too slow if it had more than half of it. It is not shared out among the targets: give
+ *   them limits too, or the first one that hangs takes all of it. Default: none.
  * - `attemptTimeout`: cuts off one attempt at one target, which counts as its failure. Not for streams. Default: none,
  *   or the policy's of the circuit.
  * - `firstContentTimeout`, `idleTimeout`: for streams, as for `CircuitBreaker.stream`. Default: none.

@@ -93,7 +93,8 @@ export interface ExecuteOptions {
  * How to send one stream.
  *
  * - `rescue`: in place of the route's.
- * - `classifyPart`: what each part says; see `LlmStream`. Without it every part is content.
+ * - `classifyPart`: what each part says; see `LlmStream`. Without it every part is content, openers pass, and a stream
+ *   that ends without its finish counts as whole.
  * - `settleProbeAt`: as for `CircuitBreaker.stream`.
  *
  * @category models

@@ -23,7 +23,8 @@ export const make = ({ models }: Configuration, { ended }: Ending) => {
   const inOnePiece = Effect.fnUntraced(function*(request: ChatRequest.ChatRequest, call: CallLog.Call) {
     const answer = yield* FailoverRouter.execute(
       request.model,
-      (target) => complete(chosen(call, target), request)
+      (target) => complete(chosen(call, target), request),
+      { allow: request.allow }
     )
     // A refusal with a status of 200: not a failure of the target, and yet no answer.
     if (hasError(answer)) return yield* new TargetError({ status: 200, body: answer })
@@ -34,7 +35,7 @@ export const make = ({ models }: Configuration, { ended }: Ending) => {
     const parts = FailoverRouter.stream(
       request.model,
       (target) => stream(chosen(call, target), request),
-      { classifyPart: LlmStream.openAi, settleProbeAt: "first_content" }
+      { allow: request.allow, classifyPart: LlmStream.openAi, settleProbeAt: "first_content" }
     )
     // Up to the first content everything that fails has a status.
     const [head, rest] = yield* Stream.peel(parts, Sink.takeUntil((part) => LlmStream.openAi(part)._tag !== "Alive"))

@@ -1,11 +1,14 @@
 // What a caller asks for. It is read as far as the gateway has to know it, and the rest is the target's to judge.
 import { Effect, Schema } from "effect"
+import type { FailoverRoute } from "effect-resilience"
 import { HttpServerRequest } from "effect/http"
 import { RequestError } from "./requestError.ts"
 
 export interface ChatRequest {
   readonly model: string
   readonly stream: boolean
+  /** Which targets it may go to. */
+  readonly allow: FailoverRoute.Fence
   /** How many answers are asked for. */
   readonly choices: number
   /** As it came. */
@@ -18,7 +21,8 @@ const Form = Schema.Struct({
   stream: Schema.optional(Schema.NullOr(Schema.Boolean))
 })
 
-export const decode = (text: string): Effect.Effect<ChatRequest, RequestError> =>
+/** `regions` is what the header `x-allow-regions` says. */
+export const decode = (text: string, regions?: string): Effect.Effect<ChatRequest, RequestError> =>
   Effect.gen(function*() {
     const body = yield* Effect.try({
       try: (): unknown => JSON.parse(text),
@@ -34,10 +38,11 @@ export const decode = (text: string): Effect.Effect<ChatRequest, RequestError> =
     )
     const fields = body as Readonly<Record<string, unknown>>
     const choices = typeof fields["n"] === "number" && fields["n"] > 1 ? fields["n"] : 1
-    return { model, stream: stream === true, choices, body: fields }
+    const allow = regions === undefined ? {} : { regions: regions.split(",").map((region) => region.trim()) }
+    return { model, stream: stream === true, allow, choices, body: fields }
   })
 
-export const read = HttpServerRequest.HttpServerRequest.pipe(
-  Effect.flatMap(({ text }) => text),
-  Effect.flatMap(decode)
-)
+export const read = Effect.gen(function*() {
+  const request = yield* HttpServerRequest.HttpServerRequest
+  return yield* decode(yield* request.text, request.headers["x-allow-regions"])
+})

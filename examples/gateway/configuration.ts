@@ -2,21 +2,21 @@
 //
 //   {
 //     "port": 8080,
-//     "apiKey": "what callers have to send",
+//     "apiKey": "key-of-callers",
 //     "rescueParts": 64,
 //     "models": {
 //       "chat": {
 //         "targets": [
-//           { "name": "us", "baseUrl": "https://us.example.com/v1", "apiKey": "…", "model": "gpt-5", "region": "us" },
-//           { "name": "eu", "baseUrl": "https://eu.example.com/v1", "apiKey": "…", "model": "gpt-5", "region": "eu" }
+//           { "name": "us", "baseUrl": "https://us.example.com/v1", "apiKey": "key-of-us", "model": "gpt-5" },
+//           { "name": "eu", "baseUrl": "https://eu.example.com/v1", "apiKey": "key-of-eu", "model": "gpt-5" }
 //         ]
 //       }
 //     }
 //   }
 //
-// The first target of a model is its primary. `"host": "0.0.0.0"` lets other machines reach it. Without a key everybody may call; with one it is also the operator's token
-// of the console. `rescueParts` are held back of each stream, so that one that breaks within them starts again at
-// another target.
+// The first target of a model is its primary. `"host": "0.0.0.0"` lets other machines reach it. Without a key everybody
+// may call; with one it is also the operator's token of the console. `rescueParts` are held back of each stream, so that
+// one that breaks within them starts again at another target.
 import { Config, Effect, FileSystem, Schema, SchemaIssue } from "effect"
 import { ConfigurationError } from "./configurationError.ts"
 
@@ -37,6 +37,7 @@ const Target = Schema.Struct({
   apiKey: Schema.optionalKey(Key),
   /** What the target itself calls the model. */
   model: Text,
+  /** For callers whose data must stay in some regions. */
   region: Schema.optionalKey(Text),
   /** A prompt that is too long for one target goes on to larger ones only. */
   contextTokens: Schema.optionalKey(
@@ -64,8 +65,17 @@ const Configuration = Schema.Struct({
       Schema.isBetween({ minimum: 0, maximum: 100_000 }, { message: "must be a whole number from 0 to 100000" })
     )
   ),
-  models: Schema.Record(Text, Model).check(
-    Schema.makeFilter((models) => Object.keys(models).length > 0, { message: "must have at least one model" })
+  models: Schema.Record(Schema.String, Model).check(
+    Schema.makeFilter((models) => Object.keys(models).length > 0, { message: "must have at least one model" }),
+    Schema.makeFilter((models) => Object.keys(models).every((name) => name.trim() !== ""), {
+      message: "must not have a model without a name"
+    }),
+    Schema.makeFilter((models) => {
+      const names = Object.entries(models).flatMap(([model, { targets }]) =>
+        targets.map(({ name }) => `${model}/${name}`)
+      )
+      return new Set(names).size === names.length
+    }, { message: "must not make the same name of model/target twice: rename one of them" })
   )
 })
 

@@ -3,6 +3,7 @@ import { ByteSize, Effect, Layer } from "effect"
 import { CircuitConsole } from "effect-resilience/http"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
+import { randomUUID } from "node:crypto"
 import * as Authorization from "./authorization.ts"
 import * as Chat from "./chat.ts"
 import type { Configuration } from "./configuration.ts"
@@ -17,7 +18,9 @@ export const layer = (configuration: Configuration, ending: Ending) => {
   const { apiKey, models } = configuration
   const authorized = Authorization.required(apiKey)
   const chat = Chat.make(configuration, ending).pipe(
-    Effect.provideService(HttpServerRequest.MaxBodySize, maxBody)
+    Effect.provideService(HttpServerRequest.MaxBodySize, maxBody),
+    // Also on the lines of its circuits.
+    (self) => Effect.suspend(() => Effect.annotateLogs(self, { request: randomUUID() }))
   )
   const list = HttpServerResponse.jsonUnsafe({
     object: "list",

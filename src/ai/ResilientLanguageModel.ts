@@ -22,15 +22,15 @@
  * - Handlers of calls that were approved in the history run once, before any target is asked and in nobody's time. All
  *   targets get their results. While no target takes calls they do not run.
  *
- * A failure is an `AiError`. The error of a target, where no other one has a part in it, is that of its provider.
- * Otherwise it is a `FailoverError`, in the `cause` of the `reason` of an `AiError` whose message tells of every target
+ * A failure is an `AiError`. What a target refuses, where no other one was asked, is the error of its provider. All else,
+ * the failure of an only target too, is a `FailoverError`, in the `cause` of the `reason` of an `AiError` whose message tells of every target
  * and of no prompt; `failoverErrorOf` finds it:
  *
  * | the router says | the `AiError` has the reason | `isRetryable` | `retryAfter` |
  * | --- | --- | --- | --- |
- * | none available, and when one will be | `RateLimitError` | yes | that time |
+ * | none available, and when one will be, whatever they failed with | `RateLimitError` | yes | that time |
  * | none available, all turned the call away, one not for good | `RateLimitError` | yes | none |
- * | none available, one of them failed with what passes; or the deadline has passed | `InternalProviderError` | yes | none |
+ * | none available, nobody knows when, one failed with what passes; or the deadline has passed | `InternalProviderError` | yes | none |
  * | none available, for reasons that last, such as keys that are not valid; none allowed | `UnknownError` | no | none |
  *
  * `GuardedLanguageModel.isRejection` tells whether no provider was asked, and a stream that fails after its first
@@ -88,12 +88,11 @@ import { LanguageModel } from "effect/ai"
 import { dual } from "effect/Function"
 import type { CircuitBreaker } from "../CircuitBreaker.ts"
 import { isCircuitBreakerError } from "../CircuitError.ts"
-import { type FailoverError, isFailoverError } from "../FailoverError.ts"
+import { type FailoverError, find as findFailoverError, isFailoverError } from "../FailoverError.ts"
 import type { Fence, RouteOptions, Target, TargetOptions } from "../FailoverRoute.ts"
 import { type ExecuteOptions, FailoverRouter, type Options as RouterOptions } from "../FailoverRouter.ts"
 import { allowedBy, compileRoutes, fence } from "../internal/failover/compiledRoute.ts"
 import { make as makeRouter } from "../internal/failover/router.ts"
-import { property } from "../internal/untrusted.ts"
 import * as LlmOutcome from "../LlmOutcome.ts"
 import * as Outcome from "../Outcome.ts"
 import { toAiError as circuitAiError } from "./GuardedLanguageModel.ts"
@@ -249,8 +248,7 @@ export const withCallOptions: {
  * @category guards
  * @since 0.1.0
  */
-export const failoverErrorOf = (error: unknown): FailoverError | undefined =>
-  [error, property(property(error, "reason"), "cause")].find(isFailoverError)
+export const failoverErrorOf: (error: unknown) => FailoverError | undefined = findFailoverError
 
 const module = "ResilientLanguageModel"
 
@@ -307,18 +305,17 @@ const make = Effect.fnUntraced(function*<E, R, RProbe>(
       Effect.flatMap(
         CurrentCallOptions,
         (options) =>
-          router.execute(route, (target) =>
-            Effect.andThen(asks(target), call(modelOf(target))).pipe(
-              Effect.updateContext(ofTarget(target.name))
-            ), options)
+          router.execute(route, (target) => Effect.updateContext(call(modelOf(target)), ofTarget(target.name)), options)
       ).pipe(Effect.mapError(surface(method))),
     stream: (call) =>
       Stream.unwrap(
         Effect.map(CurrentCallOptions, (options) =>
           router.stream(route, (target, { commit }) =>
-            Stream.unwrap(Effect.as(asks(target), call(modelOf(target), commit))).pipe(
-              Stream.updateContext(ofTarget(target.name))
-            ), { ...options, classifyPart: judgement.classifyPart, settleProbeAt }))
+            Stream.updateContext(call(modelOf(target), commit), ofTarget(target.name)), {
+            ...options,
+            classifyPart: judgement.classifyPart,
+            settleProbeAt
+          }))
       ).pipe(
         Stream.mapError(surface("streamText"))
       )
@@ -329,9 +326,6 @@ const make = Effect.fnUntraced(function*<E, R, RProbe>(
 // The answer of a target that was only asked whether it takes calls.
 const trial = { type: "~trial" }
 const cancelled = Outcome.ignored("cancelled")
-
-const asks = ({ name, route }: Target) =>
-  Effect.annotateCurrentSpan({ "failover.route": route, "failover.target": name })
 
 /** Known only if it is known of all. */
 const supportedByAll = (models: ReadonlyArray<LanguageModel.LanguageModel>): Effect.Effect<boolean> | undefined => {

@@ -4,6 +4,7 @@ import type { Permit } from "../Circuit.ts"
 import type { Reason, Rejection } from "../CircuitError.ts"
 import type { CircuitState } from "../CircuitState.ts"
 import type { CircuitHandle } from "../CircuitStore.ts"
+import type { Target } from "../FailoverRoute.ts"
 import { kindOf, type Outcome } from "../Outcome.ts"
 import { wireOutcomes } from "./announce.ts"
 import type { Hub } from "./hub.ts"
@@ -54,11 +55,25 @@ export const ended = (call: Traced, permit: Permit | undefined, outcome: Outcome
 export const firstContent = (call: Traced, millis: number): void =>
   tell(call, (span) => span.attribute("gen_ai.response.time_to_first_chunk", millis / 1000))
 
+/** A span in which a route is called. */
+export type TracedCall = Omit<Traced, "circuit">
+
+/** A call goes to a target: the last one it says is who served, if anybody did. */
+export const asked = (call: TracedCall, { name, route }: Target): void =>
+  tell(call, (span) => {
+    span.attribute("failover.route", route)
+    span.attribute("failover.target", name)
+  })
+
 /** A call goes on to another target. */
-export const failedOver = (
-  call: Omit<Traced, "circuit">,
-  attributes: Record<string, unknown>
-): void => tell(call, (span) => span.event("failover", call.clock.currentTimeNanosUnsafe(), attributes))
+export const failedOver = (call: TracedCall, from: Target, to: Target, cause: string): void =>
+  tell(call, (span) =>
+    span.event("failover", call.clock.currentTimeNanosUnsafe(), {
+      "failover.route": from.route,
+      "failover.from_target": from.name,
+      "failover.to_target": to.name,
+      "failover.cause": cause
+    }))
 
 const stand = ({ circuit, clock }: Traced, span: Tracer.Span, admitted: boolean) => {
   span.attribute("circuit.key", circuit.key)

@@ -92,4 +92,23 @@ describe("a router that was attacked", () => {
       idleTimeout: "5 seconds",
       deadline: "40 seconds"
     }))))
+
+  it.effect("a misspelt fence of a call is refused, and not open", () =>
+    Effect.gen(function*() {
+      const misspelt: object = { alow: { regions: ["eu"] } }
+      for (
+        const call of [
+          FailoverRouter.execute("chat", () => Effect.void, misspelt),
+          Stream.runDrain(FailoverRouter.stream("chat", () => Stream.make("hello"), misspelt))
+        ]
+      ) {
+        assert.isTrue(Exit.hasDies(yield* Effect.exit(call)))
+      }
+    }).pipe(Effect.provide(router())))
+
+  it.effect("an error of a router has no stack trace: in an outage of all targets every call makes one", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(FailoverRouter.execute("chat", () => down))
+      assert.notMatch(String(error.stack), /\n\s+at /)
+    }).pipe(Effect.provide(router())))
 })

@@ -9,7 +9,23 @@ describe("chatRequest", () => {
   it.effect("keeps the body as it came", () =>
     Effect.gen(function*() {
       const body = { messages, model: "chat", stream: true, n: 3, stream_options: { include_usage: true }, own: [null] }
-      assert.deepStrictEqual(yield* decode(JSON.stringify(body)), { model: "chat", stream: true, choices: 3, body })
+      assert.deepStrictEqual(yield* decode(JSON.stringify(body)), {
+        model: "chat",
+        stream: true,
+        allow: {},
+        choices: 3,
+        body
+      })
+    }))
+
+  it.effect("stays in the regions that the header names", () =>
+    Effect.gen(function*() {
+      const allow = (regions: string) =>
+        Effect.map(decode(JSON.stringify({ model: "chat", messages }), regions), ({ allow }) => allow.regions)
+      assert.deepStrictEqual(yield* allow("eu"), ["eu"])
+      assert.deepStrictEqual(yield* allow("eu , ch"), ["eu", "ch"])
+      // Not a fence that lets everything pass.
+      assert.deepStrictEqual(yield* allow(""), [""])
     }))
 
   it.effect("asks for one answer in one piece unless it says otherwise", () =>

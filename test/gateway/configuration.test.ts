@@ -94,6 +94,19 @@ describe("configuration", () => {
   for (
     const [what, value, expected] of [
       ["no model", { ...valid, models: {} }, "models must have at least one model"],
+      [
+        "a model without a name",
+        { ...valid, models: { "": valid.models.chat } },
+        "models must not have a model without a name"
+      ],
+      [
+        "two targets that make one name",
+        {
+          ...valid,
+          models: { a: { targets: [{ ...us, name: "b/c" }] }, "a/b": { targets: [{ ...us, name: "c" }] } }
+        },
+        "models must not make the same name of model/target twice: rename one of them"
+      ],
       ["no target", withTarget(), "models.chat.targets[0] is missing"],
       ["a name twice", withTarget(us, us), "models.chat.targets must not have two targets of the same name"],
       [

@@ -35,6 +35,7 @@ const start = (us: ReadonlyArray<ScriptedProvider.Answer>, { apiKey, eu = json(a
       name,
       baseUrl: `${providers[name].url.replace("/chat", "")}/`,
       apiKey: `key-of-${name}`,
+      region: name,
       model: `gpt-5-${name}`
     })
     const directory = yield* Effect.acquireRelease(
@@ -89,8 +90,33 @@ describe("gateway", () => {
       yield* chat({ messages: [{ role: "user", content: "a secret" }] })
       assert.strictEqual(lines.length, 1)
       assert.match(lines[0]!, /^gateway listens on http:\/\/127\.0\.0\.1:\d+$/)
-      assert.match(log.join("\n"), /message=call model=chat target=us attempts=1 status=200 millis=\d+/)
+      assert.match(log.join("\n"), /message=call request=[\w-]+ model=chat target=us attempts=1 status=200 millis=\d+/)
       assert.notMatch(log.join("\n"), /secret|key-of|hello/)
+    }))
+
+  it.live("keeps a call in the regions it names, and says so if there is none", () =>
+    Effect.gen(function*() {
+      const { chat, eu, log, us } = yield* start([json(answer)])
+      for (const body of [{}, { stream: true }]) {
+        const { body: got, status } = yield* chat(body, { "x-allow-regions": "ch" })
+        assert.deepStrictEqual([status, codeOf(got)], [403, "no_target_allowed"])
+      }
+      const { headers } = yield* chat({}, { "x-allow-regions": "ch, eu" })
+      assert.strictEqual(headers.get("x-served-by"), "eu")
+      assert.deepStrictEqual([(yield* us.requests).length, (yield* eu.requests).length], [0, 1])
+      assert.strictEqual(new Set(log.map((line) => /request=([\w-]+)/.exec(line)?.[1])).size, 3)
+    }))
+
+  it.live("tells in the log which call a circuit speaks of", () =>
+    Effect.gen(function*() {
+      const { chat, log } = yield* start([json({}, { status: 503 })])
+      yield* chat({})
+      const requests = log.filter((line) => /message=(call|circuit\.failure)/.test(line)).map((line) =>
+        /request=([\w-]+)/.exec(line)?.[1]
+      )
+      assert.isAbove(requests.length, 1)
+      assert.deepStrictEqual(new Set(requests).size, 1)
+      assert.isDefined(requests[0])
     }))
 
   it.live("asks as it was asked, under the name and with the key of the target", () =>

@@ -160,9 +160,11 @@ export const heldParts = (field: string, value: number): number =>
 const maxHeldParts = 100_000
 
 /** A fence that is misspelt would let everything pass. */
-const checkFields = (field: string, given: object, known: Record<string, true>) => {
+export const checkFields = (field: string, given: object, known: Record<string, true>) => {
   const unknown = Object.keys(given).find((name) => !Object.hasOwn(known, name))
-  if (unknown !== undefined) invalid(`${field}.${unknown}`, "unknown", `one of ${Object.keys(known).join(", ")}`)
+  if (unknown !== undefined) {
+    invalid(`${field}.${unknown}`, Reflect.get(given, unknown), `left out: known are ${Object.keys(known).join(", ")}`)
+  }
 }
 
 const limitFields = { attemptTimeout: true, firstContentTimeout: true, idleTimeout: true } as const

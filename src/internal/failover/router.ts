@@ -3,7 +3,7 @@ import { Clock, type Context, Duration, Effect, Stream } from "effect"
 import { CircuitBreaker } from "../../CircuitBreaker.ts"
 import type { CircuitEvent } from "../../CircuitEvent.ts"
 import * as CircuitState from "../../CircuitState.ts"
-import { FailoverError } from "../../FailoverError.ts"
+import * as FailoverError from "../../FailoverError.ts"
 import type { Target } from "../../FailoverRoute.ts"
 import type { ExecuteOptions, FailoverRouter, Leg, Options, RouteState, StreamOptions } from "../../FailoverRouter.ts"
 import * as LlmOutcome from "../../LlmOutcome.ts"
@@ -61,10 +61,10 @@ export const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
   const ask = (key: string) => Effect.andThen(Effect.sync(() => circuits.view(key)), breaker.state(key))
   yield* Effect.forkScoped(Effect.forEach(listeners.keys(), ask, { concurrency: 16, discard: true }))
 
-  const routeOf = (name: string): Effect.Effect<Route, FailoverError> => {
+  const routeOf = (name: string): Effect.Effect<Route, FailoverError.FailoverError> => {
     const route = routes.get(name)
     return route === undefined
-      ? Effect.fail(new FailoverError({ reason: { _tag: "UnknownRoute", route: name } }))
+      ? Effect.fail(FailoverError.make({ _tag: "UnknownRoute", route: name }))
       : Effect.succeed(route)
   }
 

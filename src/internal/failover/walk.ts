@@ -1,15 +1,15 @@
 /** One call through the targets of a route: the first that serves it, each at most once, within the deadline. */
 import { Clock, Duration, Effect, Exit, type Fiber, Option, Schedule } from "effect"
 import type { Classify } from "../../CircuitPolicy.ts"
-import { FailoverError } from "../../FailoverError.ts"
+import * as FailoverError from "../../FailoverError.ts"
 import type { Target } from "../../FailoverRoute.ts"
-import type { ExecuteOptions } from "../../FailoverRouter.ts"
+import type { ExecuteOptions, StreamOptions } from "../../FailoverRouter.ts"
 import type * as Outcome from "../../Outcome.ts"
 import { wallMillis } from "../time.ts"
 import * as trace from "../trace.ts"
 import { millis } from "../validation.ts"
 import { awayMillis, order } from "./choice.ts"
-import { allowedBy, type CompiledTarget, fence, lastResortOf } from "./compiledRoute.ts"
+import { allowedBy, checkFields, type CompiledTarget, fence, lastResortOf } from "./compiledRoute.ts"
 import { rankOf } from "./rank.ts"
 import type { Circuits, Route } from "./route.ts"
 import { circuitErrorIn, errorOf, FailedAnswer, Trail } from "./trail.ts"
@@ -42,6 +42,7 @@ export const walk = <A>(
 ): Walked<A> =>
   Effect.withFiber((fiber) => {
     const { compiled } = route
+    checkFields("options", options, callFields)
     const deadlineMillis = options.deadline === undefined
       ? compiled.deadlineMillis
       : millis("deadline", options.deadline)
@@ -55,11 +56,20 @@ export const walk = <A>(
       tries: settings.callsProbe
     })
     if (indices.length === 0) {
-      return Effect.fail(new FailoverError({ reason: { _tag: "NoTargetAllowed", route: compiled.name } }))
+      return Effect.fail(FailoverError.make({ _tag: "NoTargetAllowed", route: compiled.name }))
     }
     const targets = indices.map((index) => compiled.targets[index]!)
     return new Walk({ route, settings, targets, trail, attempt, fiber }).run
   })
+
+const callFields: Record<keyof StreamOptions, true> = {
+  allow: true,
+  stickyKey: true,
+  deadline: true,
+  rescue: true,
+  classifyPart: true,
+  settleProbeAt: true
+}
 
 interface Journey<A> {
   readonly route: Route
@@ -86,6 +96,7 @@ class Walk<A> {
 
   private to(target: CompiledTarget): Walked<A> {
     const { trail } = this.journey
+    this.traced((span) => trace.asked(span, target.target))
     return orElse(this.at(target, target.target.key), (error) => {
       if (trail.committed || trail.direction === "caller") return this.surface(error)
       if (trail.leftMillis <= 0) return this.tooLate
@@ -93,7 +104,7 @@ class Walk<A> {
       if (tooLong) this.tooSmall = Math.max(this.tooSmall ?? 0, target.target.contextTokens ?? 0)
       const following = this.takeNext()
       if (following === undefined) return tooLong ? this.surface(error) : this.exhausted
-      this.traced(target.target, following.target)
+      this.traced((span) => trace.failedOver(span, target.target, following.target, trail.attempts.at(-1)!.cause))
       return this.to(following)
     })
   }
@@ -171,15 +182,12 @@ class Walk<A> {
       const retryAfterMillis = soonest > 0 && soonest < Infinity ? soonest : undefined
       this.announce(retryAfterMillis)
       return Effect.fail(
-        new FailoverError({
-          reason: {
-            _tag: "NoTargetAvailable",
-            route: route.compiled.name,
-            attempts: trail.attempts,
-            retryAfter: retryAfterMillis === undefined ? undefined : Duration.millis(retryAfterMillis)
-          },
-          cause: trail.firstError
-        })
+        FailoverError.make({
+          _tag: "NoTargetAvailable",
+          route: route.compiled.name,
+          attempts: trail.attempts,
+          retryAfter: retryAfterMillis === undefined ? undefined : Duration.millis(retryAfterMillis)
+        }, trail.firstError)
       )
     })
   }
@@ -189,15 +197,12 @@ class Walk<A> {
       const { route, trail } = this.journey
       this.announce(undefined)
       return Effect.fail(
-        new FailoverError({
-          reason: {
-            _tag: "DeadlineExceeded",
-            route: route.compiled.name,
-            attempts: trail.attempts,
-            deadline: Duration.millis(trail.deadlineMillis!)
-          },
-          cause: trail.firstError
-        })
+        FailoverError.make({
+          _tag: "DeadlineExceeded",
+          route: route.compiled.name,
+          attempts: trail.attempts,
+          deadline: Duration.millis(trail.deadlineMillis!)
+        }, trail.firstError)
       )
     })
   }
@@ -216,16 +221,10 @@ class Walk<A> {
     })
   }
 
-  private traced(from: Target, to: Target): void {
+  private traced(told: (call: trace.TracedCall) => void): void {
     const span = trace.spanOf(this.journey.fiber)
     const { hub } = this.journey.settings.circuits
-    if (span === undefined || hub === undefined) return
-    trace.failedOver({ span, hub, clock: this.journey.trail.clock }, {
-      "failover.route": from.route,
-      "failover.from_target": from.name,
-      "failover.to_target": to.name,
-      "failover.cause": this.journey.trail.attempts.at(-1)?.cause
-    })
+    if (span !== undefined && hub !== undefined) told({ span, hub, clock: this.journey.trail.clock })
   }
 }
 
