@@ -193,7 +193,7 @@ export const layerConfig = (
 
 /**
  * No breaker at all: every call runs as it is, nothing is counted, every circuit reads as closed. Makes "off" a choice
- * of deployment.
+ * of deployment. The limits of streams are the breaker's, and off too.
  *
  * @category layers
  * @since 0.1.0

@@ -57,7 +57,8 @@ export interface Fence {
  * - `allow`: leaves out all other targets, for every call. See `Fence`.
  * - `minFailoverDuration`: how long the route stays away from a better tier once it has left it, so that it does not
  *   go to and fro. Default: 30 seconds.
- * - `deadline`: the time for all targets together; for a stream, until its first content is there. A target that is
+ * - `deadline`: the time for all targets together; for a stream, until its first content is there, and no part of it is
+ *   held back any longer. A target that is
  *   cut off by it is judged as too slow if it had more than half of it. It is not shared out among the targets: give
  *   them limits too, or the first one that hangs takes all of it. Default: none.
  * - `attemptTimeout`: cuts off one attempt at one target, which counts as its failure. Not for streams. Default: none,

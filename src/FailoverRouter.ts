@@ -27,6 +27,8 @@
  *   not happen twice: after it nobody else is asked.
  * - Do not guard the call of a target again, and let it not retry by itself. One that another circuit turns away, deep
  *   inside of it, goes on to the next target.
+ * - With `CircuitBreaker.layerNoop` calls still fail over, but each asks the primary first, and the limits of streams are
+ *   off.
  *
  * **Example** (The same request, the next healthy region)
  *

@@ -1,5 +1,5 @@
 /** The attempts at a target: an effect, or a stream up to the point from which it is the answer. */
-import { Duration, Effect, Exit, Pull, Scope, Stream } from "effect"
+import { Duration, Effect, Exit, Scope, Stream } from "effect"
 import type { CircuitBreaker } from "../../CircuitBreaker.ts"
 import * as CircuitError from "../../CircuitError.ts"
 import type { Classify } from "../../CircuitPolicy.ts"
@@ -9,7 +9,8 @@ import * as Outcome from "../../Outcome.ts"
 import { alive, type ClassifyPart, content, type StreamSignal } from "../../StreamSignal.ts"
 import { checked } from "../guard.ts"
 import { checkedSignal } from "../guardStream.ts"
-import { FailedAnswer, type Trail } from "./trail.ts"
+import { hold } from "./heldStream.ts"
+import type { Trail } from "./trail.ts"
 import type { Attempt } from "./walk.ts"
 
 type Breaker = CircuitBreaker["Service"]
@@ -71,16 +72,6 @@ export const streamAttempt = <A>(
     idleTimeout,
     settleProbeAt
   })
-  const tooLate = Effect.suspend(() =>
-    Effect.fail(
-      CircuitError.make({
-        _tag: "AttemptTimedOut",
-        key,
-        phase: "first_content",
-        limit: Duration.millis(trail.deadlineMillis!)
-      })
-    )
-  )
   const held = hold(guarded, {
     rescue,
     signalOf: (part) => signalOf(classifyPart, part),
@@ -89,12 +80,13 @@ export const streamAttempt = <A>(
       outcome = said
       return trail.goesOn(said)
     },
-    // A moment after the circuit's own limit, so that it can judge.
-    untilContent: (pull) =>
-      trail.deadlineMillis === undefined ? pull : Effect.timeoutOrElse(pull, {
-        duration: Duration.millis(Math.max(0, trail.leftMillis) + 1),
-        orElse: () => tooLate
-      })
+    leftMillis: () => trail.leftMillis,
+    tooLate: Effect.suspend(() => {
+      const limit = Duration.millis(trail.deadlineMillis!)
+      return Effect.fail(CircuitError.make({ _tag: "AttemptTimedOut", key, phase: "first_content", limit }))
+    }),
+    // The circuit says so too, if there is one.
+    unfinished: classifyPart && Effect.suspend(() => Effect.fail(CircuitError.make({ _tag: "StreamCut", key })))
   })
   return {
     effect: inOwnScope(held, scope),
@@ -109,52 +101,6 @@ const inOwnScope = <A>(self: AnyEffect<A>, outer: Scope.Scope): AnyEffect<A> =>
     (own) =>
       Effect.onExit(Scope.provide(self, own), (exit) => Exit.isFailure(exit) ? Scope.close(own, exit) : Effect.void)
   )
-
-interface Holding<in A> {
-  readonly rescue: number
-  readonly signalOf: (part: A) => StreamSignal
-  readonly isCommitted: () => boolean
-  /** Whether a part that reports this is the end of the attempt. */
-  readonly isFailed: (outcome: Outcome.Outcome) => boolean
-  /** Limits the wait for parts while there is no content. */
-  readonly untilContent: <B>(pull: AnyEffect<B>) => AnyEffect<B>
-}
-
-/** Holds parts back until the stream is the answer, and gives it whole. Fails with the part that reports a failure. */
-const hold = <A>(
-  self: AnyStream<A>,
-  { isCommitted, isFailed, rescue, signalOf, untilContent }: Holding<A>
-): AnyEffect<AnyStream<A>> =>
-  Effect.flatMap(Stream.toPull(self), (pull) => {
-    const parts: Array<A> = []
-    let contentSeen = false
-    const rest = Stream.fromPull(Effect.succeed(pull))
-    const step = (arrived: ReadonlyArray<A>): AnyEffect<AnyStream<A>> => {
-      let released = false
-      for (const part of arrived) {
-        parts.push(part)
-        if (released) continue
-        const signal = signalOf(part)
-        if (signal._tag === "Failed" && isFailed(signal.outcome)) return Effect.fail(new FailedAnswer(part))
-        contentSeen ||= signal._tag === "Content"
-        released = (signal._tag !== "Alive" && signal._tag !== "Content") || (contentSeen && parts.length > rescue)
-      }
-      return released || isCommitted() || parts.length >= maxHeldParts
-        ? Effect.succeed(Stream.concat(Stream.fromArray(parts), rest))
-        : more
-    }
-    const more: AnyEffect<AnyStream<A>> = Effect.suspend(() =>
-      Pull.matchEffect(contentSeen ? pull : untilContent(pull), {
-        onSuccess: step,
-        onFailure: (cause) => Effect.failCause(cause),
-        onDone: () => Effect.succeed(Stream.fromArray(parts))
-      })
-    )
-    return more
-  })
-
-// Whoever sends openers without an end has to be let through at some time.
-const maxHeldParts = 100_000
 
 // As the breaker reads it, which tells of what is none.
 const signalOf = <A>(classifyPart: ClassifyPart<A> | undefined, part: A): StreamSignal => {

@@ -1,4 +1,4 @@
-/** Health probes of one target: in the background, one at a time, through its circuit. */
+/** Health probes of the targets that share a circuit: in the background, one at a time, through it. */
 import { Cause, Duration, Effect, Exit, Latch, Option } from "effect"
 import type { CircuitBreaker } from "../../CircuitBreaker.ts"
 import * as CircuitError from "../../CircuitError.ts"
@@ -15,9 +15,15 @@ export interface ProbeSettings {
   readonly intervalMillis: number
 }
 
+/** A target, and the route that it may serve. */
+export interface Place {
+  readonly target: Target
+  readonly route: Route
+}
+
 export class Prober {
-  private readonly target: Target
-  private readonly route: Route
+  /** The first of them is the one that is probed and told of. */
+  private readonly places: readonly [Place, ...ReadonlyArray<Place>]
   private readonly settings: ProbeSettings
   private readonly classify: Settings["classify"]
   private readonly circuits: Circuits
@@ -26,22 +32,24 @@ export class Prober {
   private probedAt = -Infinity
 
   constructor(
-    target: Target,
-    route: Route,
+    places: readonly [Place, ...ReadonlyArray<Place>],
     settings: ProbeSettings,
     { circuits, classify }: Settings,
     breaker: CircuitBreaker["Service"]
   ) {
-    this.target = target
-    this.route = route
+    this.places = places
     this.settings = settings
     this.classify = classify
     this.circuits = circuits
     this.breaker = breaker
-    route.onSwitched.push(this.circuitMoved)
+    for (const { route } of places) route.onSwitched.push(this.circuitMoved)
   }
 
-  /** Lets the prober look again at how its circuit and its route stand. */
+  private get target(): Target {
+    return this.places[0].target
+  }
+
+  /** Lets the prober look again at how its circuit and its routes stand. */
   readonly circuitMoved = (): void => void this.moved.openUnsafe()
 
   get run(): Effect.Effect<never> {
@@ -65,8 +73,8 @@ export class Prober {
       case "HalfOpen":
         return state.probing > 0 ? trialMillis : 0
       case "Closed":
-        // Its tier serves, and so it does.
-        if (this.route.active.target.tier === this.target.tier) return Infinity
+        // Its tier serves a route, and so it does.
+        if (this.places.some(({ route, target }) => route.active.target.tier === target.tier)) return Infinity
         return Math.max(0, this.probedAt + this.settings.intervalMillis - circuitMillis(this.circuits.clock))
       case "Disabled":
         return Infinity

@@ -11,7 +11,7 @@ import { insideOf } from "../breaker.ts"
 import { invalid, millis } from "../validation.ts"
 import { compileRoutes, heldParts } from "./compiledRoute.ts"
 import { effectAttempt, streamAttempt } from "./legs.ts"
-import { Prober, type ProbeSettings } from "./prober.ts"
+import { type Place, Prober, type ProbeSettings } from "./prober.ts"
 import { type Circuits, Route } from "./route.ts"
 import { type Settings, walk } from "./walk.ts"
 
@@ -41,15 +41,21 @@ export const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
   const routes = new Map(Array.from(compiled, ([name, route]) => [name, new Route(route, circuits)]))
   const listeners = new Map<string, Array<() => void>>()
   const listen = (key: string, moved: () => void) => listeners.set(key, [...listeners.get(key) ?? [], moved])
+  const places = new Map<string, [Place, ...Array<Place>]>()
   for (const route of routes.values()) {
     for (const { target } of route.compiled.targets) {
+      const place = { target, route }
+      places.set(target.key, [...places.get(target.key) ?? [], place] as [Place, ...Array<Place>])
       listen(target.key, route.circuitMoved)
-      if (probing === undefined) continue
-      const prober = new Prober(target, route, probing, settings, breaker)
-      listen(target.key, prober.circuitMoved)
-      yield* Effect.forkScoped(prober.run)
     }
     yield* Effect.forkScoped(route.tend)
+  }
+  if (probing !== undefined) {
+    for (const [key, ofKey] of places) {
+      const prober = new Prober(ofKey, probing, settings, breaker)
+      listen(key, prober.circuitMoved)
+      yield* Effect.forkScoped(prober.run)
+    }
   }
   yield* breaker.observe({
     name: "failover",
