@@ -8,6 +8,7 @@ import type { Configuration, Target } from "./configuration.ts"
 import type { Ending } from "./ending.ts"
 import { toError, toResponse } from "./failures.ts"
 import type { OpenAiError } from "./openAiError.ts"
+import { RequestError } from "./requestError.ts"
 import * as StreamedAnswer from "./streamedAnswer.ts"
 import { complete, hasError, stream } from "./target.ts"
 import { TargetError } from "./targetError.ts"
@@ -53,17 +54,25 @@ export const make = ({ models }: Configuration, { ended }: Ending) => {
   return Effect.gen(function*() {
     const call = yield* CallLog.begin
     const answer = Effect.flatMap(ChatRequest.read, (request) => {
-      call.model = request.model
+      // Whatever a caller makes up.
+      call.model = request.model.slice(0, 100)
       return request.stream ? streamed(request, call) : inOnePiece(request, call)
     })
-    const response = yield* Effect.catch(Effect.raceFirst(answer, ended), (failure) => {
-      call.failure = nameOf(toError(failure))
-      return Effect.succeed(toResponse(failure))
-    })
+    const response = yield* Effect.raceFirst(answer, ended).pipe(
+      Effect.catchDefect((defect) =>
+        Effect.andThen(Effect.logError("the gateway failed", defect), Effect.fail(broken))
+      ),
+      Effect.catch((failure) => {
+        call.failure = nameOf(toError(failure))
+        return Effect.succeed(toResponse(failure))
+      })
+    )
     call.status = response.status
     return response
   })
 }
+
+const broken = new RequestError({ status: 500, code: "internal_error", message: "The gateway could not do this." })
 
 const nameOf = ({ code, type }: OpenAiError) => String(code ?? type)
 

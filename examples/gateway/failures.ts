@@ -31,7 +31,10 @@ interface Told {
 type Table = { readonly [Tag in Failure["_tag"]]: (failure: Extract<Failure, { readonly _tag: Tag }>) => Told }
 
 const table: Table = {
-  RequestError: ({ code, message, status }) => ({ status, error: { message, type: "invalid_request_error", code } }),
+  RequestError: ({ code, message, status }) => ({
+    status,
+    error: { message, type: status < 500 ? "invalid_request_error" : "server_error", code }
+  }),
 
   HttpServerError: ({ reason }) =>
     reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"

@@ -73,7 +73,7 @@ const refused = (response: HttpClientResponse.HttpClientResponse) =>
 
 /** A stream was asked for: an error is what it says, and everything else no answer. */
 const notStreamed = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<never, Failure> =>
-  Effect.flatMap(response.json, (body): Effect.Effect<never, Failure> =>
+  Effect.flatMap(Effect.map(response.json, unlisted), (body): Effect.Effect<never, Failure> =>
     Effect.fail(
       hasError(body)
         ? new TargetError({ ...headOf(response), body })
@@ -91,9 +91,12 @@ const unreadable = (response: HttpClientResponse.HttpClientResponse, description
     reason: new HttpClientError.DecodeError({ request: response.request, response, description, cause })
   })
 
+// Some targets put the one error that they have into a list.
+const unlisted = (body: unknown): unknown => Array.isArray(body) && body.length === 1 ? body[0] : body
+
 const parsed = (text: string): unknown => {
   try {
-    return JSON.parse(text)
+    return unlisted(JSON.parse(text))
   } catch {
     return text
   }

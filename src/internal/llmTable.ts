@@ -402,7 +402,9 @@ export const table: ReadonlyArray<Row> = [
         "ExceededCapacityError",
         "IllegalArgumentError",
         "NoSuchElementError",
-        "ConfigError"
+        "ConfigError",
+        "FailoverError/UnknownRoute",
+        "FailoverError/NoTargetAllowed"
       ]
     },
     kind: "caller_error",
