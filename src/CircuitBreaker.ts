@@ -198,7 +198,7 @@ export const layerConfig = (
  * @category layers
  * @since 0.1.0
  */
-export const layerNoop: Layer.Layer<CircuitBreaker> = Layer.succeed(CircuitBreaker, {
+export const layerNoop: Layer.Layer<CircuitBreaker> = /* @__PURE__ */ Layer.sync(CircuitBreaker, () => ({
   execute: dual(2, (self: Effect.Effect<unknown, unknown, unknown>, { key }: ExecuteOptions) => {
     validation.key(key)
     return self
@@ -216,7 +216,7 @@ export const layerNoop: Layer.Layer<CircuitBreaker> = Layer.succeed(CircuitBreak
   enable: () => Effect.void,
   observe: () => Effect.void,
   events: Stream.empty
-})
+}))
 
 /**
  * Runs an effect through the circuit of a key.
@@ -257,7 +257,7 @@ export const execute: {
     self: Effect.Effect<A, E, R>,
     options: ExecuteOptions<A, E>
   ): Effect.Effect<A, E | CircuitBreakerError, R | CircuitBreaker>
-} = dual(
+} = /* @__PURE__ */ dual(
   2,
   <A, E, R>(
     self: Effect.Effect<A, E, R>,
@@ -323,7 +323,7 @@ export const stream: {
     self: Stream.Stream<A, E, R>,
     options: StreamOptions<A, E>
   ): Stream.Stream<A, E | CircuitBreakerError, R | CircuitBreaker>
-} = dual(
+} = /* @__PURE__ */ dual(
   2,
   <A, E, R>(
     self: Stream.Stream<A, E, R>,
@@ -361,8 +361,8 @@ export const state = (key: string): Effect.Effect<CircuitState.CircuitState, nev
  * @category queries
  * @since 0.1.0
  */
-export const states: Effect.Effect<ReadonlyArray<CircuitState.CircuitState>, never, CircuitBreaker> = CircuitBreaker
-  .use((breaker) => breaker.states)
+export const states: Effect.Effect<ReadonlyArray<CircuitState.CircuitState>, never, CircuitBreaker> =
+  /* @__PURE__ */ CircuitBreaker.use((breaker) => breaker.states)
 
 /**
  * Holds a circuit open, whatever happens, for a time or until a reset. A longer deadline that stands already
@@ -418,6 +418,6 @@ export const observe = (observer: CircuitObserver): Effect.Effect<void, never, C
  * @category observability
  * @since 0.1.0
  */
-export const events: Stream.Stream<CircuitEvent, never, CircuitBreaker> = Stream.unwrap(
-  CircuitBreaker.use((breaker) => Effect.succeed(breaker.events))
+export const events: Stream.Stream<CircuitEvent, never, CircuitBreaker> = /* @__PURE__ */ Stream.unwrap(
+  /* @__PURE__ */ CircuitBreaker.use((breaker) => Effect.succeed(breaker.events))
 )

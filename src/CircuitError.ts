@@ -175,23 +175,7 @@ export class CircuitBreakerError extends Schema.TaggedError<CircuitBreakerError>
   reason: Reason
 }) {
   override get message(): string {
-    const { reason } = this
-    switch (reason._tag) {
-      case "CircuitOpen":
-        return `circuit "${shown(reason.key)}" is open, retry after ${Duration.format(reason.retryAfter)}`
-      case "CircuitHalfOpen":
-        return reason.retryAfter === undefined
-          ? `circuit "${shown(reason.key)}" is half-open and its probe is still running`
-          : `circuit "${shown(reason.key)}" is taking its load back, retry after ${Duration.format(reason.retryAfter)}`
-      case "CircuitThrottled":
-        return `circuit "${shown(reason.key)}" is throttled, retry after ${Duration.format(reason.retryAfter)}`
-      case "CircuitForcedOpen":
-        return `circuit "${shown(reason.key)}" is held open by an operator${reason.note ? `: ${reason.note}` : ""}`
-      case "AttemptTimedOut":
-        return `circuit "${shown(reason.key)}": ${phases[reason.phase]} after ${Duration.format(reason.limit)}`
-      case "StreamCut":
-        return `circuit "${shown(reason.key)}": the stream ended before its answer was complete`
-    }
+    return `circuit "${shown(this.reason.key)}"${predicate(this.reason)}`
   }
 
   /** The wait this error suggests, if it knows one. */
@@ -239,6 +223,25 @@ export const make = (reason: Reason): CircuitBreakerError => {
   const error: object = Reflect.construct(Error, [], CircuitBreakerError)
   stack.stackTraceLimit = limit
   return Object.assign(error, { _tag: "CircuitBreakerError", reason }) as CircuitBreakerError
+}
+
+const predicate = (reason: Reason): string => {
+  switch (reason._tag) {
+    case "CircuitOpen":
+      return ` is open, retry after ${Duration.format(reason.retryAfter)}`
+    case "CircuitHalfOpen":
+      return reason.retryAfter === undefined
+        ? " is half-open and its probe is still running"
+        : ` is taking its load back, retry after ${Duration.format(reason.retryAfter)}`
+    case "CircuitThrottled":
+      return ` is throttled, retry after ${Duration.format(reason.retryAfter)}`
+    case "CircuitForcedOpen":
+      return ` is held open by an operator${reason.note ? `: ${reason.note}` : ""}`
+    case "AttemptTimedOut":
+      return `: ${phases[reason.phase]} after ${Duration.format(reason.limit)}`
+    case "StreamCut":
+      return ": the stream ended before its answer was complete"
+  }
 }
 
 // Not part of the language: V8's, and harmless elsewhere.

@@ -140,4 +140,4 @@ export const layerMemoryWith = (options: MemoryOptions): Layer.Layer<CircuitStor
  * @category layers
  * @since 0.1.0
  */
-export const layerMemory: Layer.Layer<CircuitStore> = layerMemoryWith({})
+export const layerMemory: Layer.Layer<CircuitStore> = /* @__PURE__ */ layerMemoryWith({})

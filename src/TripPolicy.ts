@@ -1,12 +1,14 @@
 /**
- * When a closed circuit opens: plain data, read by the circuit and checked when a breaker layer is built.
+ * When a closed circuit opens: data, checked when a breaker layer is built. A policy brings along what runs it, so that
+ * a program bundles only the policies it uses.
  *
  * Only outcomes that speak about health are counted: `Success` and `Failure`. Rates are judged after every counted
  * call, once their window holds `minimumCalls`; below that they are unknown and never open a circuit.
  *
  * @since 0.1.0
  */
-import { type Duration } from "effect"
+import type { Duration } from "effect"
+import * as criteria from "./internal/tripCriteria.ts"
 
 /**
  * The calls a rate is taken over: the last n calls (a number) or the calls of a duration. Both are exact: no slices
@@ -24,6 +26,7 @@ export type Window = number | Duration.Input
  * @since 0.1.0
  */
 export interface Consecutive {
+  readonly [criteria.TypeId]: criteria.Check<Consecutive>
   readonly _tag: "Consecutive"
   readonly failures: number
 }
@@ -35,6 +38,7 @@ export interface Consecutive {
  * @since 0.1.0
  */
 export interface FailureRate {
+  readonly [criteria.TypeId]: criteria.Check<FailureRate>
   readonly _tag: "FailureRate"
   readonly threshold: number
   readonly minimumCalls: number
@@ -48,6 +52,7 @@ export interface FailureRate {
  * @since 0.1.0
  */
 export interface SlowCallRate {
+  readonly [criteria.TypeId]: criteria.Check<SlowCallRate>
   readonly _tag: "SlowCallRate"
   readonly threshold: number
   readonly minimumCalls: number
@@ -62,6 +67,7 @@ export interface SlowCallRate {
  * @since 0.1.0
  */
 export interface Adaptive {
+  readonly [criteria.TypeId]: criteria.Check<Adaptive>
   readonly _tag: "Adaptive"
   readonly failures: number
   readonly minimumFailures: number
@@ -84,6 +90,7 @@ export interface Adaptive {
  * @since 0.1.0
  */
 export interface AnyOf {
+  readonly [criteria.TypeId]: criteria.Check<AnyOf>
   readonly _tag: "AnyOf"
   readonly policies: ReadonlyArray<TripPolicy>
 }
@@ -102,7 +109,11 @@ export type TripPolicy = Consecutive | FailureRate | SlowCallRate | Adaptive | A
  * @category constructors
  * @since 0.1.0
  */
-export const consecutive = (failures: number): TripPolicy => ({ _tag: "Consecutive", failures })
+export const consecutive = (failures: number): TripPolicy => ({
+  [criteria.TypeId]: criteria.consecutive,
+  _tag: "Consecutive",
+  failures
+})
 
 /**
  * Opens when the share of failures in the window reaches `threshold` (above 0, up to 1).
@@ -117,6 +128,7 @@ export const failureRate = (options: {
   readonly minimumCalls?: number | undefined
   readonly window: Window
 }): TripPolicy => ({
+  [criteria.TypeId]: criteria.failureRate,
   _tag: "FailureRate",
   threshold: options.threshold,
   minimumCalls: options.minimumCalls ?? defaultMinimumCalls(options.window),
@@ -136,6 +148,7 @@ export const slowCallRate = (options: {
   readonly minimumCalls?: number | undefined
   readonly window: Window
 }): TripPolicy => ({
+  [criteria.TypeId]: criteria.slowCallRate,
   _tag: "SlowCallRate",
   threshold: options.threshold,
   slowerThan: options.slowerThan,
@@ -176,6 +189,7 @@ export const adaptive = (options?: {
 }): TripPolicy => {
   const failures = options?.failures ?? 5
   return {
+    [criteria.TypeId]: criteria.adaptive,
     _tag: "Adaptive",
     failures,
     minimumFailures: options?.minimumFailures ?? 1,
@@ -198,6 +212,10 @@ export const adaptive = (options?: {
  * @category constructors
  * @since 0.1.0
  */
-export const anyOf = (...policies: ReadonlyArray<TripPolicy>): TripPolicy => ({ _tag: "AnyOf", policies })
+export const anyOf = (...policies: ReadonlyArray<TripPolicy>): TripPolicy => ({
+  [criteria.TypeId]: criteria.anyOf,
+  _tag: "AnyOf",
+  policies
+})
 
 const defaultMinimumCalls = (window: Window) => typeof window === "number" ? Math.min(10, window) : 10

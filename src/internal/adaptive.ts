@@ -2,7 +2,20 @@
  * What an adaptive policy has learnt about one circuit: an error rate that picks the failure threshold, and a
  * recovery time that picks how long an opening lasts. Rates are in parts per million.
  */
-import { type Criterion } from "./health.ts"
+export interface Options {
+  readonly failures: number
+  readonly minimumFailures: number
+  readonly maximumFailures: number
+  readonly minimumSamples: number
+  readonly alphaPpm: number
+  readonly lowPpm: number
+  readonly highPpm: number
+  readonly hysteresisPpm: number
+  readonly halfLifeMillis: number
+  readonly recoveryWeightPpm: number
+  readonly minimumOpenMillis: number | undefined
+  readonly maximumOpenMillis: number | undefined
+}
 
 export interface Adaptive {
   readonly record: (now: number, failed: boolean) => void
@@ -21,7 +34,7 @@ const million = 1_000_000
 // Evidence is counted in thousandths of a call, so that it can fade and stay an integer.
 const call = 1000
 
-export const make = (options: Extract<Criterion, { readonly _tag: "Adaptive" }>): Adaptive => {
+export const make = (options: Options): Adaptive => {
   const { alphaPpm, failures, highPpm, hysteresisPpm, lowPpm } = options
   let rate = 0
   let evidence = 0

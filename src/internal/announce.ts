@@ -3,7 +3,7 @@ import { type Admission, type Circuit, never } from "../Circuit.ts"
 import type { CircuitEvent } from "../CircuitEvent.ts"
 import type { Operator } from "../CircuitStore.ts"
 import { kindOf, type Outcome } from "../Outcome.ts"
-import { failureKind, outageId, type Scene } from "./describe.ts"
+import { failureKind, outageId, type Scene, share } from "./describe.ts"
 
 /** What a call said, beside the states before and after it. */
 export interface Settled {
@@ -27,7 +27,7 @@ export const skipped = (
 ): CircuitEvent => ({
   event: "circuit.skipped",
   ...base(circuit, scene),
-  ...optional("outage_id", circuit.outage === 0 ? undefined : outageId(circuit)),
+  ...outage(circuit),
   rejected_by: by,
   open_ms: age(circuit, scene),
   skips_since_opened: scene.skips,
@@ -59,7 +59,7 @@ export const settled = (scene: Scene, call: Settled): ReadonlyArray<CircuitEvent
       event: "circuit.probe",
       ...base(before, scene),
       outage_id: outageId(before),
-      result: call.interrupted ? "interrupted" : probeResult(call),
+      result: call.interrupted ? "interrupted" : call.latencyTripped ? "failure" : results[outcome._tag],
       ...optional("kind", call.latencyTripped ? "slow" : kindOf(outcome))
     })
   }
@@ -77,7 +77,7 @@ export const settled = (scene: Scene, call: Settled): ReadonlyArray<CircuitEvent
       ...base(after, scene),
       kind: outcome.kind,
       consecutive_failures: after.failures,
-      ...optional("failure_threshold", call.failureThreshold === 0 ? undefined : call.failureThreshold),
+      ...optional("failure_threshold", call.failureThreshold || undefined),
       ...optional("failure_rate", share(call.failureRatePpm)),
       ...optional("failure_rate_threshold", share(call.failureRateThresholdPpm))
     })
@@ -129,7 +129,7 @@ export const transition = (
         event: "circuit.disabled",
         ...common,
         ...who,
-        ...optional("outage_id", before.outage === 0 ? undefined : outageId(before))
+        ...outage(before)
       }
     case "closed":
       switch (after.reason) {
@@ -138,7 +138,7 @@ export const transition = (
             event: "circuit.reset",
             ...common,
             ...who,
-            ...optional("outage_id", before.outage === 0 ? undefined : outageId(before)),
+            ...outage(before),
             open_ms: age(before, scene)
           }
         case "enabled":
@@ -155,6 +155,9 @@ export const transition = (
   }
 }
 
+// A circuit that is steered need not be in an outage.
+const outage = (circuit: Circuit) => circuit.outage === 0 ? {} : { outage_id: outageId(circuit) }
+
 const base = (circuit: Circuit, scene: Scene) => ({
   key: scene.key,
   at: scene.wallMillis,
@@ -162,19 +165,6 @@ const base = (circuit: Circuit, scene: Scene) => ({
 })
 
 const age = (circuit: Circuit, scene: Scene) => circuit.outage === 0 ? 0 : Math.max(0, scene.now - circuit.outageAt)
-
-const probeResult = ({ latencyTripped, outcome }: Settled) => {
-  switch (outcome._tag) {
-    case "Success":
-      return latencyTripped ? "failure" : "success"
-    case "Failure":
-    case "OpenNow":
-      return "failure"
-    case "Ignored":
-    case "Throttled":
-      return "ignored"
-  }
-}
 
 /** Outcomes in the words of events. */
 export const wireOutcomes = {
@@ -185,7 +175,14 @@ export const wireOutcomes = {
   OpenNow: "open_now"
 } as const
 
-const share = (ppm: number | undefined) => ppm === undefined ? undefined : ppm / 1_000_000
+/** What a call came to, as it is counted. */
+export const results = {
+  Success: "success",
+  Failure: "failure",
+  Ignored: "ignored",
+  Throttled: "ignored",
+  OpenNow: "failure"
+} as const
 
 // Absent, not undefined: events are compared, encoded and decoded strictly.
 const optional = <Name extends string, A>(name: Name, value: A | undefined): { readonly [K in Name]?: A } =>

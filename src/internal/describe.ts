@@ -24,7 +24,7 @@ export const outageId = ({ outage }: Circuit): string => {
 }
 
 export const failureKind = (circuit: Circuit): Kind | undefined =>
-  circuit.lastFailureKind === "" ? undefined : circuit.lastFailureKind as Kind
+  (circuit.lastFailureKind || undefined) as Kind | undefined
 
 export const rejection = (
   circuit: Circuit,
@@ -81,8 +81,8 @@ export const state = (
         _tag: "Closed",
         ...common,
         consecutiveFailures: circuit.failures,
-        failureThreshold: health.failureThreshold === 0 ? undefined : health.failureThreshold,
-        failureRate: health.failureRatePpm === undefined ? undefined : health.failureRatePpm / 1_000_000,
+        failureThreshold: health.failureThreshold || undefined,
+        failureRate: share(health.failureRatePpm),
         lastFailureKind: failureKind(circuit),
         throttledFor: left(circuit.gateUntil),
         ramping: circuit.rampUntil > now
@@ -111,5 +111,8 @@ export const state = (
       return { _tag: "Disabled", ...common, wouldHaveOpened: circuit.openings }
   }
 }
+
+/** Parts per million as a share. */
+export const share = (ppm: number | undefined) => ppm === undefined ? undefined : ppm / 1_000_000
 
 const onTheWall = ({ now, wallMillis }: Scene, at: number) => wallMillis - (now - at)

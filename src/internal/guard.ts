@@ -6,6 +6,7 @@ import type { CallResult } from "../CircuitObserver.ts"
 import type { Classify } from "../CircuitPolicy.ts"
 import type { CircuitHandle } from "../CircuitStore.ts"
 import * as Outcome from "../Outcome.ts"
+import { results } from "./announce.ts"
 import { note } from "./blocked.ts"
 import type { CompiledPolicy } from "./compiledPolicy.ts"
 import { type Hub, nameOf } from "./hub.ts"
@@ -191,14 +192,6 @@ const knownKinds = new Set<string>(Outcome.kinds)
 export const callerError = Outcome.ignored("caller_error")
 const cancelled = Outcome.ignored("cancelled")
 const timeout = Outcome.failure("timeout")
-
-const results: Record<Outcome.Outcome["_tag"], CallResult> = {
-  Success: "success",
-  Failure: "failure",
-  Ignored: "ignored",
-  Throttled: "ignored",
-  OpenNow: "failure"
-}
 
 const rejections: Record<CircuitError.Rejection["_tag"], CallResult> = {
   CircuitOpen: "rejected_open",

@@ -2,35 +2,39 @@
  * How healthy one circuit's dependency looks: the trip policy at work. Integers throughout; rates are compared by
  * cross-multiplication, so that 3 of 30 is a tenth on every machine.
  */
-import * as adaptive from "./adaptive.ts"
-import { countWindow, timeWindow, type Window } from "./window.ts"
+import type { Adaptive, Options as Learning } from "./adaptive.ts"
+import type { Window } from "./window.ts"
 
-/** A trip policy as numbers: `anyOf` is the list itself. */
+/** A trip policy as numbers: `anyOf` is the list itself. `join` makes what runs it, afresh for each circuit. */
 export type Criterion =
-  | { readonly _tag: "Consecutive"; readonly failures: number }
-  | (Rate & { readonly _tag: "FailureRate" })
-  | (Rate & { readonly _tag: "SlowCallRate"; readonly slowerThanMillis: number })
-  | {
-    readonly _tag: "Adaptive"
-    readonly failures: number
-    readonly minimumFailures: number
-    readonly maximumFailures: number
-    readonly minimumSamples: number
-    readonly alphaPpm: number
-    readonly lowPpm: number
-    readonly highPpm: number
-    readonly hysteresisPpm: number
-    readonly halfLifeMillis: number
-    readonly recoveryWeightPpm: number
-    readonly minimumOpenMillis: number | undefined
-    readonly maximumOpenMillis: number | undefined
-  }
+  & { readonly join: (parts: Parts) => void }
+  & (
+    | { readonly _tag: "Consecutive"; readonly failures: number }
+    | (Rate & { readonly _tag: "FailureRate" })
+    | (Rate & { readonly _tag: "SlowCallRate"; readonly slowerThanMillis: number })
+    | (Learning & { readonly _tag: "Adaptive" })
+  )
 
-interface Rate {
+export interface Rate {
   readonly thresholdPpm: number
   readonly minimumCalls: number
   readonly windowCalls: number | undefined
   readonly windowMillis: number | undefined
+}
+
+/** What the criteria of one circuit are judged by. */
+export interface Parts {
+  /** In a row, that open the circuit. */
+  failures: number
+  readonly failureRates: Array<Measured>
+  readonly slowRates: Array<Measured & { readonly slowerThanMillis: number }>
+  readonly learners: Array<Adaptive>
+}
+
+export interface Measured {
+  readonly window: Window
+  readonly thresholdPpm: number
+  readonly minimumCalls: number
 }
 
 export interface Health {
@@ -53,26 +57,9 @@ export interface Health {
 }
 
 export const make = (criteria: ReadonlyArray<Criterion>): Health => {
-  const failureRates: Array<Measured> = []
-  const slowRates: Array<Measured & { readonly slowerThanMillis: number }> = []
-  const learners: Array<adaptive.Adaptive> = []
-  let fixedThreshold = Number.POSITIVE_INFINITY
-  for (const criterion of criteria) {
-    switch (criterion._tag) {
-      case "Consecutive":
-        fixedThreshold = Math.min(fixedThreshold, criterion.failures)
-        break
-      case "FailureRate":
-        failureRates.push(measure(criterion))
-        break
-      case "SlowCallRate":
-        slowRates.push({ ...measure(criterion), slowerThanMillis: criterion.slowerThanMillis })
-        break
-      case "Adaptive":
-        learners.push(adaptive.make(criterion))
-        break
-    }
-  }
+  const parts: Parts = { failures: Number.POSITIVE_INFINITY, failureRates: [], slowRates: [], learners: [] }
+  for (const criterion of criteria) criterion.join(parts)
+  const { failureRates, failures, learners, slowRates } = parts
   const windows = [...failureRates, ...slowRates].map(({ window }) => window)
   const failing = () => failureRates.some(reached)
   const slowing = () => slowRates.some(reached)
@@ -88,7 +75,7 @@ export const make = (criteria: ReadonlyArray<Criterion>): Health => {
     },
     slowness: () => slowing() && !failing(),
     failureThreshold: () => {
-      let threshold = fixedThreshold
+      let threshold = failures
       for (const learner of learners) threshold = Math.min(threshold, learner.threshold())
       return threshold === Number.POSITIVE_INFINITY ? 0 : threshold
     },
@@ -112,18 +99,6 @@ export const make = (criteria: ReadonlyArray<Criterion>): Health => {
     }
   }
 }
-
-interface Measured {
-  readonly window: Window
-  readonly thresholdPpm: number
-  readonly minimumCalls: number
-}
-
-const measure = (rate: Rate): Measured => ({
-  window: rate.windowCalls === undefined ? timeWindow(rate.windowMillis!) : countWindow(rate.windowCalls),
-  thresholdPpm: rate.thresholdPpm,
-  minimumCalls: rate.minimumCalls
-})
 
 const reached = ({ minimumCalls, thresholdPpm, window }: Measured): boolean =>
   window.calls >= minimumCalls && window.marked * 1_000_000 >= thresholdPpm * window.calls

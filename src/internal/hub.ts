@@ -97,22 +97,20 @@ export class Hub {
     const counter = part === "observer" ? `observer ${String(name)}` : part
     const failures = (this.faults.get(counter) ?? 0) + 1
     this.faults.set(counter, failures)
-    for (const observer of new Set(this.observers)) {
-      try {
-        observer.onFault?.(part, name)
-      } catch {
-        // To tell of this one too could go on for ever.
-      }
-    }
+    // To tell of a fault in telling of one could go on for ever.
+    this.tell((observer) => observer.onFault?.(part, name), () => {})
     return (failures & (failures - 1)) === 0 ? failures : undefined
   }
 
-  private tell(one: (observer: CircuitObserver) => void): void {
+  private tell(
+    one: (observer: CircuitObserver) => void,
+    failed: (name: string, error: unknown) => void = (name, error) => this.faulted(name, error)
+  ): void {
     for (const observer of new Set(this.observers)) {
       try {
         one(observer)
       } catch (error) {
-        this.faulted(observer.name, error)
+        failed(observer.name, error)
       }
     }
   }

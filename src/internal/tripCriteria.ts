@@ -1,73 +1,88 @@
-/** A trip policy, checked and turned into the numbers the circuit works with. */
-import type { TripPolicy, Window } from "../TripPolicy.ts"
-import type { Criterion } from "./health.ts"
+/** Trip policies, checked and turned into the numbers the circuit works with. */
+import type { Adaptive, AnyOf, Consecutive, FailureRate, SlowCallRate, TripPolicy, Window } from "../TripPolicy.ts"
+import * as learner from "./adaptive.ts"
+import type { Criterion, Measured, Rate } from "./health.ts"
 import { fraction, invalid, millis, positiveInt } from "./validation.ts"
+import { countWindow, timeWindow } from "./window.ts"
 
-export const tripCriteria = (policy: TripPolicy, at: string): ReadonlyArray<Criterion> => {
-  switch (policy?._tag) {
-    case "Consecutive":
-      return [{ _tag: "Consecutive", failures: positiveInt(`${at}.failures`, policy.failures) }]
-    case "FailureRate":
-      return [{ _tag: "FailureRate", ...rate(policy, at) }]
-    case "SlowCallRate":
-      return [{
-        _tag: "SlowCallRate",
-        ...rate(policy, at),
-        slowerThanMillis: millis(`${at}.slowerThan`, policy.slowerThan)
-      }]
-    case "Adaptive": {
-      const failures = positiveInt(`${at}.failures`, policy.failures)
-      const lowPpm = fraction(`${at}.lowErrorRate`, policy.lowErrorRate, "zero")
-      const highPpm = fraction(`${at}.highErrorRate`, policy.highErrorRate, "zero")
-      if (lowPpm >= highPpm) invalid(`${at}.lowErrorRate`, policy.lowErrorRate, "below highErrorRate")
-      const minimumFailures = positiveInt(`${at}.minimumFailures`, policy.minimumFailures)
-      const maximumFailures = positiveInt(`${at}.maximumFailures`, policy.maximumFailures)
-      if (minimumFailures > maximumFailures) {
-        invalid(`${at}.minimumFailures`, policy.minimumFailures, "no larger than maximumFailures")
-      }
-      const minimumOpenMillis = policy.minimumOpen === undefined
-        ? undefined
-        : millis(`${at}.minimumOpen`, policy.minimumOpen)
-      const maximumOpenMillis = policy.maximumOpen === undefined
-        ? undefined
-        : millis(`${at}.maximumOpen`, policy.maximumOpen)
-      if (
-        minimumOpenMillis !== undefined && maximumOpenMillis !== undefined && minimumOpenMillis > maximumOpenMillis
-      ) {
-        invalid(`${at}.minimumOpen`, policy.minimumOpen, "no longer than maximumOpen")
-      }
-      return [{
-        _tag: "Adaptive",
-        failures,
-        minimumFailures,
-        maximumFailures,
-        minimumSamples: positiveInt(`${at}.minimumSamples`, policy.minimumSamples),
-        alphaPpm: fraction(`${at}.alpha`, policy.alpha, "above zero"),
-        lowPpm,
-        highPpm,
-        hysteresisPpm: fraction(`${at}.hysteresis`, policy.hysteresis, "zero"),
-        halfLifeMillis: millis(`${at}.halfLife`, policy.halfLife),
-        recoveryWeightPpm: fraction(`${at}.recoveryWeight`, policy.recoveryWeight, "above zero"),
-        minimumOpenMillis,
-        maximumOpenMillis
-      }]
-    }
-    case "AnyOf":
-      if (policy.policies.length === 0) invalid(`${at}.policies`, "empty", "a list of at least one policy")
-      return policy.policies.flatMap((policy, index) => tripCriteria(policy, `${at}.policies[${index}]`))
-    default:
-      return invalid(
-        at,
-        (policy as { readonly _tag?: unknown } | undefined)?._tag ?? policy,
-        "a policy made by TripPolicy"
-      )
-  }
+/** Where a policy keeps its check: it brings along what runs it, so that a program bundles only what it uses. */
+export const TypeId = "~effect-resilience/TripPolicy"
+
+export type Check<P> = (policy: P, at: string) => ReadonlyArray<Criterion>
+
+export const tripCriteria = <P extends TripPolicy>(policy: P, at: string): ReadonlyArray<Criterion> => {
+  const check = policy?.[TypeId] as Check<P> | undefined
+  return check?.(policy, at) ?? invalid(at, policy?._tag ?? policy, "a policy made by TripPolicy")
 }
 
-const rate = (
+export const consecutive: Check<Consecutive> = (policy, at) => {
+  const failures = positiveInt(`${at}.failures`, policy.failures)
+  return [{
+    _tag: "Consecutive",
+    failures,
+    join: (parts) => {
+      parts.failures = Math.min(parts.failures, failures)
+    }
+  }]
+}
+
+export const failureRate: Check<FailureRate> = (policy, at) => {
+  const rate = checkRate(policy, at)
+  return [{ _tag: "FailureRate", ...rate, join: ({ failureRates }) => failureRates.push(measure(rate)) }]
+}
+
+export const slowCallRate: Check<SlowCallRate> = (policy, at) => {
+  const rate = { ...checkRate(policy, at), slowerThanMillis: millis(`${at}.slowerThan`, policy.slowerThan) }
+  return [{ _tag: "SlowCallRate", ...rate, join: ({ slowRates }) => slowRates.push({ ...rate, ...measure(rate) }) }]
+}
+
+export const anyOf: Check<AnyOf> = ({ policies }, at) =>
+  policies.length === 0
+    ? invalid(`${at}.policies`, "empty", "a list of at least one policy")
+    : policies.flatMap((policy, index) => tripCriteria(policy, `${at}.policies[${index}]`))
+
+export const adaptive: Check<Adaptive> = (policy, at) => {
+  const failures = positiveInt(`${at}.failures`, policy.failures)
+  const lowPpm = fraction(`${at}.lowErrorRate`, policy.lowErrorRate, "zero")
+  const highPpm = fraction(`${at}.highErrorRate`, policy.highErrorRate, "zero")
+  if (lowPpm >= highPpm) invalid(`${at}.lowErrorRate`, policy.lowErrorRate, "below highErrorRate")
+  const minimumFailures = positiveInt(`${at}.minimumFailures`, policy.minimumFailures)
+  const maximumFailures = positiveInt(`${at}.maximumFailures`, policy.maximumFailures)
+  if (minimumFailures > maximumFailures) {
+    invalid(`${at}.minimumFailures`, policy.minimumFailures, "no larger than maximumFailures")
+  }
+  const minimumOpenMillis = policy.minimumOpen === undefined
+    ? undefined
+    : millis(`${at}.minimumOpen`, policy.minimumOpen)
+  const maximumOpenMillis = policy.maximumOpen === undefined
+    ? undefined
+    : millis(`${at}.maximumOpen`, policy.maximumOpen)
+  if (
+    minimumOpenMillis !== undefined && maximumOpenMillis !== undefined && minimumOpenMillis > maximumOpenMillis
+  ) {
+    invalid(`${at}.minimumOpen`, policy.minimumOpen, "no longer than maximumOpen")
+  }
+  const options = {
+    failures,
+    minimumFailures,
+    maximumFailures,
+    minimumSamples: positiveInt(`${at}.minimumSamples`, policy.minimumSamples),
+    alphaPpm: fraction(`${at}.alpha`, policy.alpha, "above zero"),
+    lowPpm,
+    highPpm,
+    hysteresisPpm: fraction(`${at}.hysteresis`, policy.hysteresis, "zero"),
+    halfLifeMillis: millis(`${at}.halfLife`, policy.halfLife),
+    recoveryWeightPpm: fraction(`${at}.recoveryWeight`, policy.recoveryWeight, "above zero"),
+    minimumOpenMillis,
+    maximumOpenMillis
+  }
+  return [{ _tag: "Adaptive", ...options, join: ({ learners }) => learners.push(learner.make(options)) }]
+}
+
+const checkRate = (
   policy: { readonly threshold: number; readonly minimumCalls: number; readonly window: Window },
   at: string
-) => {
+): Rate => {
   const thresholdPpm = fraction(`${at}.threshold`, policy.threshold, "above zero")
   if (typeof policy.window !== "number") {
     const windowMillis = millis(`${at}.window`, policy.window)
@@ -82,3 +97,9 @@ const rate = (
   }
   return { thresholdPpm, minimumCalls, windowCalls, windowMillis: undefined }
 }
+
+const measure = (rate: Rate): Measured => ({
+  window: rate.windowCalls === undefined ? timeWindow(rate.windowMillis!) : countWindow(rate.windowCalls),
+  thresholdPpm: rate.thresholdPpm,
+  minimumCalls: rate.minimumCalls
+})

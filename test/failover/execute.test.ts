@@ -1,7 +1,15 @@
 // What an attempt of `execute` leads to: the next target, the caller, or the same one again.
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Duration, Effect, Exit, Fiber, Schedule } from "effect"
-import { CircuitBreaker, CircuitError, FailoverError, FailoverRouter, LlmRetry, Outcome } from "effect-resilience"
+import {
+  CircuitBreaker,
+  CircuitError,
+  FailoverError,
+  FailoverRouter,
+  LlmRetry,
+  Outcome,
+  TripPolicy
+} from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import { answers, down, fails, failure, makeTargets, route, router, Said, tag, trail } from "./targets.ts"
@@ -309,7 +317,7 @@ describe("commit", () => {
 })
 
 describe("retry at one target", () => {
-  const patient = { tripPolicy: { _tag: "Consecutive", failures: 100 } } as const
+  const patient = { tripPolicy: TripPolicy.consecutive(100) }
   const twice = () => Schedule.recurs(1)
 
   it.effect("comes before the next one", () =>

@@ -1,7 +1,14 @@
 // Health probes: in the background, bounded, one at a time, through the circuit of their target.
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
-import { CircuitBreaker, CircuitError, type FailoverRoute, FailoverRouter, Outcome } from "effect-resilience"
+import {
+  CircuitBreaker,
+  CircuitError,
+  type FailoverRoute,
+  FailoverRouter,
+  Outcome,
+  TripPolicy
+} from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import { active, breaker, classify, down, fails, failure, makeTargets, router, tag, told } from "./targets.ts"
@@ -215,7 +222,7 @@ describe("a health probe", () => {
     }).pipe(Effect.provide(router({
       routes: { chat: { targets: ["us", "eu"] } },
       healthProbe: makeProbes({ eu: end }).healthProbe
-    }, { tripPolicy: { _tag: "Consecutive", failures: 100 } }))))
+    }, { tripPolicy: TripPolicy.consecutive(100) }))))
 
   it.effect("just in time is a success", () =>
     Effect.gen(function*() {

@@ -1,7 +1,7 @@
 // Streams through a route: what is held back, and until when another target can take over.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Schedule, Stream } from "effect"
-import { CircuitBreaker, FailoverRouter } from "effect-resilience"
+import { CircuitBreaker, FailoverRouter, TripPolicy } from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import { called, provider, ProviderFailed, told as toldBy } from "../streams.ts"
@@ -84,7 +84,7 @@ describe("a stream that fails before its first content", () => {
       const { asked, exit } = yield* streamed([["open"], ["failed overloaded"]])
       assert.deepStrictEqual([asked, exit], [["us", "us", "eu"], rescued])
     }).pipe(Effect.provide(route({ targets: ["us", "eu"] }, { classify, retry: () => Schedule.recurs(1) }, {
-      tripPolicy: { _tag: "Consecutive", failures: 9 }
+      tripPolicy: TripPolicy.consecutive(9)
     }))))
 })
 
