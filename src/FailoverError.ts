@@ -115,6 +115,13 @@ export class FailoverError extends Data.TaggedError("FailoverError")<{
     }
   }
 
+  /** Without what the attempts failed with, which may quote anything: that is in `attempts` and `cause`. */
+  override toJSON(): unknown {
+    const { _tag, message, reason } = this
+    const attempts = this.attempts.map(({ error: _, ...attempt }) => attempt)
+    return { _tag, message, reason: "attempts" in reason ? { ...reason, attempts } : reason }
+  }
+
   /** Every attempt, in order. */
   get attempts(): ReadonlyArray<Attempt> {
     return "attempts" in this.reason ? this.reason.attempts : []

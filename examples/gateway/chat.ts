@@ -74,7 +74,9 @@ export const make = ({ models }: Configuration, { ended }: Ending) => {
 
 const broken = new RequestError({ status: 500, code: "internal_error", message: "The gateway could not do this." })
 
-const nameOf = ({ code, type }: OpenAiError) => String(code ?? type)
+// What a target calls its refusals can be anything.
+const nameOf = ({ code, type }: OpenAiError) =>
+  [String(code ?? ""), type].find((name) => /^\w[\w.-]{0,63}$/.test(name)) ?? "refused"
 
 const headersOf = ({ attempts, target }: CallLog.Call) => ({
   "x-served-by": target ?? "",

@@ -1,5 +1,5 @@
 // One call at one target. Whatever goes wrong is an error here, and who is asked next is for the router to say.
-import { Effect, type Redacted, type Schema, Stream } from "effect"
+import { Effect, Redacted, type Schema, Stream } from "effect"
 import { LlmStream } from "effect-resilience"
 import type { Sse } from "effect/encoding"
 import { HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
@@ -20,7 +20,7 @@ export const complete = (target: Target, request: ChatRequest): Effect.Effect<
   Schema.Json,
   Failure,
   HttpClient.HttpClient
-> => Effect.flatMap(send(target, request), ({ json }) => json)
+> => Effect.flatMap(send(target, request), (response) => json(target, response))
 
 /** The answer part by part. */
 export const stream = (target: Target, request: ChatRequest): Stream.Stream<
@@ -30,17 +30,18 @@ export const stream = (target: Target, request: ChatRequest): Stream.Stream<
 > =>
   Stream.unwrap(Effect.gen(function*() {
     const response = yield* send(target, request)
-    if (/json/i.test(response.headers["content-type"] ?? "")) return yield* notStreamed(response)
+    if (/json/i.test(response.headers["content-type"] ?? "")) return yield* notStreamed(target, response)
     let isFinished = false
     return ServerSentEvents.read(response.stream).pipe(
       Stream.mapEffect((event) =>
         Effect.try({
           try: (): Part => {
-            const value: unknown = event.data.trim() === "[DONE]" ? undefined : JSON.parse(event.data)
+            const data = withoutKey(target)(event.data)
+            const value: unknown = data.trim() === "[DONE]" ? undefined : JSON.parse(data)
             isFinished ||= LlmStream.openAi(value)._tag === "Finish"
             // Some proxies put it behind an answer that was cut off.
             if (value === undefined && !isFinished) throw new TypeError("[DONE] came before a finish_reason")
-            return { ...event, value }
+            return { ...event, data, value }
           },
           catch: (cause) => unreadable(response, "an event is not part of an answer", cause)
         })
@@ -55,7 +56,7 @@ const send = (target: Target, { body }: ChatRequest) =>
     HttpClient.execute,
     // What a caller traces is not for providers to know.
     Effect.provideService(HttpClient.TracerPropagationEnabled, false),
-    Effect.filterOrElse(({ status }) => status >= 200 && status < 300, refused)
+    Effect.filterOrElse(({ status }) => status >= 200 && status < 300, refused(target))
   )
 
 const bearer = (apiKey: Redacted.Redacted | undefined) =>
@@ -63,8 +64,27 @@ const bearer = (apiKey: Redacted.Redacted | undefined) =>
     ? (request: HttpClientRequest.HttpClientRequest) => request
     : HttpClientRequest.bearerToken(apiKey)
 
-const refused = (response: HttpClientResponse.HttpClientResponse) =>
-  response.text.pipe(
+/**
+ * Some targets quote the key that they turn down, and callers get to read what a target says. A short one, such as the
+ * `none` of a target that asks for no key, is no secret, and may be a word of the answer.
+ */
+const withoutKey = ({ apiKey }: Target) => (text: string): string => {
+  const key = apiKey === undefined ? "" : Redacted.value(apiKey)
+  return key.length < 12 ? text : text.replaceAll(JSON.stringify(key).slice(1, -1), "[key]")
+}
+
+const textOf = (target: Target, response: HttpClientResponse.HttpClientResponse) =>
+  Effect.map(response.text, withoutKey(target))
+
+const json = (target: Target, response: HttpClientResponse.HttpClientResponse) =>
+  Effect.flatMap(textOf(target, response), (text) =>
+    Effect.try({
+      try: (): Schema.Json => JSON.parse(text),
+      catch: (cause) => unreadable(response, "the answer is not JSON", cause)
+    }))
+
+const refused = (target: Target) => (response: HttpClientResponse.HttpClientResponse) =>
+  textOf(target, response).pipe(
     // The status says enough, and who refuses may not be in order.
     Effect.timeout("1 second"),
     Effect.orElseSucceed(() => ""),
@@ -72,8 +92,11 @@ const refused = (response: HttpClientResponse.HttpClientResponse) =>
   )
 
 /** A stream was asked for: an error is what it says, and everything else no answer. */
-const notStreamed = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<never, Failure> =>
-  Effect.flatMap(Effect.map(response.json, unlisted), (body): Effect.Effect<never, Failure> =>
+const notStreamed = (
+  target: Target,
+  response: HttpClientResponse.HttpClientResponse
+): Effect.Effect<never, Failure> =>
+  Effect.flatMap(Effect.map(json(target, response), unlisted), (body): Effect.Effect<never, Failure> =>
     Effect.fail(
       hasError(body)
         ? new TargetError({ ...headOf(response), body })

@@ -161,7 +161,11 @@ export const layer = (
           Effect.catchTag("CircuitBreakerError", (cause) =>
             Effect.fail(
               new HttpClientError.HttpClientError({
-                reason: new HttpClientError.TransportError({ request, cause, description: cause.message })
+                reason: new HttpClientError.TransportError({
+                  request: shown(request),
+                  cause,
+                  description: cause.message
+                })
               })
             )),
           Effect.provideService(CircuitBreaker.CircuitBreaker, breaker)
@@ -188,9 +192,13 @@ const settingsOf = (options: Options): Settings => {
 // Whatever follows a question mark can be a secret, and keys are seen in events and metrics.
 const originOf = (request: HttpClientRequest.HttpClientRequest): string =>
   Option.match(HttpClientRequest.toUrl(request), {
-    onNone: () => request.url.replace(/[?#].*/s, "") || "unknown",
+    onNone: () => /^\/(?![/\\])[^?#]*/.exec(request.url)?.[0] ?? "unknown",
     onSome: ({ origin }) => origin
   })
+
+// It was not sent, and whoever reads of it needs no more.
+const shown = (request: HttpClientRequest.HttpClientRequest) =>
+  HttpClientRequest.setUrl(HttpClientRequest.removeHash(request), request.url.replace(/[?#].*/s, ""))
 
 const guard = <E, R>(
   send: Effect.Effect<HttpClientResponse.HttpClientResponse, E, R>,

@@ -133,7 +133,7 @@ export class Hub {
 export const nameOf = (error: unknown): string => {
   try {
     const name = (error as { readonly name?: unknown } | undefined)?.name
-    return typeof name === "string" ? name.slice(0, 100) : typeof error
+    return typeof name === "string" && /^[\w$./~@-]{1,100}$/.test(name) ? name : typeof error
   } catch {
     return "unreadable"
   }

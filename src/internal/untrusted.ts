@@ -68,6 +68,7 @@ export const headerLookup = (headers: unknown): Lookup => {
 }
 
 const longestHeader = 256
+const maxHeaders = 512
 
 // A value too long to be a number, a name or a date is none of them.
 const headerText = (value: unknown): string | undefined => {
@@ -84,11 +85,19 @@ const isMap = (self: unknown): self is ReadonlyMap<unknown, unknown> => {
   }
 }
 
+const firstOf = <A>(values: Iterable<A>): ReadonlyArray<A> => {
+  const found: Array<A> = []
+  for (const value of values) {
+    if (found.push(value) === maxHeaders) break
+  }
+  return found
+}
+
 const entries = (headers: unknown): ReadonlyArray<readonly [unknown, unknown]> => {
   try {
-    if (isMap(headers)) return Array.from(headers)
+    if (isMap(headers)) return firstOf(headers)
     if (typeof headers !== "object" || headers === null) return []
-    return Object.keys(headers).map((name) => [name, property(headers, name)])
+    return Object.keys(headers).slice(0, maxHeaders).map((name) => [name, property(headers, name)])
   } catch {
     return []
   }
