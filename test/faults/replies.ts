@@ -11,7 +11,7 @@ export interface Chat {
 
 export type Reply = (chat: Chat) => ScriptedProvider.Answer
 
-export const partCount = 60
+const partCount = 60
 
 const word = (name: string, index: number) => `${name}${index} `
 

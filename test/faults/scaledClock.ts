@@ -2,7 +2,7 @@
 import { Clock, Duration, Effect, Layer } from "effect"
 
 /** `factor` seconds of this clock are one second of the real one. A whole number, since nanoseconds are. */
-export const make = (factor: number): Clock.Clock => {
+const make = (factor: number): Clock.Clock => {
   const real = Clock.Clock.defaultValue()
   const times = BigInt(factor)
   const millisAtStart = real.currentTimeMillisUnsafe()

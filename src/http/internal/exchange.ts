@@ -183,7 +183,7 @@ export class Exchange {
 }
 
 /** Reads the events in bytes; without bytes, what is left at the end. */
-export const eventReader = (classifyPart: ClassifyPart<Sse.Event>) => {
+const eventReader = (classifyPart: ClassifyPart<Sse.Event>) => {
   const decoder = new TextDecoder()
   let parts: Array<Part> = []
   const parser = Sse.makeParser((event) => {

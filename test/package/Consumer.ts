@@ -1,0 +1,82 @@
+import { execFile, execFileSync } from "node:child_process"
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import type { Tarball } from "./Tarball.ts"
+
+/**
+ * A project that has installed the package, and can import nothing else than what it has installed.
+ *
+ * - `install`: adds packages, with what they depend on.
+ * - `typeCheck`: what the compiler says of all programs, and of every declaration that they reach.
+ * - `run`: what a program prints.
+ */
+export interface Consumer {
+  readonly install: (...packages: ReadonlyArray<string>) => void
+  readonly typeCheck: () => Promise<Output>
+  readonly run: (node: string, program: string) => Promise<Output>
+  readonly remove: () => void
+}
+
+/** How a process ended, 0 if it ended well, and what it said. */
+export interface Output {
+  readonly ended: unknown
+  readonly stdout: string
+  readonly stderr: string
+}
+
+const root = fileURLToPath(new URL("../../", import.meta.url))
+const typescript = join(root, "node_modules/typescript/bin/tsc")
+
+// As strict as a user's compiler can be towards the declarations of others, and without the types of Node.
+const compilerOptions = {
+  target: "ES2022",
+  module: "NodeNext",
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  skipLibCheck: false,
+  types: [],
+  noEmit: true
+}
+
+export const make = (tarball: Tarball): Consumer => {
+  const folder = mkdtempSync(join(tmpdir(), "consumer-"))
+  cpSync(fileURLToPath(new URL("consumer/", import.meta.url)), folder, { recursive: true })
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }))
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions }))
+  const own = join(folder, "node_modules/effect-resilience")
+  mkdirSync(own, { recursive: true })
+  execFileSync("tar", ["-xzf", tarball.path, "--strip-components=1", "-C", own])
+
+  // From where this repository has them, so that nothing is downloaded.
+  const install = (...packages: ReadonlyArray<string>): void => {
+    for (const name of packages) {
+      const target = join(folder, "node_modules", name)
+      if (existsSync(target)) continue
+      cpSync(join(root, "node_modules", name), target, { recursive: true, dereference: true })
+      const { dependencies = {} } = JSON.parse(readFileSync(join(target, "package.json"), "utf8")) as {
+        readonly dependencies?: Readonly<Record<string, string>>
+      }
+      install(...Object.keys(dependencies))
+    }
+  }
+
+  const execute = (command: string, ...args: ReadonlyArray<string>) =>
+    new Promise<Output>((resolve) =>
+      execFile(
+        command,
+        args,
+        { cwd: folder, timeout: 100_000, maxBuffer: 2 ** 24 },
+        (error, stdout, stderr) =>
+          resolve({ ended: error === null ? 0 : error.code ?? error.signal, stdout: stdout.trim(), stderr })
+      )
+    )
+
+  return {
+    install,
+    typeCheck: () => execute(process.execPath, typescript, "-p", "."),
+    run: (node, program) => execute(node, program),
+    remove: () => rmSync(folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,132 @@
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { execFileSync } from "node:child_process"
+import { readFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { publint } from "publint"
+import * as Consumer from "./Consumer.ts"
+import { pack, type Tarball } from "./Tarball.ts"
+
+const path = (of: string) => fileURLToPath(new URL(`../../${of}`, import.meta.url))
+
+// The oldest that the library promises to run on, and the one that the repository itself runs on.
+const nodes = {
+  oldest: path("test/package/node22/node_modules/node/bin/node"),
+  ours: path("node_modules/node/bin/node")
+}
+
+const minutes = 60_000
+
+let tarball: Tarball
+beforeAll(() => {
+  tarball = pack()
+}, 2 * minutes)
+afterAll(() => tarball?.remove())
+
+describe("the package", () => {
+  it("I66: brings the dashboards, the alerts and their runbook", () => {
+    assert.sameMembers(tarball.files.filter((file) => file.startsWith("dashboards/")), [
+      "dashboards/RUNBOOK.md",
+      "dashboards/alerts.yml",
+      "dashboards/circuits.json",
+      "dashboards/failover.json"
+    ])
+  })
+
+  it("brings its sources, what is built of them, and nothing else", () => {
+    const others = tarball.files.filter((file) => !/^(?:src\/.+\.ts|dist\/.+(?:\.js|\.d\.ts)(?:\.map)?)$/.test(file))
+    assert.sameMembers(others.filter((file) => !file.startsWith("dashboards/")), [
+      "CHANGELOG.md",
+      "LICENSE",
+      "README.md",
+      "package.json"
+    ])
+    const built = tarball.files.flatMap((file) => /^dist\/(.+)\.js$/.exec(file)?.[1] ?? [])
+    assert.isNotEmpty(built)
+    const emitted = built.flatMap((name) => ["js", "js.map", "d.ts", "d.ts.map"].map((kind) => `dist/${name}.${kind}`))
+    assert.includeMembers([...tarball.files], [...built.map((name) => `src/${name}.ts`), ...emitted])
+  })
+
+  it("runs nothing where it is installed", () => {
+    const { scripts } = JSON.parse(readFileSync(path("package.json"), "utf8"))
+    assert.doesNotHaveAnyKeys(scripts, ["preinstall", "install", "postinstall", "prepare"])
+  })
+
+  it("follows the rules of publint", async () => {
+    const file = readFileSync(tarball.path)
+    const { messages } = await publint({
+      strict: true,
+      pack: { tarball: file.buffer.slice(file.byteOffset, file.byteOffset + file.byteLength) }
+    })
+    assert.deepStrictEqual(messages, [])
+  })
+
+  it("has types for every entry, for whoever imports modules", () => {
+    const attw = path("node_modules/@arethetypeswrong/cli/dist/index.js")
+    execFileSync(process.execPath, [attw, tarball.path, "--profile", "esm-only"], { encoding: "utf8" })
+  }, minutes)
+})
+
+describe("a project with nothing but effect", () => {
+  let consumer: Consumer.Consumer
+  beforeAll(() => {
+    consumer = Consumer.make(tarball)
+    consumer.install("effect")
+  }, minutes)
+  afterAll(() => consumer?.remove())
+
+  it("is given the oldest Node that package.json names", () => {
+    const { engines } = JSON.parse(readFileSync(path("package.json"), "utf8"))
+    assert.strictEqual(
+      engines.node,
+      `>=${
+        execFileSync(nodes.oldest, ["-p", "process.versions.node"], {
+          encoding: "utf8"
+        }).replace(/\.\d+\n$/, "")
+      }`
+    )
+  })
+
+  it("type-checks, but for what the Redis entry takes from ioredis", async () => {
+    const { stdout } = await consumer.typeCheck()
+    const errors = stdout.split("\n").map((line) => line.replace(/\(.*?\): error/, "").replace(/ or its .*/, ""))
+    const missing = "TS2307: Cannot find module 'ioredis'"
+    assert.sameMembers(errors, [
+      `node_modules/effect-resilience/dist/redis/RedisCircuitStore.d.ts ${missing}`,
+      `node_modules/effect-resilience/dist/redis/internal/ioredisPort.d.ts ${missing}`
+    ])
+  }, 2 * minutes)
+
+  const runs = (program: string, prints: string) => {
+    for (const [name, node] of Object.entries(nodes)) {
+      it(`runs ${program} on ${name}`, async () => {
+        const { ended, stderr, stdout } = await consumer.run(node, program)
+        assert.deepStrictEqual([ended, stdout], [0, prints], stderr)
+      }, 2 * minutes)
+    }
+  }
+
+  runs("core.ts", "model is open")
+  runs("modules.ts", "one of each")
+  runs("ai.ts", "asked, rejected")
+  runs("http.ts", "text/html, 0 circuits")
+  runs("testing.ts", "circuit.opened, circuit.half_open, circuit.probe, circuit.closed")
+  runs("effectRedis.ts", "called without ioredis")
+
+  it("is told to install ioredis where it is needed", async () => {
+    for (const node of Object.values(nodes)) {
+      const { ended, stderr } = await consumer.run(node, "redis.ts")
+      assert.strictEqual(ended, 1)
+      assert.include(stderr, "This store needs the package ioredis: install it with `npm install ioredis`")
+    }
+  }, 2 * minutes)
+
+  describe("and then ioredis, with the types of Node that it takes", () => {
+    beforeAll(() => consumer.install("ioredis", "@types/node"), minutes)
+
+    it("type-checks", async () => {
+      assert.deepInclude(await consumer.typeCheck(), { ended: 0, stdout: "" })
+    }, 2 * minutes)
+
+    runs("redis.ts", "called without Redis")
+  })
+})
