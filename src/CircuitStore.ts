@@ -10,9 +10,10 @@ import type { Rejection } from "./CircuitError.ts"
 
 import type { CircuitState } from "./CircuitState.ts"
 import type { CompiledPolicy } from "./internal/compiledPolicy.ts"
+import { Fresh } from "./internal/fresh.ts"
 import { Hub } from "./internal/hub.ts"
 import type { Listeners } from "./internal/listeners.ts"
-import { LocalCircuits } from "./internal/localCircuits.ts"
+import { LocalCircuit } from "./internal/localCircuit.ts"
 import { Registry } from "./internal/registry.ts"
 import { wallMillis } from "./internal/time.ts"
 import { millis, positiveInt } from "./internal/validation.ts"
@@ -123,7 +124,14 @@ export const layerMemoryWith = (options: MemoryOptions): Layer.Layer<CircuitStor
       const clock = yield* Clock.Clock
       const hub = new Hub(clock)
       // A generation from the wall clock is new even after a restart, which keeps outage ids apart.
-      const registry = new Registry(new LocalCircuits(hub, wallMillis(clock) * 1000 + 1), limits)
+      const fresh = new Fresh(wallMillis(clock) * 1000 + 1)
+      const registry = new Registry<LocalCircuit>({
+        make: (key, policy) => new LocalCircuit(key, policy, hub, fresh.circuit, fresh.pass),
+        dropped: (circuit) => {
+          circuit.forgotten()
+          fresh.outlive(circuit)
+        }
+      }, limits)
       return {
         circuit: (key, policy, clock, now) => registry.use(key, policy, clock, now),
         keep: (key, policy, clock, now) => registry.use(key, policy, clock, now, true),

@@ -118,7 +118,7 @@ export class FailoverError extends Data.TaggedError("FailoverError")<{
   /** Without what the attempts failed with, which may quote anything: that is in `attempts` and `cause`. */
   override toJSON(): unknown {
     const { _tag, message, reason } = this
-    const attempts = this.attempts.map(({ error: _, ...attempt }) => attempt)
+    const attempts = this.attempts.map((attempt) => ({ ...attempt, error: undefined }))
     return { _tag, message, reason: "attempts" in reason ? { ...reason, attempts } : reason }
   }
 

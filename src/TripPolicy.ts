@@ -218,4 +218,48 @@ export const anyOf = (...policies: ReadonlyArray<TripPolicy>): TripPolicy => ({
   policies
 })
 
+/**
+ * A policy without what runs it, as JSON and messages between processes leave it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Data =
+  | Omit<Consecutive, typeof criteria.TypeId>
+  | Omit<FailureRate, typeof criteria.TypeId>
+  | Omit<SlowCallRate, typeof criteria.TypeId>
+  | Omit<Adaptive, typeof criteria.TypeId>
+  | { readonly _tag: "AnyOf"; readonly policies: ReadonlyArray<Data> }
+
+/**
+ * Makes a policy of data again. It is checked, as every policy is, when a breaker layer is built.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { TripPolicy } from "effect-resilience"
+ *
+ * const text = JSON.stringify(TripPolicy.consecutive(5))
+ *
+ * TripPolicy.fromData(JSON.parse(text)) // => TripPolicy.consecutive(5)
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromData = (data: Data): TripPolicy => {
+  switch (data._tag) {
+    case "Consecutive":
+      return { ...data, [criteria.TypeId]: criteria.consecutive }
+    case "FailureRate":
+      return { ...data, [criteria.TypeId]: criteria.failureRate }
+    case "SlowCallRate":
+      return { ...data, [criteria.TypeId]: criteria.slowCallRate }
+    case "Adaptive":
+      return { ...data, [criteria.TypeId]: criteria.adaptive }
+    case "AnyOf":
+      return anyOf(...data.policies.map(fromData))
+  }
+}
+
 const defaultMinimumCalls = (window: Window) => typeof window === "number" ? Math.min(10, window) : 10

@@ -108,7 +108,7 @@ export const transition = (
         event: "circuit.opened",
         ...common,
         outage_id: outageId(after),
-        open_for_ms: after.openUntil - scene.now,
+        open_for_ms: openFor(after, scene),
         openings: after.openings,
         consecutive_failures: after.failures,
         ...optional("failure_kind", failureKind(after)),
@@ -122,7 +122,7 @@ export const transition = (
         ...common,
         ...who,
         outage_id: outageId(after),
-        ...optional("open_for_ms", after.openUntil === never ? undefined : after.openUntil - scene.now)
+        ...optional("open_for_ms", after.openUntil === never ? undefined : openFor(after, scene))
       }
     case "disabled":
       return {
@@ -163,6 +163,9 @@ const base = (circuit: Circuit, scene: Scene) => ({
   at: scene.wallMillis,
   generation: circuit.generation
 })
+
+// A process may hear of an opening after its end.
+const openFor = (circuit: Circuit, scene: Scene) => Math.max(0, circuit.openUntil - scene.now)
 
 const age = (circuit: Circuit, scene: Scene) => circuit.outage === 0 ? 0 : Math.max(0, scene.now - circuit.outageAt)
 

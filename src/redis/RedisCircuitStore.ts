@@ -40,7 +40,9 @@ import type { Redis as RedisService } from "effect/persistence/Redis"
 import type { Cluster, ClusterNode, Redis } from "ioredis"
 import { CircuitStore, type MemoryOptions } from "../CircuitStore.ts"
 import { invalidAsConfigError } from "../internal/configError.ts"
+import { Fresh } from "../internal/fresh.ts"
 import { Registry } from "../internal/registry.ts"
+import { wallMillis } from "../internal/time.ts"
 import { invalid, millis, positiveInt } from "../internal/validation.ts"
 import { Authority } from "./internal/authority.ts"
 import * as circuitId from "./internal/circuitId.ts"
@@ -224,12 +226,17 @@ const make = Effect.fnUntraced(function*<R>(port: Effect.Effect<RedisPort, never
       registry.peek(circuitId.decode(heard.id))?.learn(heard.read)
     }
   })
+  // Below every generation that the store gives, and another in each process: two of them tell of two outages.
+  const fresh = new Fresh(wallMillis(authority.clock) * 100 + Math.floor(Math.random() * 100))
   const registry = new Registry<RedisCircuit>({
     make: (key, policy) => {
       authority.use()
-      return new RedisCircuit(key, policy, authority, heartbeat, true)
+      return new RedisCircuit(key, policy, authority, heartbeat, fresh, true)
     },
-    dropped: (circuit) => circuit.forgotten()
+    dropped: (circuit) => {
+      circuit.forgotten()
+      if (!circuit.isNumbered) fresh.outlive(circuit)
+    }
   }, limits)
   yield* Effect.addFinalizer(() => heartbeat.flushed)
   yield* heartbeat.start(connectMillis)
@@ -239,7 +246,8 @@ const make = Effect.fnUntraced(function*<R>(port: Effect.Effect<RedisPort, never
   return CircuitStore.of({
     circuit: (key, policy, clock, now) => registry.use(key, policy, clock, now),
     keep: (key, policy, clock, now) => registry.use(key, policy, clock, now, true),
-    find: (key, policy, now) => registry.get(key, now) ?? new RedisCircuit(key, policy, authority, heartbeat, false),
+    find: (key, policy, now) =>
+      registry.get(key, now) ?? new RedisCircuit(key, policy, authority, heartbeat, fresh, false),
     circuits: (now) => registry.all(now),
     hub: authority.hub
   })

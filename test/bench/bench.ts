@@ -1,41 +1,56 @@
 /**
- * What a guarded call costs on this machine, as ratios measured in one run, beside the budgets the library keeps.
+ * What a guarded call costs on this machine, as ratios measured in one run beside other breakers, how that grows, and
+ * the budgets that the library keeps.
  *
- * Run `npm run bench`. `--json <path>` writes the numbers to a file, `--strict` makes a missed budget an error; a call
- * that does not behave as it should always is one.
+ * Run `npm run bench`, or some of its parts: `npm run bench -- calls redis`. A whole run writes `bench.json`, any run
+ * what `--json <path>` says; `--strict` makes a missed budget an error. A call that does not behave as it should always
+ * is one.
  */
-import { Effect } from "effect"
+import { fork } from "node:child_process"
 import { writeFileSync } from "node:fs"
 import { cpus } from "node:os"
+import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
-import { measure, type Plan } from "./measure.ts"
-import { measureMemory } from "./memory.ts"
-import * as others from "./others.ts"
-import * as ours from "./ours.ts"
-import { report } from "./report.ts"
+import { type Budget, budgetTable, type Findings, isKept, json, type Result } from "./findings.ts"
+import { isPart, type Part, parts } from "./parts.ts"
 
-const { values: options } = parseArgs({ options: { json: { type: "string" }, strict: { type: "boolean" } } })
-
-const plan: Plan = { rounds: 31, roundMillis: 25, warmUpMillis: 300 }
-
-const bench = Effect.gen(function*() {
-  const timings = yield* measure([...ours.references, ...yield* ours.cases, ...yield* others.cases], plan)
-  return report(timings, yield* measureMemory(100_000))
+const { positionals: asked, values: options } = parseArgs({
+  options: { json: { type: "string" }, strict: { type: "boolean" } },
+  allowPositionals: true
 })
+const unknown = asked.filter((name) => !isPart(name))
+if (unknown.length > 0) throw new Error(`no part is called ${unknown.join(" or ")}: ${parts.join(", ")}`)
 
-console.log(`node ${process.version}, ${process.platform} ${process.arch}, ${cpus()[0]?.model ?? "unknown processor"}`)
-console.log(
-  `ns of processor time per call: median of ${plan.rounds} rounds of ${plan.roundMillis} ms, in which all take turns;
-± half the interquartile range; ratios round by round, then their median
-`
-)
+const runPart = (part: Part) =>
+  new Promise<Findings>((resolve, reject) => {
+    const child = fork(fileURLToPath(new URL("part.ts", import.meta.url)), [part], { execArgv: ["--expose-gc"] })
+    child.once("message", (findings) => resolve(findings as Findings))
+    child.once("exit", (code) => reject(new Error(`the part "${part}" ended with ${code}`)))
+  })
 
-const { missed, results, text } = await Effect.runPromise(Effect.scoped(bench))
-console.log(text)
+console.log(`node ${process.version}, ${process.platform} ${process.arch}, ${cpus()[0]?.model ?? "unknown processor"}
+ns: processor time of the thread per call, the median of rounds in which all take turns ± half the interquartile range.
+Ratios are those of each round, and then their median. What says "wall" is time on the wall, others' work included.`)
 
-if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, undefined, 2)}\n`)
+const start = performance.now()
+const results: Array<Result> = []
+const budgets: Array<Budget> = []
+for (const part of parts.filter((part) => asked.length === 0 || asked.includes(part))) {
+  const findings = await runPart(part)
+  console.log(`\n${findings.text}`)
+  results.push(...findings.results)
+  budgets.push(...findings.budgets)
+}
 
+if (budgets.length > 0) console.log(`\n${budgetTable(budgets)}`)
+console.log(`\n${Math.round((performance.now() - start) / 1000)} s`)
+
+const path = options.json ??
+  (asked.length === 0 ? fileURLToPath(new URL("../../bench.json", import.meta.url)) : undefined)
+if (path !== undefined) writeFileSync(path, json(results))
+
+const missed = budgets.filter((budget) => !isKept(budget)).length
 if (missed > 0) {
-  console.log(`\n${missed} ${missed === 1 ? "budget" : "budgets"} missed`)
+  console.log(`${missed} ${missed === 1 ? "budget" : "budgets"} missed`)
   if (options.strict) process.exitCode = 1
 }

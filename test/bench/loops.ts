@@ -1,4 +1,4 @@
-/** The four ways to call: an effect or a promise, that answers or is turned away. */
+/** The ways to call: an effect or a promise, that answers or is turned away; one after the other, or many at once. */
 import { type Context, Effect } from "effect"
 import type { Case } from "./measure.ts"
 
@@ -73,3 +73,42 @@ export const rejecting = (
       return right
     })
 })
+
+/** An effect that answers, over and over in each of so many fibers at once. */
+export const answeringTogether = <R>(
+  name: string,
+  callers: number,
+  call: Effect.Effect<number, unknown, R>,
+  context: Context.Context<R>
+): Case => ({
+  name,
+  multiple: callers * callsOfEach,
+  run: (calls) =>
+    Effect.suspend(() => {
+      let right = 0
+      const caller = Effect.gen(function*() {
+        for (let i = 0; i < calls / callers; i++) if ((yield* call) === answer) right++
+      })
+      return Effect.map(Effect.all(Array.from({ length: callers }, () => caller), together), () => right)
+    }).pipe(Effect.provideContext(context), Effect.orDie)
+})
+
+/** A promise that resolves, awaited over and over by so many at once. */
+export const resolvingTogether = (name: string, callers: number, call: () => Promise<number>): Case => ({
+  name,
+  multiple: callers * callsOfEach,
+  run: (calls) =>
+    Effect.promise(async () => {
+      let right = 0
+      const caller = async () => {
+        for (let i = 0; i < calls / callers; i++) if (await call() === answer) right++
+      }
+      await Promise.all(Array.from({ length: callers }, caller))
+      return right
+    })
+})
+
+const together = { concurrency: "unbounded", discard: true } as const
+
+// So many that the start of a caller is a small part of them.
+const callsOfEach = 3

@@ -137,7 +137,7 @@ end
 local function holds(circuit)
   return (circuit.state == "open" or circuit.state == "forced_open") and circuit.openUntil > now
 end
-local function merge(other)
+local function merge(other, takesBack)
   local newer = other.generation > c.generation
   if c.state == "disabled" and not newer then return end
   local stored = { held = c.held, note = c.note, actor = c.actor, forced = holds(c) and c.state == "forced_open" }
@@ -147,6 +147,8 @@ local function merge(other)
   if other.generation == c.generation and c.state == "closed" and (other.state == "open" or other.state == "half_open") then
     taken = true
   end
+  -- What a process brought in on its way back, and its operator took back before it was here.
+  if takesBack then taken = true end
   local fenced = taken ~= newer
   local generation = math.max(c.generation, other.generation)
   local openUntil = math.max(holds(c) and c.openUntil or 0, holds(other) and other.openUntil or 0)

@@ -126,11 +126,11 @@ elseif ARGV[1] == "merge" then
   for _, name in ipairs(sound and texts or {}) do
     sound = sound and (name == "probes" or type(other[name]) == "string")
   end
-  sound = sound and whole(other.told)
+  sound = sound and whole(other.told) and whole(other.takesBack)
   if not sound then return redis.error_reply("ERR effect-resilience: merge needs a circuit") end
-  local told = other.told
-  other.probes, other.told = {}, nil
-  merge(other)
+  local told, takesBack = other.told, other.takesBack == 1
+  other.probes, other.told, other.takesBack = {}, nil, nil
+  merge(other, takesBack and other.generation == c.generation)
   -- No generation comes again that the process told of while it was alone, unless that would fence off a probe.
   if c.generation < told and c.state ~= "half_open" then c.generation = math.max(told + 1, micros) end
 end

@@ -134,12 +134,14 @@ export const writeCircuit = (
   revision: number,
   hold: Operator | undefined,
   now: number,
-  told = circuit.generation
+  told = circuit.generation,
+  takesBack = false
 ): string => {
   const left = (at: number) => at === 0 ? false : at === Circuit.never ? null : at - now
   return JSON.stringify({
     ...circuit,
     told,
+    takesBack: takesBack ? 1 : 0,
     probes: [],
     openedAt: left(circuit.openedAt),
     openUntil: left(circuit.openUntil),

@@ -4,6 +4,7 @@ import { never, type Permit } from "../../Circuit.ts"
 import type { CircuitState } from "../../CircuitState.ts"
 import type { CircuitHandle, Operator } from "../../CircuitStore.ts"
 import type { CompiledPolicy } from "../../internal/compiledPolicy.ts"
+import type { Fresh } from "../../internal/fresh.ts"
 import type { Listeners } from "../../internal/listeners.ts"
 import { wholeMillis } from "../../internal/localCircuit.ts"
 import type { Kept } from "../../internal/registry.ts"
@@ -26,8 +27,15 @@ export class RedisCircuit extends ProbingCircuit implements CircuitHandle, Kept,
   private held = 0
   private streakEnded = false
 
-  constructor(key: string, policy: CompiledPolicy, authority: Authority, heartbeat: Heartbeat, kept: boolean) {
-    super(key, policy, authority, kept)
+  constructor(
+    key: string,
+    policy: CompiledPolicy,
+    authority: Authority,
+    heartbeat: Heartbeat,
+    fresh: Fresh,
+    kept: boolean
+  ) {
+    super(key, policy, authority, fresh, kept)
     this.heartbeat = heartbeat
   }
 
@@ -182,7 +190,7 @@ export class RedisCircuit extends ProbingCircuit implements CircuitHandle, Kept,
       const { first, next } = replica.openSteps(authority.now())
       const sent = this.query(
         "report",
-        generation,
+        this.inStore(generation),
         held,
         streakEnded ? 1 : 0,
         permit?.probe ?? 0,

@@ -74,10 +74,10 @@ export class Replica extends LocalCircuit {
     if (!this.hub.listening) return
     const now = circuitMillis(clock)
     const { durationMillis, interrupted, outcome, permit } = call
-    const [generation = 0, gateUntil = 0, openings = 0, latencyTripped] = given
+    const [, gateUntil = 0, openings = 0, latencyTripped] = given
     const spoke = outcome._tag === "Success" || outcome._tag === "Failure"
     this.hub.announce(...announce.settled(this.scene(clock, now), {
-      before: { ...this.circuit, generation, gateUntil: toLocal(gateUntil, shift), openings },
+      before: { ...this.circuit, generation: permit.generation, gateUntil: toLocal(gateUntil, shift), openings },
       after: circuit,
       probe: permit.probe > 0,
       outcome,

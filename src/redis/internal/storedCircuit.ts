@@ -1,7 +1,8 @@
 /** What the store holds for one circuit, and how this process follows it. */
 import { Effect } from "effect"
-import { type Circuit, initial, type Permit } from "../../Circuit.ts"
+import type { Circuit } from "../../Circuit.ts"
 import type { CompiledPolicy } from "../../internal/compiledPolicy.ts"
+import type { Fresh } from "../../internal/fresh.ts"
 import { wallMillis } from "../../internal/time.ts"
 import type { Authority } from "./authority.ts"
 import * as circuitId from "./circuitId.ts"
@@ -22,8 +23,10 @@ export class StoredCircuit {
   /** Whether this process knows what the store holds. */
   protected looked = false
   private readonly id: string
+  /** As long as the store gave no generation, which it tells as 0, this process counts from one of its own. */
+  private readonly unknown: Circuit
   /** What the store said last: the circuit, and how new that is. */
-  private confirmed: Circuit = unknown
+  private confirmed: Circuit
   private revision = -1
   /** What this process told the store while it came back, and what the store made of it. */
   private merged: { readonly told: Circuit; readonly answer: Answer } | undefined
@@ -33,13 +36,14 @@ export class StoredCircuit {
   /** Nobody is told of what a circuit finds that is made for one question and then forgotten. */
   private readonly kept: boolean
 
-  constructor(key: string, policy: CompiledPolicy, authority: Authority, kept: boolean) {
+  constructor(key: string, policy: CompiledPolicy, authority: Authority, fresh: Fresh, kept: boolean) {
     this.key = key
     this.policy = policy
     this.authority = authority
     this.kept = kept
     this.id = circuitId.encode(key)
-    this.replica = new Replica(key, policy, authority.hub, unknown, unknownPass)
+    this.confirmed = this.unknown = fresh.circuit
+    this.replica = new Replica(key, policy, authority.hub, fresh.circuit, fresh.pass)
   }
 
   /** Whether this process decides for itself. */
@@ -54,7 +58,7 @@ export class StoredCircuit {
 
   /** Takes over what another process did. */
   learn(read: Read): void {
-    this.adopt(read)
+    this.adopt(this.localized(read))
   }
 
   /** Whether this process alone took the circuit elsewhere, so that the store has to hear of it. */
@@ -77,8 +81,13 @@ export class StoredCircuit {
     return Effect.suspend(() => {
       const { current, hold } = this.replica
       // The store knows this circuit by the generation it gave, not by those of the time alone.
-      const mine = { ...current, generation: this.confirmed.generation }
-      const written = writeCircuit(mine, this.revision, hold, this.authority.now(), current.generation)
+      const generation = this.inStore(this.confirmed.generation)
+      const moved = current.generation !== (this.merged?.told ?? this.confirmed).generation
+      // One that was told of as something else does not come again.
+      const told = moved ? Math.max(current.generation, generation + 1) : generation
+      const takesBack = moved && this.merged !== undefined && current.reason === "reset"
+      const mine = { ...current, generation }
+      const written = writeCircuit(mine, this.revision, hold, this.authority.now(), told, takesBack)
       return Effect.map(this.query("merge", written), (answer) => {
         this.revision = -1
         if (!this.alone) return this.adopt(answer)
@@ -101,7 +110,7 @@ export class StoredCircuit {
       // Whatever happened before the question is in the answer.
       const { epoch } = authority
       return Effect.flatMap(
-        authority.operate(operation, id, confirmed.generation, wirePolicy(policy), args),
+        authority.operate(operation, id, this.inStore(confirmed.generation), wirePolicy(policy), args),
         (reply) => {
           const now = authority.now()
           const answer = readAnswer(reply, now)
@@ -110,7 +119,7 @@ export class StoredCircuit {
           this.epoch = Math.max(this.epoch, epoch)
           this.readAt = now
           this.notice(answer)
-          return Effect.succeed(answer)
+          return Effect.succeed(this.localized(answer))
         }
       )
     })
@@ -133,18 +142,33 @@ export class StoredCircuit {
 
   // Only what is newer than what this process knows of the store.
   private follow(read: Read): void {
-    const { generation } = this.confirmed
-    const isNews = read.circuit.generation > generation ||
-      (read.circuit.generation === generation && read.revision > this.revision)
+    const known = this.inStore(this.confirmed.generation)
+    const generation = this.inStore(read.circuit.generation)
+    const isNews = generation > known || (generation === known && read.revision > this.revision)
     if (!isNews) return
     // What a process finds is no transition, but what comes after is.
     const told = this.looked
     this.looked = true
     this.revision = read.revision
     // Circuits that the store does not know share one state: most keys never see a failure.
-    if (read.revision === 0 && this.replica.current === unknown) return
+    if (read.revision === 0 && this.replica.current === this.unknown) return
     this.replica.adopt(this.authority.clock, read, told)
     this.confirmed = this.replica.current
+  }
+
+  /** Whether the store gave its generation. */
+  get isNumbered(): boolean {
+    return this.inStore(this.confirmed.generation) > 0
+  }
+
+  /** A generation as the store knows it. */
+  protected inStore(generation: number): number {
+    return generation === this.unknown.generation ? 0 : generation
+  }
+
+  private localized<A extends Read>(read: A): A {
+    const { circuit } = read
+    return circuit.generation > 0 ? read : { ...read, circuit: { ...circuit, generation: this.unknown.generation } }
   }
 
   private failed(operation: Operation, fault: RedisFault): void {
@@ -173,6 +197,3 @@ type Problem = "unreadable_fields" | "wrong_type" | "newer_version"
 
 // Faults of one record, not of the store: it is left alone, and this process decides for itself.
 const problems: Readonly<Record<string, Problem>> = { WRONGTYPE: "wrong_type", NEWER: "newer_version" }
-
-const unknown = initial(0)
-const unknownPass: Permit = { generation: 0, probe: 0 }

@@ -71,5 +71,3 @@ export const effects: Library = {
     ),
   record: (prefix, key) => `${prefix}:${key}`
 }
-
-export const libraries = [ours, effects] as const

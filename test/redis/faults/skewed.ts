@@ -29,10 +29,14 @@ process.hrtime.bigint = () => bigint() + BigInt(skewMillis) * 1_000_000n
 
 // Not before, so that whoever keeps a clock keeps a wrong one.
 const { Effect, Layer, ManagedRuntime } = await import("effect")
-const { CircuitBreaker } = await import("../../../src/index.ts")
+const { CircuitBreaker, TripPolicy } = await import("../../../src/index.ts")
 const { RedisCircuitStore: Store } = await import("../../../src/redis/index.ts")
 
-const runtime = ManagedRuntime.make(CircuitBreaker.layer(policy).pipe(Layer.provide(Store.layer(store))))
+const runtime = ManagedRuntime.make(
+  CircuitBreaker.layer({ ...policy, tripPolicy: TripPolicy.fromData(policy.tripPolicy!) }).pipe(
+    Layer.provide(Store.layer(store))
+  )
+)
 const call = <E extends string>(self: Work<string, E>) =>
   self.pipe(
     CircuitBreaker.execute({ key: "key" }),

@@ -1,6 +1,6 @@
 /** A process of a fleet: many callers of one key. It obeys the test that forked it, and ends with it. */
 import { Cause, Effect, Exit, Layer, ManagedRuntime } from "effect"
-import { CircuitBreaker, CircuitObserver } from "../../../src/index.ts"
+import { CircuitBreaker, CircuitObserver, TripPolicy } from "../../../src/index.ts"
 import { RedisCircuitStore } from "../../../src/redis/index.ts"
 import { monotonicMillis } from "./monotonicMillis.ts"
 import type { Order, Recording, Setup, Stamped, View } from "./protocol.ts"
@@ -16,7 +16,7 @@ const join = async ({ key, policy, prefix, providerPort, store, url }: Setup, nu
     }
   })
   const runtime = ManagedRuntime.make(
-    CircuitBreaker.layer(policy).pipe(
+    CircuitBreaker.layer({ ...policy, tripPolicy: TripPolicy.fromData(policy.tripPolicy!) }).pipe(
       Layer.provide(recorder),
       Layer.provide(RedisCircuitStore.layer({ ...store, url, prefix }))
     )

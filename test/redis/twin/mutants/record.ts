@@ -191,6 +191,18 @@ export const ofRecord: ReadonlyArray<Mutants> = [
     faults: [["an opening ends a hold", `if c.state == "open" and stored.forced then`, "if false then"]]
   },
   {
+    check: merging["what a process brought in and took back is closed, and only that"],
+    faults: [
+      ["a hold comes again after it was taken back", "if takesBack then taken = true end", ""],
+      ["every circuit takes back", "other.takesBack == 1", "true"],
+      ["a later hold is taken back", "takesBack and other.generation == c.generation", "takesBack"]
+    ]
+  },
+  {
+    check: merging["a generation that a process saw go by does not come again with another state"],
+    faults: [["a generation stands for two states", "if c.generation < told", "if false"]]
+  },
+  {
     check: merging["a half-open circuit is brought in as one whose next caller probes"],
     faults: [[
       "a half-open circuit is brought in with its probes",

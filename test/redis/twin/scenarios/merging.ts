@@ -29,14 +29,20 @@ const disabled = { ...initial, state: "disabled", reason: "disabled" } as const
 const incident = { reason: "provider incident", actor: "ops" }
 
 /** Brings a circuit in over what is stored, and says what came of it. */
-const bring = async (script: Script, stored: Circuit.Circuit | undefined, other: Circuit.Circuit) => {
+const bring = async (
+  script: Script,
+  stored: Circuit.Circuit | undefined,
+  other: Circuit.Circuit,
+  told = other.generation,
+  takesBack = false
+) => {
   const kept = new Kept(script)
   const hold = ({ state }: Circuit.Circuit) => state === "forced_open"
   if (stored !== undefined) {
     const words = hold(stored) ? { note: incident.reason, actor: incident.actor } : {}
     await kept.redis.hset(kept.key, { ...recordOf({ circuit: stored, held: hold(stored) }), ...words })
   }
-  const circuit = writeCircuit(other, 1, hold(other) ? incident : undefined, start)
+  const circuit = writeCircuit(other, 1, hold(other) ? incident : undefined, start, told, takesBack)
   const merged = await kept.ask("merge", { circuit })
   return { kept, merged, again: await kept.ask("merge", { circuit }) }
 }
@@ -105,6 +111,24 @@ export const merging = {
       const { merged: { circuit } } = await bring(script, stored, brought)
       assert.deepStrictEqual([circuit.state, circuit.openUntil], ["forced_open", Circuit.never])
     }
+  },
+
+  "what a process brought in and took back is closed, and only that": async (script) => {
+    for (const held of [forced, { ...forced, openUntil: Circuit.never }]) {
+      const { merged: { circuit, held: still } } = await bring(script, held, initial, old + 2, true)
+      assert.deepStrictEqual([circuit.state, circuit.reason, circuit.openUntil], ["closed", "reset", 0])
+      assert.strictEqual(circuit.generation, fresh)
+      assert.isFalse(still)
+      for (const [stored, takesBack] of [[later(held), true], [held, false]] as const) {
+        const { merged: { circuit } } = await bring(script, stored, initial, old + 2, takesBack)
+        assert.strictEqual(circuit.state, "forced_open")
+      }
+    }
+  },
+
+  "a generation that a process saw go by does not come again with another state": async (script) => {
+    const { merged: { circuit } } = await bring(script, undefined, initial, old + 1)
+    assert.deepStrictEqual(circuit, { ...initial, generation: fresh })
   },
 
   "a half-open circuit is brought in as one whose next caller probes": async (script) => {

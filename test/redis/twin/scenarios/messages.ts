@@ -64,6 +64,7 @@ export const messages = {
         ...none,
         state: "open",
         told: 0,
+        takesBack: 0,
         revision: 0,
         latencyTripped: "",
         held: "",

@@ -9,8 +9,8 @@ import {
   FailoverRouter,
   TripPolicy
 } from "effect-resilience"
-import { answer, answering, failing } from "./loops.ts"
-import type { Case } from "./measure.ts"
+import { answer, answering, failing } from "../loops.ts"
+import { type Case, comparedWith } from "../measure.ts"
 
 const key = "model"
 const call = Effect.succeed(answer)
@@ -19,20 +19,19 @@ const routed = FailoverRouter.execute("chat", () => call)
 const windowed = call.pipe(CircuitBreaker.execute({ key: "windowed model" }))
 
 /** Written by what is timed, so that no compiler can drop the work. */
-export const seen = { calls: 0 }
+const seen = { calls: 0 }
 
-const floor = Effect.onExit(call, () =>
-  Effect.clockWith((clock) => {
-    seen.calls++
-    clock.monotonicTimeNanosUnsafe()
-    return Effect.void
-  }))
+/** A call with the least that a guard has to do after it. */
+export const floorOf = (call: Effect.Effect<number>): Effect.Effect<number> =>
+  Effect.onExit(call, () =>
+    Effect.clockWith((clock) => {
+      seen.calls++
+      clock.monotonicTimeNanosUnsafe()
+      return Effect.void
+    }))
 
-/** What is compared with: the call itself, and the call with the least a guard has to do after it. */
-export const references: ReadonlyArray<Case> = [
-  answering("bare effect", call, Context.empty()),
-  answering("floor", floor, Context.empty())
-]
+/** What ours are compared with. */
+export const reference = (name = "floor"): Case => answering(name, floorOf(call), Context.empty())
 
 const consecutive: CircuitPolicy.CircuitPolicy = {
   tripPolicy: TripPolicy.consecutive(5),
@@ -62,12 +61,12 @@ const breaker = (policy: CircuitPolicy.CircuitPolicy, store: Layer.Layer<Circuit
   Layer.build(Layer.provide(CircuitBreaker.layer(policy), store))
 
 /** What most calls meet, on any store. */
-export const closed = (store: Layer.Layer<CircuitStore.CircuitStore>, suffix = "") =>
+export const closed = (store: Layer.Layer<CircuitStore.CircuitStore>, prefix = "") =>
   Effect.gen(function*() {
     return [
-      answering(`closed${suffix}`, guarded, yield* breaker(consecutive, store)),
-      answering(`closed, window of 100${suffix}`, windowed, yield* breaker(hundredCalls, store))
-    ]
+      answering(`${prefix}closed`, guarded, yield* breaker(consecutive, store)),
+      answering(`${prefix}closed, window of 100`, windowed, yield* breaker(hundredCalls, store))
+    ].map(comparedWith(`${prefix}floor`))
   })
 
 export const cases = Effect.gen(function*() {
@@ -86,12 +85,13 @@ export const cases = Effect.gen(function*() {
   yield* Effect.repeat(Effect.flip(failed), { times: 4 }).pipe(Effect.provideContext(opened), Effect.orDie)
   yield* CircuitBreaker.forceOpen(key).pipe(Effect.provideContext(forced))
 
-  return [
-    ...yield* closed(memory),
+  const others = [
+    answering("bare effect", call, Context.empty()),
     answering("closed, observer", guarded, observed),
     answering("closed, metrics", guarded, measured),
     answering("routed, first of two targets", routed, router),
     failing("rejected, open", guarded, opened, "CircuitOpen"),
     failing("rejected, forced open", guarded, forced, "CircuitForcedOpen")
   ]
+  return [reference(), ...yield* closed(memory), ...others.map(comparedWith("floor"))]
 })

@@ -3,7 +3,8 @@ import { circuitBreaker, ConsecutiveBreaker, handleAll, isBrokenCircuitError } f
 import { Effect, Layer } from "effect"
 import { CircuitBreaker } from "effect/persistence"
 import Opossum from "opossum"
-import { answer, answering, failing, rejecting, resolving } from "./loops.ts"
+import { answer, answering, failing, rejecting, resolving } from "../loops.ts"
+import type { Case } from "../measure.ts"
 
 const key = "model"
 const hour = 3_600_000
@@ -25,7 +26,7 @@ const persistence = Effect.gen(function*() {
   return [
     answering("effect/persistence closed", guarded, closed),
     failing("effect/persistence rejected", guarded, opened, "CircuitOpen")
-  ]
+  ] as const
 })
 
 const cockatiel = Effect.promise(async () => {
@@ -36,7 +37,7 @@ const cockatiel = Effect.promise(async () => {
   return [
     resolving("cockatiel closed", () => closed.execute(() => answer)),
     rejecting("cockatiel rejected", () => opened.execute(() => answer), isBrokenCircuitError)
-  ]
+  ] as const
 })
 
 const opossum = Effect.gen(function*() {
@@ -50,7 +51,15 @@ const opossum = Effect.gen(function*() {
   return [
     resolving("opossum closed", () => closed.fire()),
     rejecting("opossum rejected", () => opened.fire(), (error) => error instanceof Error && Opossum.isOurError(error))
-  ]
+  ] as const
 })
 
-export const cases = Effect.map(Effect.all([persistence, cockatiel, opossum]), (groups) => groups.flat())
+/** Compared with ours: a call with a call, a rejection with a rejection. */
+export const cases = Effect.map(
+  Effect.all([persistence, cockatiel, opossum]),
+  (groups) =>
+    groups.flatMap(([closed, rejected]): ReadonlyArray<Case> => [
+      { ...closed, comparedWith: "closed" },
+      { ...rejected, comparedWith: "rejected, open" }
+    ])
+)
