@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import { Clock, Context, type Duration, Effect, Layer } from "effect"
-import type { Permit } from "./Circuit.ts"
+import type { Permit, State } from "./Circuit.ts"
 import type { Rejection } from "./CircuitError.ts"
 
 import type { CircuitState } from "./CircuitState.ts"
@@ -34,7 +34,7 @@ export interface Operator {
  * One circuit of a store, with a view that answers at once and effects for what needs the store's authority.
  *
  * - `pass`: the permit that every call gets as things stand; undefined if there is something to decide.
- * - `generation`: as far as this process knows.
+ * - `generation`, `standing`: as far as this process knows.
  * - `admit`: decides without I/O. `"claim"` means that the call would hold a slot: run `claim`, where it cannot be
  *   interrupted, and settle the permit it gives.
  * - `settle`: ends an admitted call, once. Returns an effect if the store wants to be waited for.
@@ -49,6 +49,7 @@ export interface CircuitHandle {
   readonly key: string
   readonly pass: Permit | undefined
   readonly generation: number
+  readonly standing: State
   readonly timed: boolean
   readonly admit: (clock: Clock.Clock, now: number) => Permit | Rejection | "claim"
   readonly claim: Effect.Effect<Permit | Rejection>

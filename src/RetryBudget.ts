@@ -59,7 +59,7 @@ const maxBuckets = 100_000
 export const make = (options: Options = {}): RetryBudgets => {
   // In millionths of a token, so that ten tenths are one.
   const token = 1_000_000
-  const earned = fraction("ratio", options.ratio ?? 0.2, "zero")
+  const earned = fraction("ratio", options.ratio ?? 0.2)
   const full = positiveInt("burst", options.burst ?? 10) * token
   const buckets = new Map<string, number>()
   return {

@@ -57,6 +57,7 @@ describe("closed", () => {
     assert.strictEqual(closed.failures, 0)
     assert.isTrue(Circuit.admitsAll(closed))
     assert.strictEqual(admitted(closed, 0).circuit, closed)
+    assert.deepInclude(closed, { reason: "initial", lastFailureKind: "" })
   })
 
   it("I3: opens at exactly the threshold", () => {
@@ -71,6 +72,13 @@ describe("closed", () => {
     const again = call(call(call(twice, 3, success), 4, failure), 5, failure)
     assert.deepInclude(again, { state: "closed", failures: 2 })
     assert.strictEqual(call(again, 6, failure).state, "open")
+  })
+
+  it("a success forgets what failed last, and changes nothing of a circuit without failures", () => {
+    const failed = call(closed, 1, failure)
+    assert.strictEqual(failed.lastFailureKind, "server_error")
+    assert.deepStrictEqual(call(failed, 2, success), closed)
+    assert.strictEqual(call(closed, 2, success), closed)
   })
 
   it("counts no streak when the policy has no threshold", () => {
@@ -129,11 +137,47 @@ describe("open", () => {
   })
 })
 
+describe("a circuit that no outcome can move", () => {
+  it("I15: an open circuit takes none, not even of a permit of its own generation", () => {
+    for (const circuit of [open, forcedOpen]) {
+      const permit = { generation: circuit.generation, probe: 0 }
+      assert.strictEqual(Circuit.settle(circuit, rules, 2000, permit, failure), circuit)
+      assert.strictEqual(Circuit.settle(circuit, rules, 2000, permit, success), circuit)
+    }
+  })
+
+  it("a half-open circuit takes only those of its probes", () => {
+    const permit = { generation: halfOpen.generation, probe: 0 }
+    assert.isFalse(Circuit.isCurrent(halfOpen, permit))
+    assert.strictEqual(Circuit.settle(halfOpen, rules, 61_500, permit, success), halfOpen)
+  })
+})
+
+describe("rejectsFor", () => {
+  const gated = { gateUntil: 5000 }
+  it.each([
+    ["closed", closed, 0],
+    ["closed, behind a gate", { ...closed, ...gated }, 3000],
+    ["closed, behind a gate of the past", { ...closed, gateUntil: 1999 }, 0],
+    ["open", open, 59_000],
+    ["open, behind a later gate", { ...open, gateUntil: 70_000 }, 68_000],
+    ["open, past its deadline", { ...open, openUntil: 1999 }, 0],
+    ["held open", forcedOpen, 59_000],
+    ["held open until a reset", Circuit.force(closed, 1000, Circuit.never), Circuit.never],
+    ["half-open", halfOpen, 0],
+    ["half-open, behind a gate", { ...halfOpen, ...gated }, 3000],
+    ["disabled", { ...disabled, ...gated }, 0]
+  ])("%s at 2,000", (_, circuit, millis) => {
+    assert.strictEqual(Circuit.rejectsFor(circuit, 2000), millis)
+  })
+})
+
 describe("half-open", () => {
   it("I8: a successful probe closes the circuit and forgets its past", () => {
     const recovered = Circuit.settle(halfOpen, rules, 61_500, probe, success)
     assert.deepInclude(recovered, { state: "closed", reason: "probe_succeeded", failures: 0, closedAt: 61_500 })
     assert.deepInclude(recovered, { outage: 0, outageAt: 0, lastFailureKind: "", probes: [], openUntil: 0 })
+    assert.strictEqual(recovered.generation, halfOpen.generation + 1)
     assert.strictEqual(admitted(recovered, 61_500).permit.probe, 0)
   })
 
@@ -247,6 +291,7 @@ describe("ramp", () => {
   }
   it("admits the first call at once and rejects the second", () => {
     assert.deepStrictEqual(offer([0, 0, 0]), [true, false, false])
+    assert.isFalse(Circuit.admitsAll(start))
   })
 
   it("W9: the share of calls let through grows with the time that has passed, within one call", () => {
@@ -404,6 +449,11 @@ describe("backoff", () => {
 })
 
 describe("control", () => {
+  it("a hold keeps count of the openings before it, and of none that only would have been", () => {
+    assert.deepInclude(Circuit.force(open, 2000, 61_000), { state: "forced_open", openings: 1 })
+    assert.deepInclude(Circuit.force({ ...disabled, openings: 4 }, 2000, 61_000), { openings: 0 })
+  })
+
   it.each(states)("I14: forcing open a circuit that is %s starts a hold that drops its probes", (state, circuit) => {
     const held = Circuit.force(circuit, 62_000, 500_000)
     assert.deepInclude(held, { state: "forced_open", reason: "forced", openUntil: 500_000, probes: [], gateUntil: 0 })

@@ -19,6 +19,7 @@ describe("RetryHint.parseSeconds", () => {
     ["30", 30_000],
     ["1.5", 1500],
     [".5", 500],
+    [".25", 250],
     ["1.", 1000],
     ["2.007", 2007],
     ["0.0001", 1],
@@ -73,6 +74,9 @@ describe("RetryHint.parseDuration", () => {
     ["1h2m3.5s", 3_723_500],
     ["10h17m5.72s", 37_025_720],
     ["1.5h", 5_400_000],
+    [".25s", 250],
+    [" 46s ", 46_000],
+    ["0".repeat(62) + "5s", 5000],
     ["250µs", 1],
     ["250μs", 1],
     ["250us", 1],
@@ -83,7 +87,7 @@ describe("RetryHint.parseDuration", () => {
     assert.strictEqual(millis(RetryHint.parseDuration(text)), expected)
   })
 
-  it.each(["", "6", "s", "-6s", "1.2.3s", "6m0", "6 m", "1d", "6m0s!", "1".repeat(80) + "s"])(
+  it.each(["", "6", "s", "-6s", "1.2.3s", "6m0", "6 m", "1d", "6m0s!", "0".repeat(63) + "5s", "1".repeat(80) + "s"])(
     "reads %j as nothing",
     (text) => {
       assert.strictEqual(RetryHint.parseDuration(text), undefined)
@@ -97,6 +101,9 @@ describe("RetryHint.parseHttpDate", () => {
     ["Friday, 20-Nov-26 12:01:30 GMT", 90_000],
     ["Fri Nov 20 12:01:30 2026", 90_000],
     ["fri, 20 nov 2026 12:01:30 gmt", 90_000],
+    [" Fri, 20 Nov 2026 12:01:30 GMT ", 90_000],
+    ["Fri,  20 November 2026 12:01:30 GMT", 90_000],
+    ["Fri, 20 Nov 2026 12:01:30 GMT".padEnd(64), 90_000],
     ["Fri, 20 Nov 2026 12:00:00 GMT", 0],
     ["Wed, 21 Oct 2015 07:28:00 GMT", 0],
     ["Fri, 20 Nov 2099 12:00:00 GMT", day]
@@ -111,7 +118,18 @@ describe("RetryHint.parseHttpDate", () => {
     vi.unstubAllEnvs()
   })
 
-  it.each(["", "Mon, 5", "20 Nov 2026 12:01:30 GMT", "Fri, 20 Nov 2026", "Fri, 99 Nov 2026 12:01:30 GMT", "tomorrow"])(
+  it.each([
+    "",
+    "Mon, 5",
+    "20 Nov 2026 12:01:30 GMT",
+    "Fri, 20 Nov 2026",
+    "Fri, 99 Nov 2026 12:01:30 GMT",
+    "tomorrow",
+    "not before Fri, 20 Nov 2026 12:01:30 GMT",
+    "Fri, 20 Nov 2026 12:01:30 GMT (or so)",
+    "Fri, 20 Nov 2026 12:01:30 GMT(UTC)",
+    "Fri, 20 Nov 2026 12:01:30 GMT".padEnd(65)
+  ])(
     "reads %j as nothing",
     (text) => {
       assert.strictEqual(RetryHint.parseHttpDate(text, now), undefined)
@@ -124,13 +142,21 @@ describe("RetryHint.parseTimestamp", () => {
     ["2026-11-20T12:00:20Z", 20_000],
     ["2026-11-20T13:00:20.25+01:00", 20_250],
     ["2026-11-20t12:00:20z", 20_000],
+    [" 2026-11-20T12:00:20Z ", 20_000],
     ["2026-11-20T11:59:00Z", 0],
     ["2030-01-01T00:00:00Z", day]
   ])("reads %j as %i ms", (text, expected) => {
     assert.strictEqual(millis(RetryHint.parseTimestamp(text, now)), expected)
   })
 
-  it.each(["2026-11-20T12:00:20", "2026-11-20", "2026-13-20T12:00:20Z", "12:00:20Z"])("reads %j as nothing", (text) => {
+  it.each([
+    "2026-11-20T12:00:20",
+    "2026-11-20",
+    "2026-13-20T12:00:20Z",
+    "12:00:20Z",
+    "Fri 2026-11-20 12:00:20Z",
+    "2026-11-20 12:00:20Z(UTC)"
+  ])("reads %j as nothing", (text) => {
     assert.strictEqual(RetryHint.parseTimestamp(text, now), undefined)
   })
 })
@@ -143,9 +169,18 @@ describe("RetryHint.parseUnixTime", () => {
     [String(now / 1000 - 86_400), 0],
     [String(now / 1000 - 86_401), undefined],
     ["1000000000", undefined],
-    ["60", undefined]
+    ["60", undefined],
+    ["100000000000", day],
+    ["100000000001", undefined]
   ])("reads %j as %o ms", (text, expected) => {
     assert.strictEqual(millis(RetryHint.parseUnixTime(text, now)), expected)
+  })
+
+  it("takes no small number for a time, even where the clock is near it, as the clock of a test is", () => {
+    assert.strictEqual(RetryHint.parseUnixTime("60", 10_000), undefined)
+    assert.strictEqual(millis(RetryHint.parse("60", 10_000)), 60_000)
+    assert.strictEqual(RetryHint.parseUnixTime("1000000000", 1e12), undefined)
+    assert.strictEqual(millis(RetryHint.parseUnixTime("1000000001", 1e12)), 1000)
   })
 })
 
@@ -172,6 +207,10 @@ describe("RetryHint.parseMessage", () => {
     ["Please wait 1 minute before you retry.", 60_000],
     ["Try again in about 2 hours.", 7_200_000],
     ["RETRY AFTER 3 SECONDS", 3000],
+    ["Please retry after 2.5 seconds.", 2500],
+    ["Please wait 5... seconds", 5000],
+    ["Please try again in 20s...", 20_000],
+    ["Please try again in 500milliseconds", 500],
     ["Please try again in 400 hours", day],
     ["Please try again later.", undefined],
     ["Please retry after 26", undefined],

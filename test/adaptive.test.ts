@@ -97,6 +97,23 @@ describe("threshold", () => {
     assert.strictEqual(tell(self, past).threshold(), 10)
   })
 
+  const halving = (low: number, high: number, hysteresis: number) =>
+    learner({ failures: 10, alpha: 0.5, lowErrorRate: low, highErrorRate: high, hysteresis })
+
+  it.each([
+    ["the border of the upper zone", halving(0.1, 0.5, 0), "F", 5],
+    ["the border of the lower zone", halving(0.5, 0.9, 0), "F", 20],
+    ["the upper border less the hysteresis, from the upper zone", halving(0.1, 0.75, 0.375), "FFS", 5],
+    ["the lower border and the hysteresis, from the lower zone", halving(0.3, 0.9, 0.2), "SF", 20]
+  ])("W54: at %s the rate is still in the zone", (_, self, calls, threshold) => {
+    assert.strictEqual(tell(self, calls).threshold(), threshold)
+  })
+
+  it("W54: the hysteresis widens a zone for who is in it, not for who comes near", () => {
+    assert.strictEqual(tell(halving(0.3, 0.95, 0.2), "FFS").threshold(), 10)
+    assert.strictEqual(tell(halving(0.1, 0.8, 0.1), "FF").threshold(), 10)
+  })
+
   it("W54: a zone once left is entered at its border again", () => {
     const self = tell(learner({ failures: 10, alpha: 0.04 }), F(57) + "SS")
     assert.isAtLeast(tell(self, F(1)).errorRatePpm(), 830_000)

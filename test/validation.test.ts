@@ -81,12 +81,27 @@ describe("I121, W15: shares", () => {
   refuses(fromZero, never)
   accepts(aboveZero, [1e-9, 0.5, 1])
   accepts(fromZero, [0.5])
+  accepts(fromZero.filter(([name]) => name !== "tripPolicy.highErrorRate"), [0])
+
+  it.effect("a high error rate of zero leaves no room for a low one", () =>
+    Effect.gen(function*() {
+      const { field } = yield* refusal({ tripPolicy: TripPolicy.adaptive({ lowErrorRate: 0, highErrorRate: 0 }) })
+      assert.strictEqual(field, "tripPolicy.lowErrorRate")
+    }))
+
+  it.effect("say where they start", () =>
+    Effect.gen(function*() {
+      const hysteresis = yield* refusal({ tripPolicy: TripPolicy.adaptive({ hysteresis: -1 }) })
+      assert.strictEqual(hysteresis.rule, "a number from 0 to 1")
+      const alpha = yield* refusal({ tripPolicy: TripPolicy.adaptive({ alpha: 0 }) })
+      assert.strictEqual(alpha.rule, "a number above 0 and up to 1")
+    }))
 
   it("are counted in whole millionths, forgiving what floating point lost", () => {
-    assert.strictEqual(validation.fraction("share", 1 - 0.9, "zero"), 100_000)
-    assert.strictEqual(validation.fraction("share", 2 / 3, "zero"), 666_666)
-    assert.strictEqual(validation.fraction("share", 1e-9, "above zero"), 1)
-    assert.strictEqual(validation.fraction("share", 1e-9, "zero"), 0)
+    assert.strictEqual(validation.fraction("share", 1 - 0.9), 100_000)
+    assert.strictEqual(validation.fraction("share", 2 / 3), 666_666)
+    assert.strictEqual(validation.fractionAboveZero("share", 1e-9), 1)
+    assert.strictEqual(validation.fraction("share", 1e-9), 0)
   })
 })
 
@@ -118,6 +133,31 @@ describe("W15: durations", () => {
     assert.throws(() => validation.millis("wait", Number.NaN, 0), CircuitPolicy.InvalidOptions)
     assert.throws(() => validation.millis("wait", -1, 0), CircuitPolicy.InvalidOptions)
   })
+})
+
+describe("limits themselves", () => {
+  it.effect.each<[string, TripPolicy.TripPolicy]>([
+    ["a window of a million calls", TripPolicy.failureRate({ threshold: 0.5, window: 1_000_000 })],
+    ["as many calls as the window holds", TripPolicy.failureRate({ threshold: 0.5, minimumCalls: 5, window: 5 })],
+    ["one length of all openings", TripPolicy.adaptive({ minimumOpen: "1 minute", maximumOpen: "1 minute" })],
+    ["one number of failures", TripPolicy.adaptive({ minimumFailures: 4, maximumFailures: 4 })]
+  ])("%s may be asked for", ([, tripPolicy]) =>
+    Effect.gen(function*() {
+      assert.strictEqual((yield* built(breaker({ tripPolicy })))._tag, "Success")
+    }))
+
+  it.effect("too few calls are named in a window of time, too", () =>
+    Effect.gen(function*() {
+      const tripPolicy = TripPolicy.failureRate({ threshold: 0.5, minimumCalls: 0, window: "1 minute" })
+      assert.strictEqual((yield* refusal({ tripPolicy })).field, "tripPolicy.minimumCalls")
+    }))
+
+  it.effect("a policy that is missing is named by its place", () =>
+    Effect.gen(function*() {
+      const tripPolicy = TripPolicy.anyOf(TripPolicy.consecutive(1), undefined as never)
+      const { message } = yield* refusal({ tripPolicy })
+      assert.strictEqual(message, "tripPolicy.policies[1] must be a policy made by TripPolicy, but is undefined")
+    }))
 })
 
 describe("rules between options", () => {
@@ -203,7 +243,10 @@ describe("openDuration as a schedule", () => {
   )("is refused when it %s", ([, openDuration]) =>
     Effect.gen(function*() {
       const { message } = yield* refusal({ openDuration })
-      assert.match(message, /^openDuration must be a schedule whose first delay is finite and at least 1 ms, but is/)
+      assert.strictEqual(
+        message,
+        "openDuration must be a schedule whose first delay is finite and at least 1 ms, but is \"a schedule without it\""
+      )
     }))
 
   const steps = (schedule: Schedule.Schedule<unknown, number>, openings: ReadonlyArray<number>) =>
@@ -218,6 +261,10 @@ describe("openDuration as a schedule", () => {
 
   const delays = (delayOf: (opening: number) => Duration.Duration) =>
     Schedule.forever.pipe(Schedule.modifyDelay(({ attempt }) => Effect.succeed(delayOf(attempt))))
+
+  it("may be as short as a millisecond", () => {
+    assert.deepStrictEqual(steps(Schedule.spaced("1 millis"), [1, 2]), [1, 1])
+  })
 
   it("stays at the hundredth delay", () => {
     assert.deepStrictEqual(steps(delays(Duration.seconds), [99, 100, 101, 1e9]), [99_000, 100_000, 100_000, 100_000])

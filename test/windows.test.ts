@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Effect, Fiber, Schema } from "effect"
 import { CircuitBreaker, TripPolicy } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
@@ -136,6 +136,25 @@ describe("timeWindow", () => {
     assert.deepInclude(window, { calls: 1000, marked: 300 })
     window.expire(17)
     assert.strictEqual(window.calls, 0)
+  })
+
+  it("takes memory for the instants it holds, not for the calls", () => {
+    const sizes: Array<number> = []
+    vi.stubGlobal(
+      "Float64Array",
+      new Proxy(Float64Array, {
+        construct: (target, [size]: [number]) => {
+          sizes.push(size)
+          return new target(size)
+        }
+      })
+    )
+    const window = timeWindow(8)
+    for (let now = 1; now <= 40; now++) for (let call = 0; call < 10; call++) window.record(now, false)
+    vi.unstubAllGlobals()
+    assert.strictEqual(window.calls, 80)
+    // Three numbers for each of eight instants.
+    assert.deepStrictEqual(sizes, [0, 24])
   })
 })
 

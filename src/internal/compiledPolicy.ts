@@ -48,7 +48,7 @@ export const compilePolicy = (policy: CircuitPolicy, context: Context.Context<ne
     openMillis,
     failureRateThresholdPpm: thresholds.length === 0 ? undefined : Math.min(...thresholds),
     timed: health.slowerThanMillis !== Number.POSITIVE_INFINITY,
-    gateJitterPpm: fraction("gateJitter", policy.gateJitter ?? 0.1, "zero"),
+    gateJitterPpm: fraction("gateJitter", policy.gateJitter ?? 0.1),
     attemptTimeout: optionalDuration("attemptTimeout", policy.attemptTimeout),
     classify: policy.classify ?? classifyExit,
     fingerprint: JSON.stringify([rules, criteria, Schedule.isSchedule(openDuration) ? "schedule" : openMillis(1)])

@@ -59,46 +59,77 @@ export interface Health {
 export const make = (criteria: ReadonlyArray<Criterion>): Health => {
   const parts: Parts = { failures: Number.POSITIVE_INFINITY, failureRates: [], slowRates: [], learners: [] }
   for (const criterion of criteria) criterion.join(parts)
-  const { failureRates, failures, learners, slowRates } = parts
-  const windows = [...failureRates, ...slowRates].map(({ window }) => window)
-  const failing = () => failureRates.some(reached)
-  const slowing = () => slowRates.some(reached)
+  return new PartsHealth(parts)
+}
 
-  return {
-    remembers: windows.length > 0 || learners.length > 0,
-    slowerThanMillis: Math.min(...slowRates.map(({ slowerThanMillis }) => slowerThanMillis)),
-    record: (now, failed, durationMillis) => {
-      for (let i = 0; i < failureRates.length; i++) failureRates[i]!.window.record(now, failed)
-      for (const { slowerThanMillis, window } of slowRates) window.record(now, durationMillis > slowerThanMillis)
-      for (const learner of learners) learner.record(now, failed)
-      return failing() || slowing()
-    },
-    slowness: () => slowing() && !failing(),
-    failureThreshold: () => {
-      let threshold = failures
-      for (const learner of learners) threshold = Math.min(threshold, learner.threshold())
-      return threshold === Number.POSITIVE_INFINITY ? 0 : threshold
-    },
-    failureRatePpm: (now) => {
-      const rate = failureRates[0]
-      if (rate === undefined) return learners[0]?.errorRatePpm()
-      rate.window.expire(now)
-      const { calls, marked } = rate.window
-      return calls < rate.minimumCalls ? undefined : Math.round(marked * 1_000_000 / calls)
-    },
-    openMillis: (step, first) => {
-      const learner = learners[0]
-      return learner === undefined ? step : learner.openMillis(step, first)
-    },
-    recovered: (outageMillis) => {
-      for (const learner of learners) learner.recovered(outageMillis)
-    },
-    clear: (everything) => {
-      for (const window of windows) window.clear()
-      if (everything) { for (const learner of learners) learner.clear() }
-    }
+// A class, because there may be as many as circuits; and lists without room for more.
+class PartsHealth implements Health {
+  private readonly failures: number
+  private readonly failureRates: Parts["failureRates"]
+  private readonly slowRates: Parts["slowRates"]
+  private readonly learners: Parts["learners"]
+
+  constructor({ failureRates, failures, learners, slowRates }: Parts) {
+    this.failures = failures
+    this.failureRates = exact(failureRates)
+    this.slowRates = exact(slowRates)
+    this.learners = exact(learners)
+  }
+
+  get remembers(): boolean {
+    return this.failureRates.length > 0 || this.slowRates.length > 0 || this.learners.length > 0
+  }
+
+  get slowerThanMillis(): number {
+    let least = Number.POSITIVE_INFINITY
+    for (const { slowerThanMillis } of this.slowRates) least = Math.min(least, slowerThanMillis)
+    return least
+  }
+
+  record(now: number, failed: boolean, durationMillis: number): boolean {
+    for (let i = 0; i < this.failureRates.length; i++) this.failureRates[i]!.window.record(now, failed)
+    for (const { slowerThanMillis, window } of this.slowRates) window.record(now, durationMillis > slowerThanMillis)
+    for (const learner of this.learners) learner.record(now, failed)
+    return this.failureRates.some(reached) || this.slowRates.some(reached)
+  }
+
+  slowness(): boolean {
+    return this.slowRates.some(reached) && !this.failureRates.some(reached)
+  }
+
+  failureThreshold(): number {
+    let threshold = this.failures
+    for (const learner of this.learners) threshold = Math.min(threshold, learner.threshold())
+    return threshold === Number.POSITIVE_INFINITY ? 0 : threshold
+  }
+
+  failureRatePpm(now: number): number | undefined {
+    const rate = this.failureRates[0]
+    if (rate === undefined) return this.learners[0]?.errorRatePpm()
+    rate.window.expire(now)
+    const { calls, marked } = rate.window
+    return calls < rate.minimumCalls ? undefined : Math.round(marked * 1_000_000 / calls)
+  }
+
+  openMillis(step: number, first: number): number {
+    const learner = this.learners[0]
+    return learner === undefined ? step : learner.openMillis(step, first)
+  }
+
+  recovered(outageMillis: number): void {
+    for (const learner of this.learners) learner.recovered(outageMillis)
+  }
+
+  clear(everything: boolean): void {
+    for (const { window } of this.failureRates) window.clear()
+    for (const { window } of this.slowRates) window.clear()
+    if (everything) { for (const learner of this.learners) learner.clear() }
   }
 }
+
+const none: Array<never> = []
+
+const exact = <A>(list: Array<A>): Array<A> => list.length === 0 ? none : list.slice()
 
 const reached = ({ minimumCalls, thresholdPpm, window }: Measured): boolean =>
   window.calls >= minimumCalls && window.marked * 1_000_000 >= thresholdPpm * window.calls

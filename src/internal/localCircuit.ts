@@ -185,6 +185,10 @@ export class LocalCircuit implements CircuitHandle {
     this.hub.announce({ event: "store.policy_mismatch", key: this.key, at: wallMillis(clock) })
   }
 
+  get standing(): Circuit.State {
+    return this.circuit.state
+  }
+
   get generation(): number {
     return this.circuit.generation
   }

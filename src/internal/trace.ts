@@ -2,7 +2,6 @@
 import { type Clock, Duration, type Fiber, type Tracer } from "effect"
 import type { Permit } from "../Circuit.ts"
 import type { Reason, Rejection } from "../CircuitError.ts"
-import type { CircuitState } from "../CircuitState.ts"
 import type { CircuitHandle } from "../CircuitStore.ts"
 import type { Target } from "../FailoverRoute.ts"
 import { kindOf, type Outcome } from "../Outcome.ts"
@@ -75,9 +74,9 @@ export const failedOver = (call: TracedCall, from: Target, to: Target, cause: st
       "failover.cause": cause
     }))
 
-const stand = ({ circuit, clock }: Traced, span: Tracer.Span, admitted: boolean) => {
+const stand = ({ circuit }: Traced, span: Tracer.Span, admitted: boolean) => {
   span.attribute("circuit.key", circuit.key)
-  span.attribute("circuit.state", states[circuit.view(clock)._tag])
+  span.attribute("circuit.state", circuit.standing)
   span.attribute("circuit.admitted", admitted)
 }
 
@@ -94,14 +93,6 @@ const tell = ({ hub, span }: Pick<Traced, "hub" | "span">, one: (span: Tracer.Sp
   } catch (error) {
     hub.faulted("tracer", error)
   }
-}
-
-const states: Record<CircuitState["_tag"], string> = {
-  Closed: "closed",
-  Open: "open",
-  HalfOpen: "half_open",
-  ForcedOpen: "forced_open",
-  Disabled: "disabled"
 }
 
 /** How a circuit turned a call away, as it is written; undefined if it did not. */

@@ -2,7 +2,7 @@
 import type { Adaptive, AnyOf, Consecutive, FailureRate, SlowCallRate, TripPolicy, Window } from "../TripPolicy.ts"
 import * as learner from "./adaptive.ts"
 import type { Criterion, Measured, Rate } from "./health.ts"
-import { fraction, invalid, millis, positiveInt } from "./validation.ts"
+import { fraction, fractionAboveZero, invalid, millis, positiveInt } from "./validation.ts"
 import { countWindow, timeWindow } from "./window.ts"
 
 /** Where a policy keeps its check: it brings along what runs it, so that a program bundles only what it uses. */
@@ -43,8 +43,8 @@ export const anyOf: Check<AnyOf> = ({ policies }, at) =>
 
 export const adaptive: Check<Adaptive> = (policy, at) => {
   const failures = positiveInt(`${at}.failures`, policy.failures)
-  const lowPpm = fraction(`${at}.lowErrorRate`, policy.lowErrorRate, "zero")
-  const highPpm = fraction(`${at}.highErrorRate`, policy.highErrorRate, "zero")
+  const lowPpm = fraction(`${at}.lowErrorRate`, policy.lowErrorRate)
+  const highPpm = fraction(`${at}.highErrorRate`, policy.highErrorRate)
   if (lowPpm >= highPpm) invalid(`${at}.lowErrorRate`, policy.lowErrorRate, "below highErrorRate")
   const minimumFailures = positiveInt(`${at}.minimumFailures`, policy.minimumFailures)
   const maximumFailures = positiveInt(`${at}.maximumFailures`, policy.maximumFailures)
@@ -67,12 +67,12 @@ export const adaptive: Check<Adaptive> = (policy, at) => {
     minimumFailures,
     maximumFailures,
     minimumSamples: positiveInt(`${at}.minimumSamples`, policy.minimumSamples),
-    alphaPpm: fraction(`${at}.alpha`, policy.alpha, "above zero"),
+    alphaPpm: fractionAboveZero(`${at}.alpha`, policy.alpha),
     lowPpm,
     highPpm,
-    hysteresisPpm: fraction(`${at}.hysteresis`, policy.hysteresis, "zero"),
+    hysteresisPpm: fraction(`${at}.hysteresis`, policy.hysteresis),
     halfLifeMillis: millis(`${at}.halfLife`, policy.halfLife),
-    recoveryWeightPpm: fraction(`${at}.recoveryWeight`, policy.recoveryWeight, "above zero"),
+    recoveryWeightPpm: fractionAboveZero(`${at}.recoveryWeight`, policy.recoveryWeight),
     minimumOpenMillis,
     maximumOpenMillis
   }
@@ -83,7 +83,7 @@ const checkRate = (
   policy: { readonly threshold: number; readonly minimumCalls: number; readonly window: Window },
   at: string
 ): Rate => {
-  const thresholdPpm = fraction(`${at}.threshold`, policy.threshold, "above zero")
+  const thresholdPpm = fractionAboveZero(`${at}.threshold`, policy.threshold)
   if (typeof policy.window !== "number") {
     const windowMillis = millis(`${at}.window`, policy.window)
     const minimumCalls = positiveInt(`${at}.minimumCalls`, policy.minimumCalls)

@@ -12,10 +12,17 @@ export const positiveInt = (field: string, value: unknown): number =>
     : invalid(field, value, "a whole number of 1 or more")
 
 /** A fraction as whole parts per million, rounded down so that 2 of 3 reaches two thirds. */
-export const fraction = (field: string, value: unknown, minimum: "zero" | "above zero"): number =>
-  typeof value === "number" && value <= 1 && (minimum === "zero" ? value >= 0 : value > 0)
-    ? Math.max(minimum === "zero" ? 0 : 1, Math.floor(value * 1_000_000 + 1e-4))
-    : invalid(field, value, minimum === "zero" ? "a number from 0 to 1" : "a number above 0 and up to 1")
+export const fraction = (field: string, value: unknown): number =>
+  isFraction(value) ? perMillion(value) : invalid(field, value, "a number from 0 to 1")
+
+/** A fraction above zero, of which something is left in parts per million. */
+export const fractionAboveZero = (field: string, value: unknown): number =>
+  isFraction(value) && value > 0
+    ? Math.max(1, perMillion(value))
+    : invalid(field, value, "a number above 0 and up to 1")
+
+const isFraction = (value: unknown): value is number => typeof value === "number" && value >= 0 && value <= 1
+const perMillion = (value: number) => Math.floor(value * 1_000_000 + 1e-4)
 
 const longest = Duration.toMillis("3650 days")
 

@@ -13,28 +13,37 @@ export interface Window {
 }
 
 /** The last `size` calls. */
-export const countWindow = (size: number): Window => {
-  // One byte a call; made at the first call, so that an idle circuit costs nothing.
-  let ring: Uint8Array | undefined
-  let next = 0
-  const self: Window = {
-    calls: 0,
-    marked: 0,
-    record: (_, marked) => {
-      ring ??= new Uint8Array(size)
-      const bit = marked ? 1 : 0
-      if (self.calls === size) self.marked -= ring[next]!
-      else self.calls++
-      self.marked += bit
-      ring[next] = bit
-      next = next + 1 === size ? 0 : next + 1
-    },
-    expire: () => {},
-    clear: () => {
-      next = self.calls = self.marked = 0
-    }
+export const countWindow = (size: number): Window => new CountWindow(size)
+
+// One bit a call, in a ring that is made at the first: a class, because there may be as many windows as circuits.
+class CountWindow implements Window {
+  calls = 0
+  marked = 0
+  private next = 0
+  private ring: Array<number> | undefined
+  private readonly size: number
+
+  constructor(size: number) {
+    this.size = size
   }
-  return self
+
+  record(_: number, marked: boolean): void {
+    const ring = this.ring ??= Array.from<number>({ length: (this.size + 31) >>> 5 }).fill(0)
+    const word = this.next >>> 5
+    const bit = 1 << (this.next & 31)
+    const old = ring[word]!
+    if (this.calls < this.size) this.calls++
+    else if ((old & bit) !== 0) this.marked--
+    if (marked) this.marked++
+    ring[word] = marked ? old | bit : old & ~bit
+    this.next = this.next + 1 === this.size ? 0 : this.next + 1
+  }
+
+  expire(): void {}
+
+  clear(): void {
+    this.next = this.calls = this.marked = 0
+  }
 }
 
 // A slot holds the calls of one instant; up to a minute an instant is a millisecond.

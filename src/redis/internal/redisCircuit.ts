@@ -1,6 +1,6 @@
 /** One circuit of the fleet as this process sees it: a replica that answers at once, and an authority that decides. */
 import { Clock, Effect, Fiber } from "effect"
-import { never, type Permit } from "../../Circuit.ts"
+import { never, type Permit, type State } from "../../Circuit.ts"
 import type { CircuitState } from "../../CircuitState.ts"
 import type { CircuitHandle, Operator } from "../../CircuitStore.ts"
 import type { CompiledPolicy } from "../../internal/compiledPolicy.ts"
@@ -41,6 +41,10 @@ export class RedisCircuit extends ProbingCircuit implements CircuitHandle, Kept,
 
   get timed(): boolean {
     return this.replica.timed
+  }
+
+  get standing(): State {
+    return this.replica.standing
   }
 
   get generation(): number {

@@ -20,6 +20,10 @@ export class WatchedCircuit implements CircuitHandle {
     return this.circuit.generation
   }
 
+  get standing() {
+    return this.circuit.standing
+  }
+
   get timed() {
     return this.circuit.timed
   }
