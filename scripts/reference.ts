@@ -1,6 +1,6 @@
 /**
- * Writes the tables of metrics, events and alerts into the README, from their definitions. `npm run reference`; a test
- * fails while the README says something else.
+ * Writes the tables of metrics, events and alerts into the README, from their definitions, and that of costs, from
+ * `bench.json`. `npm run reference`; a test fails while the README says something else.
  */
 import { readFileSync, writeFileSync } from "node:fs"
 import { pathToFileURL } from "node:url"
@@ -9,6 +9,7 @@ import * as CircuitEvent from "../src/CircuitEvent.ts"
 import { levels } from "../src/CircuitLogger.ts"
 import * as FailoverEvent from "../src/FailoverEvent.ts"
 import { definitions, type MetricDefinition } from "../src/MetricDefinition.ts"
+import { costs, type Measured } from "./costs.ts"
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8")
 
@@ -80,9 +81,12 @@ const alerts = () => {
   )
 }
 
+const bench = () =>
+  table(["what", "costs", "compared"], costs(JSON.parse(read("bench.json")) as ReadonlyArray<Measured>))
+
 /** The README with its tables as the definitions have them. */
 export const generated = (readme: string): string =>
-  Object.entries({ metrics, events, alerts }).reduce((text, [name, make]) => {
+  Object.entries({ metrics, events, alerts, bench }).reduce((text, [name, make]) => {
     const [begin, end] = [`<!-- generated: ${name} -->`, `<!-- end: ${name} -->`]
     const from = text.indexOf(begin)
     const to = text.indexOf(end)

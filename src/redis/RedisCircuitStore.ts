@@ -226,8 +226,8 @@ const make = Effect.fnUntraced(function*<R>(port: Effect.Effect<RedisPort, never
       registry.peek(circuitId.decode(heard.id))?.learn(heard.read)
     }
   })
-  // Below every generation that the store gives, and another in each process: two of them tell of two outages.
-  const fresh = new Fresh(wallMillis(authority.clock) * 100 + Math.floor(Math.random() * 100))
+  // Microseconds, as the store counts, and others in each process: what two of them see alone are two outages.
+  const fresh = new Fresh(wallMillis(authority.clock) * 1000 + Math.ceil(Math.random() * 1000))
   const registry = new Registry<RedisCircuit>({
     make: (key, policy) => {
       authority.use()
@@ -235,7 +235,7 @@ const make = Effect.fnUntraced(function*<R>(port: Effect.Effect<RedisPort, never
     },
     dropped: (circuit) => {
       circuit.forgotten()
-      if (!circuit.isNumbered) fresh.outlive(circuit)
+      fresh.outlive(circuit)
     }
   }, limits)
   yield* Effect.addFinalizer(() => heartbeat.flushed)

@@ -146,19 +146,14 @@ export class StoredCircuit {
     const generation = this.inStore(read.circuit.generation)
     const isNews = generation > known || (generation === known && read.revision > this.revision)
     if (!isNews) return
-    // What a process finds is no transition, but what comes after is.
-    const told = this.looked
+    // What a process finds is no transition, but what comes after is, and after what it did by itself.
+    const told = this.looked || this.inStore(this.replica.generation) > 0
     this.looked = true
     this.revision = read.revision
     // Circuits that the store does not know share one state: most keys never see a failure.
     if (read.revision === 0 && this.replica.current === this.unknown) return
     this.replica.adopt(this.authority.clock, read, told)
     this.confirmed = this.replica.current
-  }
-
-  /** Whether the store gave its generation. */
-  get isNumbered(): boolean {
-    return this.inStore(this.confirmed.generation) > 0
   }
 
   /** A generation as the store knows it. */
