@@ -10,7 +10,10 @@ describe("README", () => {
   })
 
   it("says of each metric, event and alert what it means", () => {
-    const rows = Array.from(readme.matchAll(/<!-- generated: (?!bench)\w+ -->([\s\S]*?)<!-- end/g), ([, table]) => table!)
+    const rows = Array.from(
+      readme.matchAll(/<!-- generated: (?!bench)\w+ -->([\s\S]*?)<!-- end/g),
+      ([, table]) => table!
+    )
       .flatMap((table) => table.trim().split("\n").slice(2))
     assert.isAbove(rows.length, 50)
     for (const row of rows) assert.match(row, /[\w`.] \|$/)

@@ -22,12 +22,6 @@ interface View {
 /** What the times of two events may be off: on a busy machine, and where a store and its latency come in. */
 const noiseMillis = { alone: 30, shared: 150 }
 
-/**
- * The generations of a store are microseconds of a wall clock. Lower ones are those of a process that met a circuit
- * while the store was away, and counts from nothing until that is back.
- */
-const firstStored = 1_000_000_000_000
-
 export class Witness {
   private readonly views = new Map<string, View>()
   private readonly shared: boolean
@@ -53,16 +47,13 @@ export class Witness {
     const edge = illegal(transition)
     if (edge !== undefined) find("only legal edges", edge, this.shared, [before?.generation ?? 0, generation])
     if (before !== undefined) {
-      const fromNothing = this.shared && generation < firstStored
-      if (generation === before.generation) find("each transition once", `generation ${generation} again`, fromNothing)
+      if (generation === before.generation) find("each transition once", `generation ${generation} again`, false)
       if (generation < before.generation) {
         // A probe that runs keeps its generation when a process comes back from its own way.
         const kept = this.shared && to === "half_open"
-        find("generations increase", `${generation} after ${before.generation}`, fromNothing || kept)
+        find("generations increase", `${generation} after ${before.generation}`, kept)
       }
-      // What a process that counts from nothing finds in the store, it does not tell.
-      const known = !this.shared || before.generation >= firstStored
-      if (known && before.state !== undefined && before.state !== from) {
+      if (before.state !== undefined && before.state !== from) {
         find("one history", `from ${from}, but it was ${before.state}`, false)
       }
       const early = before.openUntil - at

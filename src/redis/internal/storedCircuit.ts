@@ -35,12 +35,14 @@ export class StoredCircuit {
   private corruptTold = false
   /** Nobody is told of what a circuit finds that is made for one question and then forgotten. */
   private readonly kept: boolean
+  private readonly numbering: Fresh
 
   constructor(key: string, policy: CompiledPolicy, authority: Authority, fresh: Fresh, kept: boolean) {
     this.key = key
     this.policy = policy
     this.authority = authority
     this.kept = kept
+    this.numbering = fresh
     this.id = circuitId.encode(key)
     this.confirmed = this.unknown = fresh.circuit
     this.replica = new Replica(key, policy, authority.hub, fresh.circuit, fresh.pass)
@@ -154,6 +156,8 @@ export class StoredCircuit {
     if (read.revision === 0 && this.replica.current === this.unknown) return
     this.replica.adopt(this.authority.clock, read, told)
     this.confirmed = this.replica.current
+    // The one that is made for the key next does not begin before what this one tells.
+    if (!this.kept) this.numbering.outlive(this.confirmed)
   }
 
   /** A generation as the store knows it. */

@@ -1,0 +1,30 @@
+import { defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
+import base from "./vitest.config.ts"
+
+// The fast and pure tests that judge a part, the most telling first: a mutant is dead with the first test that fails.
+const judges: Readonly<Record<string, ReadonlyArray<string>>> = {
+  circuit: ["Circuit", "TripPolicy", "compiledPolicy", "windows", "adaptive", "validation"],
+  llm: ["LlmOutcome.table", "LlmOutcome", "Outcome", "llmSignals", "untrusted", "RetryHint", "LlmStream"]
+}
+
+const tests = (judges[process.env["MUTATION"] ?? ""] ?? Object.values(judges).flat()).map((name) =>
+  `/test/${name}.test.ts`
+)
+
+class InOrder extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
+    const place = ({ moduleId }: TestSpecification) => tests.findIndex((name) => moduleId.endsWith(name))
+    return files.toSorted((a, b) => place(a) - place(b))
+  }
+}
+
+export default defineConfig({
+  ...base,
+  test: {
+    include: tests.map((name) => name.slice(1)),
+    sequence: { sequencer: InOrder },
+    testTimeout: 30_000,
+    hookTimeout: 30_000
+  }
+})
