@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Duration } from "effect"
 import { isSuspect, nothing, read, readAnswer } from "../src/internal/llmSignals.ts"
 
 const signals = (source: unknown) => read("error", source, 0)
@@ -69,6 +70,41 @@ describe("the signals of an error", () => {
     assert.deepStrictEqual(signals(`${long}y`).messages, [long])
     assert.deepStrictEqual(codes({ message: "Bad (POST) [code: busy]" }), ["busy"])
     assert.deepStrictEqual(codes({ message: `${long} (POST) [code: busy]` }), [])
+  })
+
+  it("do not name what every error and every object is", () => {
+    assert.deepStrictEqual(codes(new Error("why")), [])
+    assert.deepStrictEqual(codes(new RangeError("why")), ["RangeError"])
+  })
+
+  it("are looked for in lists of lists, up to seven deep", () => {
+    const within = (lists: number) => {
+      let errors: unknown = { code: "deep" }
+      for (let list = 0; list < lists; list++) errors = [errors]
+      return codes({ errors })
+    }
+    assert.deepStrictEqual(within(7), ["deep"])
+    assert.deepStrictEqual(within(8), [])
+  })
+
+  it("are looked for in 49 things, lists among them", () => {
+    const errors = Array.from(
+      { length: 8 },
+      (_, list) => Array.from({ length: 8 }, (_, index) => ({ code: `${list}.${index}` }))
+    )
+    // The error, the list, and six lists in it leave 41.
+    assert.strictEqual(codes({ errors }).length, 41)
+  })
+
+  it("have the wait of an error that carries it itself", () => {
+    const retryInfo = { "@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: "46s" }
+    assert.deepStrictEqual(signals({ details: [retryInfo] }).retryAfter, Duration.seconds(46))
+    assert.deepStrictEqual(signals({ retryAfter: Duration.seconds(3) }).retryAfter, Duration.seconds(3))
+  })
+
+  it("have the status of the failure before that of the answer around it", () => {
+    assert.strictEqual(signals({ status: 200, error: { status: 400 } }).status, 400)
+    assert.strictEqual(signals({ status: 200 }).status, 200)
   })
 
   it("have a status of three digits", () => {
