@@ -97,13 +97,18 @@ export class RedisCircuit extends ProbingCircuit implements CircuitHandle, Kept,
     return Effect.suspend(() =>
       this.alone ? view : Effect.matchEffect(this.send("read"), {
         onFailure: () => view,
-        onSuccess: (answer) => Effect.sync(() => this.replica.viewWith(this.authority.clock, answer))
+        onSuccess: (answer) => Effect.sync(() => this.agreed(this.replica.viewWith(this.authority.clock, answer)))
       })
     )
   }
 
   view(): CircuitState {
-    return this.replica.view(this.authority.clock)
+    return this.agreed(this.replica.view(this.authority.clock))
+  }
+
+  // In the generations of the fleet: one that each process counts by itself is told as the 0 that it is for all.
+  private agreed(state: CircuitState): CircuitState {
+    return { ...state, generation: this.inStore(state.generation) }
   }
 
   forceOpen(millis: number | undefined, operator: Operator): Effect.Effect<void> {
