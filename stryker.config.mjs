@@ -4,14 +4,16 @@ const parts = {
   circuit: [
     "src/Circuit.ts",
     "src/TripPolicy.ts",
-    "src/internal/{window,health,adaptive,openSchedule,tripCriteria,compiledPolicy,validation}.ts"
+    "src/internal/machine/*.ts",
+    "src/internal/options/{openSchedule,tripCriteria,compiledPolicy,validation}.ts"
   ],
   llm: [
     "src/Outcome.ts",
     "src/LlmOutcome.ts",
     "src/StreamSignal.ts",
     "src/RetryHint.ts",
-    "src/internal/{llmSignals,llmRow,llmTable,untrusted}.ts"
+    "src/internal/judgement/*.ts",
+    "src/internal/untrusted/*.ts"
   ]
 }
 

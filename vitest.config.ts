@@ -7,7 +7,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^effect-resilience$/, replacement: source("./src/index.ts") },
-      { find: /^effect-resilience\/(ai|http|redis|testing)$/, replacement: source("./src/$1/index.ts") },
+      { find: /^effect-resilience\/(ai|console|http|redis|testing)$/, replacement: source("./src/$1/index.ts") },
       { find: /^effect-resilience\/(.+)$/, replacement: source("./src/$1.ts") }
     ]
   },

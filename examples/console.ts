@@ -4,7 +4,7 @@
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
 import { Clock, Config, Data, Effect, Layer, Option, Schedule } from "effect"
 import { CircuitBreaker, CircuitStore, LlmOutcome, TripPolicy } from "effect-resilience"
-import { CircuitConsole } from "effect-resilience/http"
+import { CircuitConsole } from "effect-resilience/console"
 import { HttpRouter } from "effect/http"
 import { createServer } from "node:http"
 

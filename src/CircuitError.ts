@@ -9,7 +9,7 @@
  * @since 0.1.0
  */
 import { Duration, Schema } from "effect"
-import { property } from "./internal/untrusted.ts"
+import { property } from "./internal/untrusted/values.ts"
 import { kinds } from "./Outcome.ts"
 
 /**

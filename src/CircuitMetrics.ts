@@ -37,8 +37,8 @@
  */
 import { Clock, type Context, Effect, type Layer } from "effect"
 import * as CircuitObserver from "./CircuitObserver.ts"
-import { MetricsObserver } from "./internal/metricsObserver.ts"
-import { positiveInt } from "./internal/validation.ts"
+import { MetricsObserver } from "./internal/observers/metricsObserver.ts"
+import { positiveInt } from "./internal/options/validation.ts"
 
 /**
  * - `maxLabelValues`: how many values a label may take. What comes beyond counts as `other`, and such circuits have no

@@ -12,7 +12,7 @@
 import { Effect, Layer } from "effect"
 import type { State } from "./Circuit.ts"
 import type { CircuitEvent } from "./CircuitEvent.ts"
-import { contextOf, observersIn } from "./internal/observers.ts"
+import { contextOf, observersIn } from "./internal/observers/observers.ts"
 import type { Kind } from "./Outcome.ts"
 
 /**

@@ -8,7 +8,7 @@
  */
 import { Data, Duration } from "effect"
 import type { Cause } from "./FailoverEvent.ts"
-import { property } from "./internal/untrusted.ts"
+import { property } from "./internal/untrusted/values.ts"
 
 /**
  * One attempt at one target.

@@ -59,8 +59,8 @@ import type { CircuitState } from "./CircuitState.ts"
 import type { Operator } from "./CircuitStore.ts"
 import type { FailoverError } from "./FailoverError.ts"
 import { decode, type Fence, type RouteOptions, type Target } from "./FailoverRoute.ts"
-import { invalidAsConfigError } from "./internal/configError.ts"
 import { make as makeRouter } from "./internal/failover/router.ts"
+import { invalidAsConfigError } from "./internal/options/configError.ts"
 import type { ClassifyPart } from "./StreamSignal.ts"
 
 /**

@@ -25,15 +25,15 @@
  */
 import { Clock, Duration, Exit, Fiber } from "effect"
 import { type Classify } from "./CircuitPolicy.ts"
-import { type ByHint, matches, type Row } from "./internal/llmRow.ts"
-import { isSuspect, nothing, read, readAnswer, type Signals } from "./internal/llmSignals.ts"
-import * as Table from "./internal/llmTable.ts"
-import { invalid, millis } from "./internal/validation.ts"
+import { type ByHint, matches, type Row } from "./internal/judgement/llmRow.ts"
+import { isSuspect, nothing, read, readAnswer, type Signals } from "./internal/judgement/llmSignals.ts"
+import * as Table from "./internal/judgement/llmTable.ts"
+import { invalid, millis } from "./internal/options/validation.ts"
 import * as Outcome from "./Outcome.ts"
 import * as RetryHint from "./RetryHint.ts"
 
-export type { ByHint, Match, Row, Verdict } from "./internal/llmRow.ts"
-export type { Signals } from "./internal/llmSignals.ts"
+export type { ByHint, Match, Row, Verdict } from "./internal/judgement/llmRow.ts"
+export type { Signals } from "./internal/judgement/llmSignals.ts"
 
 /**
  * The rows, in the order in which they are tried.

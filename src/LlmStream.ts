@@ -7,7 +7,7 @@
  *
  * @since 0.1.0
  */
-import { items, json, property } from "./internal/untrusted.ts"
+import { items, json, property } from "./internal/untrusted/values.ts"
 import * as LlmOutcome from "./LlmOutcome.ts"
 import * as Outcome from "./Outcome.ts"
 import { alive, content, failed, finish, type StreamSignal, waiting } from "./StreamSignal.ts"

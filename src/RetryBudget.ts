@@ -8,7 +8,7 @@
  * @since 0.1.0
  */
 import { Context, Layer } from "effect"
-import { fraction, positiveInt } from "./internal/validation.ts"
+import { fraction, positiveInt } from "./internal/options/validation.ts"
 
 /**
  * - `called`: notes that a call to a key begins, before its first attempt.

@@ -13,7 +13,8 @@
  * @since 0.1.0
  */
 import { Duration } from "effect"
-import { headerLookup, items, json, type Lookup, property } from "./internal/untrusted.ts"
+import { headerLookup, type Lookup } from "./internal/untrusted/headers.ts"
+import { items, json, property } from "./internal/untrusted/values.ts"
 
 /**
  * The longest wait that a hint can ask for: 24 hours. Longer ones are cut to it.

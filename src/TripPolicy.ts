@@ -8,7 +8,7 @@
  * @since 0.1.0
  */
 import type { Duration } from "effect"
-import * as criteria from "./internal/tripCriteria.ts"
+import * as criteria from "./internal/options/tripCriteria.ts"
 
 /**
  * The calls a rate is taken over: the last n calls (a number) or the calls of a duration. Both are exact: no slices

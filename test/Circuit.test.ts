@@ -3,7 +3,7 @@ import { Clock, Effect, Exit, Schema, Scope } from "effect"
 import { Circuit, CircuitBreaker, CircuitStore, Outcome, TripPolicy } from "effect-resilience"
 import { CircuitTest } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
-import { compilePolicy } from "../src/internal/compiledPolicy.ts"
+import { compilePolicy } from "../src/internal/options/compiledPolicy.ts"
 
 const rules: Circuit.Rules = {
   probes: 1,

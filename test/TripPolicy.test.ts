@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context } from "effect"
 import { TripPolicy } from "effect-resilience"
-import { compilePolicy } from "../src/internal/compiledPolicy.ts"
+import { compilePolicy } from "../src/internal/options/compiledPolicy.ts"
 
 describe("TripPolicy", () => {
   const all = {

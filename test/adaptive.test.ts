@@ -3,8 +3,8 @@ import { Clock, Effect, Schedule, Schema } from "effect"
 import { CircuitBreaker, TripPolicy } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
-import * as adaptive from "../src/internal/adaptive.ts"
-import { tripCriteria } from "../src/internal/tripCriteria.ts"
+import * as adaptive from "../src/internal/machine/adaptive.ts"
+import { tripCriteria } from "../src/internal/options/tripCriteria.ts"
 
 type Options = NonNullable<Parameters<typeof TripPolicy.adaptive>[0]>
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Duration, Exit, Schedule } from "effect"
 import { CircuitError, type CircuitPolicy, Outcome, TripPolicy } from "effect-resilience"
-import { compilePolicy } from "../src/internal/compiledPolicy.ts"
+import { compilePolicy } from "../src/internal/options/compiledPolicy.ts"
 
 const compile = (policy: CircuitPolicy.CircuitPolicy = {}) => compilePolicy(policy, Context.empty())
 const tripping = (...policies: ReadonlyArray<TripPolicy.TripPolicy>) =>

@@ -55,7 +55,7 @@ describe("names in the documents", () => {
     const known = (name: string) =>
       Core.CircuitEvent.CircuitEvent.members.some(({ fields }) => fields.event.literal === name) ||
       Object.values(Core.MetricDefinition.definitions).some((metric) => metric.name === name) ||
-      sources.get("internal/trace.ts")!.includes(`"${name}"`)
+      sources.get("internal/call/trace.ts")!.includes(`"${name}"`)
     assert.isAbove(written.length, 80)
     assert.deepStrictEqual(written.filter(({ name }) => !known(name)), [])
   })

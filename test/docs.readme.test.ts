@@ -5,10 +5,10 @@ import { CircuitBreaker, CircuitError, LlmOutcome, Outcome, TripPolicy } from "e
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import { decode } from "../examples/gateway/configuration.ts"
-import { actions } from "../src/http/internal/console/steering.ts"
-import { compilePolicy } from "../src/internal/compiledPolicy.ts"
-import { make as makeHealth } from "../src/internal/health.ts"
-import { tripCriteria } from "../src/internal/tripCriteria.ts"
+import { actions } from "../src/console/internal/steering.ts"
+import { make as makeHealth } from "../src/internal/machine/health.ts"
+import { compilePolicy } from "../src/internal/options/compiledPolicy.ts"
+import { tripCriteria } from "../src/internal/options/tripCriteria.ts"
 import { cases } from "./conformance/cases.ts"
 import { codesOf, list, read, tableOf } from "./documents.ts"
 import { called, classifyPart, provider, ProviderFailed, type Step, told } from "./streams.ts"
@@ -201,7 +201,7 @@ describe("the README's spans", () => {
   it("have the attributes and events that it says, and no others", () => {
     const named = rowsOf("on the span | when | tells").flatMap((cells) => cells.flatMap(codesOf))
     const written = Array.from(
-      read("src/internal/trace.ts").matchAll(/"((?:circuit|gen_ai|error)\.[\w.]+|failover(?:\.\w+)?)"/g),
+      read("src/internal/call/trace.ts").matchAll(/"((?:circuit|gen_ai|error)\.[\w.]+|failover(?:\.\w+)?)"/g),
       ([, name]) => name!
     )
     assert.sameMembers([...new Set(named)], [...new Set(written)])

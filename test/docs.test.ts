@@ -72,12 +72,14 @@ describe("CONTRIBUTING.md", () => {
 describe("docs/architecture.md", () => {
   const text = read("docs/architecture.md")
   const arrows = Array.from(text.matchAll(/^ {2}(\w+) --> (\w+)$/gm), ([, from, to]) => [from!, to!] as const)
-  const layers = tableOf(text, "layer | what it is | files in `src`")
+  const layers = tableOf(text, "layer | what it is | public modules")
     .map(([name, , files]) => ({ name, files: codesOf(files!) }))
-  const paths = [...sources.keys()].filter((path) => path !== "index.ts")
+  const paths = [...sources.keys()].filter((path) => !path.endsWith("index.ts"))
+  const roomOf = (path: string) => (path.startsWith("internal/") ? path.slice("internal/".length) : path).split("/")[0]!
   const layersOf = (path: string) =>
-    layers.filter(({ files }) => files.some((file) => file === path || (file.endsWith("/") && path.startsWith(file))))
-      .map(({ name }) => name)
+    path.includes("/")
+      ? layers.filter(({ name }) => name === roomOf(path)).map(({ name }) => name)
+      : layers.filter(({ files }) => files.includes(path)).map(({ name }) => name)
 
   const isAbove = (from: string, to: string): boolean =>
     arrows.some(([begin, end]) => begin === from && (end === to || isAbove(end, to)))

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
-import { isSuspect, nothing, read, readAnswer } from "../src/internal/llmSignals.ts"
+import { isSuspect, nothing, read, readAnswer } from "../src/internal/judgement/llmSignals.ts"
 
 const signals = (source: unknown) => read("error", source, 0)
 const codes = (source: unknown) => signals(source).codes

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { headerLookup, isList, items, json, longestJson, property } from "../src/internal/untrusted.ts"
+import { headerLookup } from "../src/internal/untrusted/headers.ts"
+import { isList, items, json, longestJson, property } from "../src/internal/untrusted/values.ts"
 
 const revoked = () => {
   const { proxy, revoke } = Proxy.revocable<Array<unknown>>([], {})

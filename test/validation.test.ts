@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Config, ConfigProvider, Context, Duration, Effect, Exit, Layer, Schedule } from "effect"
 import { CircuitBreaker, CircuitConfig, CircuitPolicy, CircuitState, CircuitStore, TripPolicy } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
-import { openSchedule } from "../src/internal/openSchedule.ts"
-import * as validation from "../src/internal/validation.ts"
+import { openSchedule } from "../src/internal/options/openSchedule.ts"
+import * as validation from "../src/internal/options/validation.ts"
 
 const invalidIn = (exit: Exit.Exit<unknown, unknown>): CircuitPolicy.InvalidOptions => {
   assert(Exit.isFailure(exit), "was accepted")

@@ -3,9 +3,9 @@ import { Effect, Fiber, Schema } from "effect"
 import { CircuitBreaker, TripPolicy } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
-import { type Health, make } from "../src/internal/health.ts"
-import { tripCriteria } from "../src/internal/tripCriteria.ts"
-import { countWindow, timeWindow } from "../src/internal/window.ts"
+import { type Health, make } from "../src/internal/machine/health.ts"
+import { countWindow, timeWindow } from "../src/internal/machine/window.ts"
+import { tripCriteria } from "../src/internal/options/tripCriteria.ts"
 
 const int = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 const runs = { timeout: 30_000, arbitrary: { runs: 500, size: 100 } }

@@ -1,6 +1,6 @@
 // What the gateway answers to.
 import { ByteSize, Effect, Layer } from "effect"
-import { CircuitConsole } from "effect-resilience/http"
+import { CircuitConsole } from "effect-resilience/console"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import { randomUUID } from "node:crypto"

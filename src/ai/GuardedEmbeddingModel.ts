@@ -55,7 +55,7 @@ import { type AiError, EmbeddingModel } from "effect/ai"
 import { CircuitBreaker } from "../CircuitBreaker.ts"
 import { isCircuitBreakerError } from "../CircuitError.ts"
 import type { Classify } from "../CircuitPolicy.ts"
-import * as validation from "../internal/validation.ts"
+import * as validation from "../internal/options/validation.ts"
 import * as LlmOutcome from "../LlmOutcome.ts"
 import { toAiError } from "./GuardedLanguageModel.ts"
 

@@ -66,7 +66,7 @@ import { HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse
 import * as CircuitBreaker from "../CircuitBreaker.ts"
 import type { CircuitBreakerError } from "../CircuitError.ts"
 import type { Classify } from "../CircuitPolicy.ts"
-import * as validation from "../internal/validation.ts"
+import * as validation from "../internal/options/validation.ts"
 import * as LlmOutcome from "../LlmOutcome.ts"
 import type * as Outcome from "../Outcome.ts"
 import type { ClassifyPart } from "../StreamSignal.ts"

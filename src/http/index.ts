@@ -4,6 +4,5 @@
  *
  * @since 0.1.0
  */
-export * as CircuitConsole from "./CircuitConsole.ts"
 export * as EffectCircuitBreaker from "./EffectCircuitBreaker.ts"
 export * as GuardedHttpClient from "./GuardedHttpClient.ts"

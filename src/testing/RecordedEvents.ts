@@ -6,7 +6,7 @@
 import { Context, Effect, Layer } from "effect"
 import type { CircuitEvent } from "../CircuitEvent.ts"
 import type { CallResult, CircuitObserver } from "../CircuitObserver.ts"
-import { contextOf } from "../internal/observers.ts"
+import { contextOf } from "../internal/observers/observers.ts"
 import type { Kind } from "../Outcome.ts"
 
 /**

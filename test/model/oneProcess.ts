@@ -3,7 +3,7 @@
  * listed but for the probes: an ordinary call of this generation, or of an old one, may end at any time.
  */
 import { Circuit, Outcome } from "effect-resilience"
-import type { CompiledPolicy } from "../../src/internal/compiledPolicy.ts"
+import type { CompiledPolicy } from "../../src/internal/options/compiledPolicy.ts"
 import { begin, type History, type Invariant, type Moment, record, type Running, type Told, viewOf } from "./history.ts"
 import { hub, Local, type Place, real, type Step, type Taker } from "./taker.ts"
 import { transitionsOf } from "./told.ts"

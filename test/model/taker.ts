@@ -1,10 +1,10 @@
 /** How the real circuit of the memory store takes one step, at a time that the walk sets. */
 import { Clock, Effect } from "effect"
 import { Circuit, type CircuitEvent, type Outcome } from "effect-resilience"
-import type { CompiledPolicy } from "../../src/internal/compiledPolicy.ts"
-import { Fresh } from "../../src/internal/fresh.ts"
-import { Hub } from "../../src/internal/hub.ts"
-import { LocalCircuit } from "../../src/internal/localCircuit.ts"
+import { Fresh } from "../../src/internal/circuit/fresh.ts"
+import { LocalCircuit } from "../../src/internal/circuit/localCircuit.ts"
+import { Hub } from "../../src/internal/observers/hub.ts"
+import type { CompiledPolicy } from "../../src/internal/options/compiledPolicy.ts"
 import { handClock } from "./handClock.ts"
 import type { History } from "./history.ts"
 

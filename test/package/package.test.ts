@@ -108,7 +108,8 @@ describe("a project with nothing but effect", () => {
   runs("core.ts", "model is open")
   runs("modules.ts", "one of each")
   runs("ai.ts", "asked, rejected")
-  runs("http.ts", "text/html, 0 circuits")
+  runs("console.ts", "text/html, 0 circuits")
+  runs("http.ts", "529 through a guarded client")
   runs("testing.ts", "circuit.opened, circuit.half_open, circuit.probe, circuit.closed")
   runs("effectRedis.ts", "called without ioredis")
 

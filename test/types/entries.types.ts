@@ -10,7 +10,8 @@ import {
   type FailoverRouter
 } from "effect-resilience"
 import { GuardedEmbeddingModel, GuardedLanguageModel, ResilientLanguageModel } from "effect-resilience/ai"
-import { CircuitConsole, EffectCircuitBreaker, GuardedHttpClient } from "effect-resilience/http"
+import { CircuitConsole } from "effect-resilience/console"
+import { EffectCircuitBreaker, GuardedHttpClient } from "effect-resilience/http"
 import { RedisCircuitStore } from "effect-resilience/redis"
 import { CircuitTest, type RecordedEvents, ScriptedCall } from "effect-resilience/testing"
 import type { AiError, EmbeddingModel, LanguageModel } from "effect/ai"

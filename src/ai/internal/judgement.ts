@@ -2,7 +2,7 @@
 import { type Cause, Exit } from "effect"
 import { LanguageModel } from "effect/ai"
 import type { Classify } from "../../CircuitPolicy.ts"
-import { property } from "../../internal/untrusted.ts"
+import { property } from "../../internal/untrusted/values.ts"
 import * as LlmStream from "../../LlmStream.ts"
 import * as Outcome from "../../Outcome.ts"
 import { alive, type ClassifyPart, content, failed, waiting } from "../../StreamSignal.ts"

@@ -2,7 +2,7 @@
 import type { Duration } from "effect"
 import type { Fence, RouteOptions, Target, TargetOptions } from "../../FailoverRoute.ts"
 import { type Kind, kinds } from "../../Outcome.ts"
-import { invalid, millis, optionalDuration, positiveInt } from "../validation.ts"
+import { invalid, millis, optionalDuration, positiveInt } from "../options/validation.ts"
 
 export interface CompiledTarget {
   /** What users see of it. */

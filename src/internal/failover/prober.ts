@@ -5,7 +5,7 @@ import * as CircuitError from "../../CircuitError.ts"
 import type { CircuitState } from "../../CircuitState.ts"
 import type { Target } from "../../FailoverRoute.ts"
 import * as Outcome from "../../Outcome.ts"
-import { circuitMillis, wallMillis } from "../time.ts"
+import { circuitMillis, wallMillis } from "../clock/time.ts"
 import type { Circuits, Route } from "./route.ts"
 import type { Settings } from "./walk.ts"
 

@@ -1,8 +1,8 @@
 /** Who serves a route: derived from the circuits of its targets each time somebody looks, and told when it changes. */
 import { type Clock, Duration, Effect, Latch } from "effect"
 import type { CircuitState } from "../../CircuitState.ts"
-import type { Hub } from "../hub.ts"
-import { circuitMillis, wallMillis } from "../time.ts"
+import { circuitMillis, wallMillis } from "../clock/time.ts"
+import type { Hub } from "../observers/hub.ts"
 import { causeOf, home, type Lead, lead, type Standing, standing, untilBetter } from "./choice.ts"
 import type { CompiledRoute, CompiledTarget } from "./compiledRoute.ts"
 

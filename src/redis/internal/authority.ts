@@ -1,7 +1,7 @@
 /** The store at the other end: operations on it, bounded in time, and whether it can be relied on. */
 import { Cause, Clock, Effect, Fiber, FiberSet, Option } from "effect"
-import { Hub } from "../../internal/hub.ts"
-import { circuitMillis, elapsedMillis, wallMillis } from "../../internal/time.ts"
+import { circuitMillis, elapsedMillis, wallMillis } from "../../internal/clock/time.ts"
+import { Hub } from "../../internal/observers/hub.ts"
 import { circuitLua, pulseLua } from "./circuitScript.ts"
 import type { Operation } from "./luaOperations.ts"
 import { RedisFault, type RedisPort } from "./port.ts"

@@ -1,5 +1,5 @@
 /** Why an operation of a Redis client failed, as the code of a `RedisFault`. */
-import { property } from "../../internal/untrusted.ts"
+import { property } from "../../internal/untrusted/values.ts"
 import { RedisFault } from "./port.ts"
 
 /**

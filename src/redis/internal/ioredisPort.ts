@@ -1,8 +1,8 @@
 /** The port on ioredis: a single server, one behind Sentinels, or a Cluster. */
 import { Deferred, Effect, type Scope } from "effect"
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from "ioredis"
-import { property } from "../../internal/untrusted.ts"
-import { invalid } from "../../internal/validation.ts"
+import { invalid } from "../../internal/options/validation.ts"
+import { property } from "../../internal/untrusted/values.ts"
 import { fault, faultCode } from "./faultCode.ts"
 import { RedisFault, type RedisPort, type Script } from "./port.ts"
 

@@ -1,9 +1,9 @@
 /** What the store holds for one circuit, and how this process follows it. */
 import { Effect } from "effect"
 import type { Circuit } from "../../Circuit.ts"
-import type { CompiledPolicy } from "../../internal/compiledPolicy.ts"
-import type { Fresh } from "../../internal/fresh.ts"
-import { wallMillis } from "../../internal/time.ts"
+import type { Fresh } from "../../internal/circuit/fresh.ts"
+import { wallMillis } from "../../internal/clock/time.ts"
+import type { CompiledPolicy } from "../../internal/options/compiledPolicy.ts"
 import type { Authority } from "./authority.ts"
 import * as circuitId from "./circuitId.ts"
 import type { Operation } from "./luaOperations.ts"

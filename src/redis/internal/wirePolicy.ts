@@ -1,6 +1,6 @@
 /** A policy as the script reads it. */
 import { Hash } from "effect"
-import type { CompiledPolicy } from "../../internal/compiledPolicy.ts"
+import type { CompiledPolicy } from "../../internal/options/compiledPolicy.ts"
 
 const written = new WeakMap<CompiledPolicy, string>()
 

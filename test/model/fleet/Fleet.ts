@@ -1,6 +1,6 @@
 /** Two processes or more, one record, and the network between them: a step at a time. */
 import type { Circuit, Outcome } from "effect-resilience"
-import type { CompiledPolicy } from "../../../src/internal/compiledPolicy.ts"
+import type { CompiledPolicy } from "../../../src/internal/options/compiledPolicy.ts"
 import type { Settings } from "../../../src/redis/internal/authority.ts"
 import { begin, type History, type Invariant, type Moment, record, viewOf } from "../history.ts"
 import { sound, type Transitions } from "../Transitions.ts"

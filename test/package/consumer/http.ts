@@ -1,18 +1,17 @@
-import { Layer } from "effect"
+import { Effect, Layer } from "effect"
 import { CircuitBreaker, CircuitStore } from "effect-resilience"
-import { CircuitConsole } from "effect-resilience/http"
-import { HttpRouter, HttpServer } from "effect/http"
+import { GuardedHttpClient } from "effect-resilience/http"
+import { HttpClient, HttpClientResponse } from "effect/http"
 
-const app = CircuitConsole.layer({ path: "/ops" }).pipe(
-  Layer.provide(CircuitBreaker.layer()),
-  Layer.provide(CircuitStore.layerMemory),
-  Layer.provide(HttpServer.layerServices)
+const provider = HttpClient.make((request) =>
+  Effect.succeed(HttpClientResponse.fromWeb(request, new Response("", { status: 529 })))
+).pipe(GuardedHttpClient.withCircuitBreaker({ key: () => "model" }))
+
+const program = Effect.gen(function*() {
+  const { status } = yield* provider.get("https://api.example.com")
+  return `${status} through a guarded client`
+}).pipe(
+  Effect.provide(CircuitBreaker.layer().pipe(Layer.provide(CircuitStore.layerMemory)))
 )
 
-const { dispose, handler } = HttpRouter.toWebHandler(app, { disableLogger: true })
-const page = await handler(new Request("http://localhost/ops"))
-const snapshot = await handler(new Request("http://localhost/ops/snapshot"))
-const { circuits } = await snapshot.json() as CircuitConsole.Snapshot
-await dispose()
-
-console.log(`${page.headers.get("content-type")}, ${circuits.length} circuits`)
+console.log(await Effect.runPromise(program))

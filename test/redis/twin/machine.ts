@@ -1,9 +1,9 @@
 /** The machine as the memory store runs it, at times that a test sets, and what it says of each step. */
 import { Clock, Context, Effect } from "effect"
 import type { Circuit, CircuitEvent, CircuitPolicy, Outcome } from "effect-resilience"
-import { type CompiledPolicy, compilePolicy } from "../../../src/internal/compiledPolicy.ts"
-import { Hub } from "../../../src/internal/hub.ts"
-import { LocalCircuit } from "../../../src/internal/localCircuit.ts"
+import { LocalCircuit } from "../../../src/internal/circuit/localCircuit.ts"
+import { Hub } from "../../../src/internal/observers/hub.ts"
+import { type CompiledPolicy, compilePolicy } from "../../../src/internal/options/compiledPolicy.ts"
 
 /** What can happen to a circuit. `batched` is a clean success that a process held back, as one call of a batch. */
 export type Step =

@@ -1,7 +1,7 @@
 /** Long random runs of both sides, under policies that learn and remember. */
 import { Arbitrary, Effect, Schedule, Schema } from "effect"
 import { Circuit, type CircuitPolicy, Outcome, TripPolicy } from "effect-resilience"
-import type { CompiledPolicy } from "../../../src/internal/compiledPolicy.ts"
+import type { CompiledPolicy } from "../../../src/internal/options/compiledPolicy.ts"
 import { compiled, firstGeneration, Machine, start, type Step } from "./machine.ts"
 import type { Script } from "./script.ts"
 import { compare, Difference, recordOf, sent, type Taken } from "./twin.ts"

@@ -2,7 +2,7 @@
 import { Effect, Exit, Scope } from "effect"
 import type { ChainableCommander, Redis } from "ioredis"
 import { afterAll } from "vitest"
-import type { CompiledPolicy } from "../../../src/internal/compiledPolicy.ts"
+import type { CompiledPolicy } from "../../../src/internal/options/compiledPolicy.ts"
 import type { Operation } from "../../../src/redis/internal/luaOperations.ts"
 import { wirePolicy } from "../../../src/redis/internal/wirePolicy.ts"
 import { connectTo } from "../servers/connectTo.ts"

@@ -10,7 +10,7 @@
  * probes and successes than here come into it by the same `>=`.
  */
 import { Circuit, Outcome } from "effect-resilience"
-import type { CompiledPolicy } from "../../../src/internal/compiledPolicy.ts"
+import type { CompiledPolicy } from "../../../src/internal/options/compiledPolicy.ts"
 import { firstGeneration, Machine, start, type Step } from "./machine.ts"
 import type { Script } from "./script.ts"
 import { compare, recordOf, sent, type Taken } from "./twin.ts"

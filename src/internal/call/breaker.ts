@@ -1,0 +1,183 @@
+/** The breaker service on a store: what each of its functions does with the circuit of a key. */
+import { type Clock, type Context, Effect, type Fiber, Queue, Stream } from "effect"
+import { dual } from "effect/Function"
+import type { CircuitBreaker, ExecuteOptions, Permit, StreamOptions } from "../../CircuitBreaker.ts"
+import type { CircuitBreakerError } from "../../CircuitError.ts"
+import type { CircuitEvent } from "../../CircuitEvent.ts"
+import { all as allObservers, type CircuitObserver } from "../../CircuitObserver.ts"
+import type { CircuitPolicy, Classify } from "../../CircuitPolicy.ts"
+import * as CircuitState from "../../CircuitState.ts"
+import { CircuitStore } from "../../CircuitStore.ts"
+import * as Outcome from "../../Outcome.ts"
+import { circuitMillis, elapsedMillis } from "../clock/time.ts"
+import type { Hub } from "../observers/hub.ts"
+import { type CompiledPolicy, compilePolicy } from "../options/compiledPolicy.ts"
+import * as validation from "../options/validation.ts"
+import { noted } from "./blocked.ts"
+import { type Call, callerError, checked, clockOf, contained, finish, guard, reject } from "./guard.ts"
+import { guardStream } from "./guardStream.ts"
+import * as trace from "./trace.ts"
+
+type Begin = <A, E, R>(
+  fiber: Fiber.Fiber<unknown, unknown>,
+  self: Effect.Effect<A, E, R>,
+  options: ExecuteOptions<A, E>
+) => Effect.Effect<A, E | CircuitBreakerError, R>
+
+/** What the services made here give to other parts of this library. */
+interface Inside {
+  /** Begins a call that is in a fiber already: one step less than `execute`. */
+  readonly begin: Begin
+  readonly hub: Hub
+  /** What this process last knew of a circuit, which it follows from then on. */
+  readonly view: (key: string, clock: Clock.Clock) => CircuitState.CircuitState
+}
+
+const insides = new WeakMap<CircuitBreaker["Service"], Inside>()
+
+/** Undefined for a service of another make, such as `layerNoop`. */
+export const insideOf = (breaker: CircuitBreaker["Service"]): Inside | undefined => insides.get(breaker)
+
+export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: string) => CircuitPolicy)) {
+  const store = yield* CircuitStore
+  const { hub } = store
+  const observers = yield* allObservers
+  const context = yield* Effect.context<never>()
+  const policyOf = policyResolver(policy, context)
+  yield* Effect.acquireRelease(
+    Effect.sync(() => hub.add(observers)),
+    () => Effect.sync(() => hub.remove(observers))
+  )
+
+  const call = (fiber: Fiber.Fiber<unknown, unknown>, key: string, classify: Classify | undefined): Call => {
+    const clock = clockOf(fiber)
+    const startedAt = elapsedMillis(clock)
+    const policy = policyOf(key)
+    return {
+      circuit: store.circuit(key, policy, clock, Math.floor(startedAt)),
+      policy,
+      classify: classify ?? policy.classify,
+      hub,
+      clock,
+      startedAt,
+      span: trace.spanOf(fiber),
+      noted: noted()
+    }
+  }
+
+  const begin: Begin = (fiber, self, { classify, key }) =>
+    guard(self, call(fiber, key, classify as Classify | undefined))
+
+  const execute = <A, E, R>(
+    self: Effect.Effect<A, E, R>,
+    options: ExecuteOptions<A, E>
+  ): Effect.Effect<A, E | CircuitBreakerError, R> => {
+    validation.key(options.key)
+    return Effect.withFiber((fiber) => begin(fiber, self, options))
+  }
+
+  const stream = <A, E, R>(
+    self: Stream.Stream<A, E, R>,
+    { classify, classifyPart, firstContentTimeout, idleTimeout, key, settleProbeAt = "finish" }: StreamOptions<A, E>
+  ): Stream.Stream<A, E | CircuitBreakerError, R> => {
+    validation.key(key)
+    const limits = {
+      firstContentTimeout: validation.optionalDuration("firstContentTimeout", firstContentTimeout),
+      idleTimeout: validation.optionalDuration("idleTimeout", idleTimeout)
+    }
+    const begin = Effect.withFiber((fiber) =>
+      Effect.succeed({
+        ...call(fiber, key, classify as Classify | undefined),
+        ...limits,
+        classifyPart,
+        settleProbeAt
+      })
+    )
+    return guardStream(self, begin)
+  }
+
+  const take = (key: string): Effect.Effect<Permit & { readonly drop: Effect.Effect<void> }, CircuitBreakerError> =>
+    Effect.withFiber((fiber) => {
+      const taken = call(fiber, validation.key(key), undefined)
+      const decision = taken.circuit.pass ?? taken.circuit.admit(taken.clock, Math.floor(taken.startedAt))
+      return Effect.flatMap(decision === "claim" ? taken.circuit.claim : Effect.succeed(decision), (decision) => {
+        if ("_tag" in decision) return reject(taken, decision)
+        if (taken.span !== undefined) trace.admitted(taken, decision)
+        let settled = false
+        const settle = (outcome: Outcome.Outcome) =>
+          Effect.suspend(() => {
+            if (settled) return Effect.void
+            settled = true
+            const said = contained(taken, () => checked(outcome), callerError)
+            return finish(taken, decision, said, false) ?? Effect.void
+          })
+        return Effect.succeed({ key, probe: decision.probe > 0, settle, drop: settle(unused) })
+      })
+    })
+
+  const find = (key: string) =>
+    Effect.withFiber((fiber) => Effect.succeed(store.find(key, policyOf(key), circuitMillis(clockOf(fiber)))))
+
+  const keep = (key: string) =>
+    Effect.withFiber((fiber) => {
+      const clock = clockOf(fiber)
+      const policy = policyOf(validation.key(key))
+      return Effect.succeed(store.keep(key, policy, clock, circuitMillis(clock)))
+    })
+
+  const observe = (observer: CircuitObserver) =>
+    Effect.acquireRelease(
+      Effect.sync(() => hub.add([observer])),
+      () => Effect.sync(() => hub.remove([observer]))
+    )
+
+  const breaker: CircuitBreaker["Service"] = {
+    execute: dual(2, execute),
+    stream,
+    acquire: (key) => Effect.acquireRelease(take(key), (permit) => permit.drop),
+    state: (key) => Effect.flatMap(find(key), (circuit) => circuit?.state ?? Effect.succeed(CircuitState.unused(key))),
+    states: Effect.withFiber((fiber) => {
+      const clock = clockOf(fiber)
+      return Effect.succeed(store.circuits(circuitMillis(clock)).map((circuit) => circuit.view(clock)))
+    }),
+    forceOpen: (key, options = {}) =>
+      Effect.suspend(() => {
+        const millis = options.for === undefined ? undefined : validation.millis("forceOpen.for", options.for)
+        return Effect.flatMap(keep(key), (circuit) => circuit.forceOpen(millis, options))
+      }),
+    reset: (key, operator = {}) => Effect.flatMap(find(key), (circuit) => circuit?.reset(operator) ?? Effect.void),
+    disable: (key, operator = {}) => Effect.flatMap(keep(key), (circuit) => circuit.disable(operator)),
+    enable: (key, operator = {}) => Effect.flatMap(find(key), (circuit) => circuit?.enable(operator) ?? Effect.void),
+    observe,
+    events: Stream.callback<CircuitEvent>(
+      (queue) => observe({ name: "events", onEvent: (event) => Queue.offerUnsafe(queue, event) }),
+      { bufferSize: 1024, strategy: "sliding" }
+    )
+  }
+  insides.set(breaker, {
+    begin,
+    hub,
+    view: (key, clock) => store.circuit(key, policyOf(key), clock, circuitMillis(clock)).view(clock)
+  })
+  return breaker
+})
+
+const unused = Outcome.ignored("cancelled")
+
+// A function of the key is asked at every call, so what it gives is compiled once for each policy object.
+const policyResolver = (
+  policy: CircuitPolicy | ((key: string) => CircuitPolicy),
+  context: Context.Context<never>
+): (key: string) => CompiledPolicy => {
+  if (typeof policy !== "function") {
+    const compiled = compilePolicy(policy, context)
+    return () => compiled
+  }
+  const known = new WeakMap<CircuitPolicy, CompiledPolicy>()
+  return (key) => {
+    const chosen = policy(key)
+    const compiled = known.get(chosen) ?? compilePolicy(chosen, context)
+    known.set(chosen, compiled)
+    return compiled
+  }
+}

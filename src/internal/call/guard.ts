@@ -1,0 +1,204 @@
+/** One call through one circuit: admit, run, judge, settle. */
+import { Cause, Clock, Duration, Effect, type Exit, Fiber, identity, Option, Random, type Tracer } from "effect"
+import type { Permit } from "../../Circuit.ts"
+import * as CircuitError from "../../CircuitError.ts"
+import type { CallResult } from "../../CircuitObserver.ts"
+import type { Classify } from "../../CircuitPolicy.ts"
+import type { CircuitHandle } from "../../CircuitStore.ts"
+import * as Outcome from "../../Outcome.ts"
+import { results } from "../circuit/announce.ts"
+import { circuitMillis, elapsedMillis, wallMillis } from "../clock/time.ts"
+import { type Hub, nameOf } from "../observers/hub.ts"
+import type { CompiledPolicy } from "../options/compiledPolicy.ts"
+import { note } from "./blocked.ts"
+import { beginProbe, CurrentProbe, isPartOfProbe, type Probing } from "./probing.ts"
+import * as trace from "./trace.ts"
+
+export interface Call {
+  readonly circuit: CircuitHandle
+  readonly policy: CompiledPolicy
+  readonly classify: Classify
+  readonly hub: Hub
+  readonly clock: Clock.Clock
+  readonly startedAt: number
+  readonly span: Tracer.Span | undefined
+  readonly noted: number
+  /** Set while the call is a probe. */
+  probing?: Probing
+}
+
+export const guard = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  call: Call
+): Effect.Effect<A, E | CircuitError.CircuitBreakerError, R> => {
+  const { circuit } = call
+  if (circuit.pass === undefined && isPartOfProbe(circuit)) return self
+  const decision = circuit.pass ?? circuit.admit(call.clock, Math.floor(call.startedAt))
+  if (decision === "claim") return probe(self, call)
+  return "_tag" in decision ? reject(call, decision) : run(self, call, decision)
+}
+
+// Between the claim of a slot and the start of the call nothing may interrupt, or the slot would be lost.
+const probe = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  call: Call
+): Effect.Effect<A, E | CircuitError.CircuitBreakerError, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(
+      call.circuit.claim,
+      (decision) =>
+        "_tag" in decision ? reject(call, decision) : run(inProbe(self, call, decision), call, decision, restore)
+    )
+  )
+
+// A shared store may be asked for an ordinary call too.
+const inProbe = <A, E, R>(self: Effect.Effect<A, E, R>, call: Call, permit: Permit) => {
+  if (permit.probe === 0) return self
+  call.probing = beginProbe(call.circuit, permit)
+  return Effect.provideService(self, CurrentProbe, call.probing)
+}
+
+const run = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  call: Call,
+  permit: Permit,
+  restore: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = identity
+): Effect.Effect<A, E | CircuitError.CircuitBreakerError, R> => {
+  if (call.span !== undefined) trace.admitted(call, permit)
+  const limit = call.policy.attemptTimeout
+  if (limit === undefined) return Effect.onExitPrimitive(restore(self), (exit) => settle(call, permit, exit, false))
+  let timedOut = false
+  const limited = Effect.timeoutOrElse(self, {
+    duration: limit,
+    orElse: () => {
+      timedOut = true
+      return Effect.fail(
+        CircuitError.make({ _tag: "AttemptTimedOut", key: call.circuit.key, phase: "attempt", limit })
+      )
+    }
+  })
+  return Effect.onExitPrimitive(restore(limited), (exit) => settle(call, permit, exit, timedOut))
+}
+
+const settle = (
+  call: Call,
+  permit: Permit,
+  exit: Exit.Exit<unknown, unknown>,
+  timedOut: boolean
+): Effect.Effect<void> | undefined => {
+  const interrupted = exit._tag === "Failure" && !timedOut && Cause.hasInterruptsOnly(exit.cause)
+  const waiting = finish(call, permit, interrupted ? cancelled : verdict(call, exit, timedOut), interrupted)
+  if (exit._tag === "Success" || interrupted) return waiting
+  // Only then is it known whether the failure opened the circuit.
+  if (waiting !== undefined) return Effect.andThen(waiting, Effect.sync(() => noteBlocked(call, exit.cause)))
+  return noteBlocked(call, exit.cause)
+}
+
+/** What an exit that is not an interruption says. */
+export const verdict = (call: Call, exit: Exit.Exit<unknown, unknown>, timedOut: boolean): Outcome.Outcome => {
+  if (timedOut) return timeout
+  try {
+    return checked(call.classify(exit))
+  } catch (error) {
+    return classifierFailed(call, error, callerError)
+  }
+}
+
+/** Lets whoever retries with the error know that its circuit turns calls away. */
+export const noteBlocked = ({ circuit, clock, noted }: Call, cause: Cause.Cause<unknown>): undefined =>
+  note(Option.getOrUndefined(Cause.findErrorOption(cause)), circuit, circuitMillis(clock), noted)
+
+/**
+ * Settles a permit, unless there is none any more, and tells whoever wants to know how the call ended. `measuredMillis` is what the trip policy
+ * judges slowness by, where that is not the duration of the call.
+ */
+export const finish = (
+  call: Call,
+  permit: Permit | undefined,
+  outcome: Outcome.Outcome,
+  interrupted: boolean,
+  measuredMillis?: number | undefined
+): Effect.Effect<void> | undefined => {
+  const { circuit, clock, policy, probing, startedAt } = call
+  if (probing !== undefined) probing.ended = true
+  const { listeners } = circuit
+  const durationMillis = circuit.timed || listeners !== undefined ? elapsedMillis(clock) - startedAt : 0
+  const said = outcome._tag === "Throttled" ? lengthened(outcome, policy) : outcome
+  const waiting = permit && circuit.settle(clock, permit, said, measuredMillis ?? durationMillis, interrupted)
+  if (listeners !== undefined) {
+    listeners.onCall(interrupted ? "interrupted" : results[outcome._tag], durationMillis, Outcome.kindOf(outcome))
+  }
+  if (call.span !== undefined) trace.ended(call, permit, said, interrupted)
+  return waiting
+}
+
+const lengthened = (outcome: Outcome.Throttled, { gateJitterPpm }: CompiledPolicy): Outcome.Outcome => {
+  const random = (Fiber.getCurrent()?.getRef(Random.Random) ?? Random.Random.defaultValue()).nextDoubleUnsafe()
+  // A wait that a classifier left out is none.
+  return {
+    ...outcome,
+    retryAfter: Duration.times(outcome.retryAfter ?? Duration.zero, 1 + random * gateJitterPpm / 1_000_000)
+  }
+}
+
+/** Fails with a rejection, told to whoever wants to know. */
+export const reject = (
+  call: Call,
+  reason: CircuitError.Rejection
+): Effect.Effect<never, CircuitError.CircuitBreakerError> => {
+  if (call.span !== undefined) trace.rejected(call, reason)
+  call.circuit.listeners?.onCall(rejections[reason._tag], 0, undefined)
+  return Effect.fail(CircuitError.make(reason))
+}
+
+/** Asks a classifier, which is not ours: whatever it does, the call keeps its result and the permit is settled. */
+export const contained = <A>(call: Call, classify: () => A, otherwise: A): A => {
+  try {
+    return classify()
+  } catch (error) {
+    return classifierFailed(call, error, otherwise)
+  }
+}
+
+const classifierFailed = <A>({ circuit, clock, hub }: Call, error: unknown, otherwise: A): A => {
+  const failures = hub.counted("classifier", circuit.key)
+  if (failures !== undefined && hub.listening) {
+    hub.announce({
+      event: "classify.failed",
+      key: circuit.key,
+      at: wallMillis(clock),
+      error: nameOf(error),
+      failures
+    })
+  }
+  return otherwise
+}
+
+// What the types promise, but casts and JavaScript do not keep.
+export const checked = (outcome: Outcome.Outcome): Outcome.Outcome => {
+  if (outcome._tag === "Success") return outcome
+  if (!Object.hasOwn(results, outcome._tag)) throw new TypeError("classify returned something that is not an Outcome")
+  const hint = "retryAfter" in outcome ? outcome.retryAfter : undefined
+  return knownKinds.has(outcome.kind) && (hint === undefined || Duration.isDuration(hint))
+    ? outcome
+    : Object.assign({}, outcome, {
+      kind: knownKinds.has(outcome.kind) ? outcome.kind : "unknown",
+      retryAfter: Duration.isDuration(hint) ? hint : undefined
+    })
+}
+
+const knownKinds = new Set<string>(Outcome.kinds)
+
+export const callerError = Outcome.ignored("caller_error")
+const cancelled = Outcome.ignored("cancelled")
+const timeout = Outcome.failure("timeout")
+
+const rejections: Record<CircuitError.Rejection["_tag"], CallResult> = {
+  CircuitOpen: "rejected_open",
+  CircuitHalfOpen: "rejected_half_open",
+  CircuitThrottled: "rejected_throttled",
+  CircuitForcedOpen: "rejected_forced"
+}
+
+/** The clock of the calling fiber, so that tests with a clock of their own need nothing else. */
+export const clockOf = (fiber: Fiber.Fiber<unknown, unknown>): Clock.Clock => fiber.getRef(Clock.Clock)

@@ -1,0 +1,245 @@
+/** One stream through one circuit: admit, watch every part on the provider's side, judge, settle once. */
+import { Cause, Channel, Duration, Effect, Exit, Pull, type Scope, Stream } from "effect"
+import type { Permit } from "../../Circuit.ts"
+import * as CircuitError from "../../CircuitError.ts"
+import * as Outcome from "../../Outcome.ts"
+import { alive, type ClassifyPart, content, type StreamSignal } from "../../StreamSignal.ts"
+import { elapsedMillis } from "../clock/time.ts"
+import { type Call, callerError, checked, contained, finish, noteBlocked, reject, verdict } from "./guard.ts"
+import { beginProbe, CurrentProbe, isPartOfProbe } from "./probing.ts"
+import * as trace from "./trace.ts"
+
+export interface StreamCall<in A> extends Call {
+  /** Undefined if nothing is known of the parts: then every one is content, and the end is the finish. */
+  readonly classifyPart: ClassifyPart<A> | undefined
+  readonly firstContentTimeout: Duration.Duration | undefined
+  readonly idleTimeout: Duration.Duration | undefined
+  readonly settleProbeAt: "finish" | "first_content"
+}
+
+export const guardStream = <A, E, R>(
+  self: Stream.Stream<A, E, R>,
+  begin: Effect.Effect<StreamCall<A>>
+): Guarded<A, E, R> =>
+  Stream.unwrap(
+    Effect.flatMap(
+      begin,
+      (call): Effect.Effect<Guarded<A, E, R>, CircuitError.CircuitBreakerError, Scope.Scope> =>
+        call.circuit.pass === undefined && isPartOfProbe(call.circuit) ? Effect.succeed(self) : watched(self, call)
+    )
+  )
+
+type Guarded<A, E, R> = Stream.Stream<A, E | CircuitError.CircuitBreakerError, R>
+
+const watched = <A, E, R>(self: Stream.Stream<A, E, R>, call: StreamCall<A>) =>
+  Effect.gen(function*() {
+    const scope = yield* Effect.scope
+    const watch = yield* Effect.acquireRelease(
+      admit(call),
+      // The consumer stopped, failed or was interrupted: none of it is the provider's doing.
+      (watch) => watch.settle(cancelled, true)
+    )
+    // The first pull opens the stream, so that the time it takes counts.
+    let pull: Parts<A, E, R> = Effect.flatMap(
+      Channel.toPullScoped(Stream.toChannel(inProbe(self, call)), scope),
+      (opened) => pull = opened
+    )
+    return Stream.fromPull(Effect.succeed(watch.guard(Effect.suspend(() => pull))))
+  })
+
+type Parts<A, E, R> = Pull.Pull<readonly [A, ...Array<A>], E, void, R>
+
+const inProbe = <A, E, R>(self: Stream.Stream<A, E, R>, { probing }: Call) =>
+  probing === undefined ? self : Stream.provideService(self, CurrentProbe, probing)
+
+const admit = <A>(call: StreamCall<A>): Effect.Effect<Watch<A>, CircuitError.CircuitBreakerError> => {
+  const decision = call.circuit.pass ?? call.circuit.admit(call.clock, Math.floor(call.startedAt))
+  return Effect.flatMap(
+    decision === "claim" ? call.circuit.claim : Effect.succeed(decision),
+    (decision) => {
+      if ("_tag" in decision) return reject(call, decision)
+      if (decision.probe > 0) call.probing = beginProbe(call.circuit, decision)
+      if (call.span !== undefined) trace.admitted(call, decision)
+      return Effect.succeed(new Watch(call, decision))
+    }
+  )
+}
+
+class Watch<A> {
+  private readonly call: StreamCall<A>
+  private permit: Permit
+  /** Whether a probe was judged by its first content and the circuit is not closed: a rest that is good says nothing more. */
+  private judged = false
+  private settled = false
+  private served = false
+  private waiting = false
+  private contentSeen = false
+  // The time the provider was given, until its first content and since its last progress: from a pull to its parts, for
+  // nobody is slow while nobody asks.
+  private firstContentMillis = 0
+  private idleMillis = 0
+  private askedAt = 0
+
+  constructor(call: StreamCall<A>, permit: Permit) {
+    this.call = call
+    this.permit = permit
+  }
+
+  /** Settles the permit, unless that was done. */
+  settle(outcome: Outcome.Outcome, interrupted: boolean): Effect.Effect<void> {
+    if (this.settled) return Effect.void
+    this.settled = true
+    const good = outcome._tag === "Success" || outcome._tag === "Ignored"
+    const permit = this.judged && good ? undefined : this.permit
+    return finish(this.call, permit, outcome, interrupted, this.firstContentMillis) ?? Effect.void
+  }
+
+  /** Takes the next parts from the provider, within the limits, and heeds what they say. */
+  guard<E, R>(pull: Parts<A, E, R>): Parts<A, E | CircuitError.CircuitBreakerError, R> {
+    return Effect.suspend(() => {
+      this.askedAt = elapsedMillis(this.call.clock)
+      const limit = this.limit()
+      const limited = limit === undefined ? pull : Effect.timeoutOrElse(pull, {
+        duration: Duration.millis(Math.max(0, Duration.toMillis(limit.limit) - this.idleMillis)),
+        orElse: () => this.timedOut(limit)
+      })
+      return Effect.matchCauseEffect(limited, {
+        onSuccess: (parts) => {
+          this.spend()
+          const settling = this.observe(parts, 0)
+          return settling === undefined ? Effect.succeed(parts) : Effect.as(settling, parts)
+        },
+        onFailure: (cause) => {
+          this.spend()
+          return this.ended(cause)
+        }
+      })
+    })
+  }
+
+  private spend(): void {
+    const millis = elapsedMillis(this.call.clock) - this.askedAt
+    this.askedAt += millis
+    if (this.waiting) return
+    this.idleMillis += millis
+    if (!this.contentSeen) this.firstContentMillis += millis
+  }
+
+  private limit(): Limit | undefined {
+    if (this.waiting) return undefined
+    const { firstContentTimeout, idleTimeout } = this.call
+    const phase = this.contentSeen ? "idle" : "first_content"
+    const limit = phase === "idle" ? idleTimeout : firstContentTimeout ?? idleTimeout
+    return limit === undefined ? undefined : { phase, limit }
+  }
+
+  private timedOut({ limit, phase }: Limit): Effect.Effect<never, Cause.Done | CircuitError.CircuitBreakerError> {
+    // The answer is complete, and nothing after it matters.
+    if (this.served) return Cause.done()
+    this.spend()
+    const { key, listeners } = this.call.circuit
+    listeners?.onStreamWait(phase, phase === "idle" ? this.idleMillis : this.firstContentMillis)
+    const settling = this.settle(phase === "idle" ? stalled : slowFirstContent, false)
+    return Effect.andThen(settling, Effect.fail(CircuitError.make({ _tag: "AttemptTimedOut", key, phase, limit })))
+  }
+
+  /** Heeds the parts from a number on; an effect if that settles something. */
+  private observe(parts: ReadonlyArray<A>, from: number): Effect.Effect<void> | undefined {
+    for (let next = from; next < parts.length;) {
+      const settling = this.heed(this.signalOf(parts[next++]!))
+      if (settling !== undefined) {
+        return Effect.andThen(settling, Effect.suspend(() => this.observe(parts, next) ?? Effect.void))
+      }
+    }
+    return undefined
+  }
+
+  private heed(signal: StreamSignal): Effect.Effect<void> | undefined {
+    this.waiting = signal._tag === "Waiting"
+    if (signal._tag !== "Alive") {
+      // The parts that come together waited once.
+      if (this.contentSeen && this.idleMillis > 0) this.call.circuit.listeners?.onStreamWait("idle", this.idleMillis)
+      this.idleMillis = 0
+    }
+    switch (signal._tag) {
+      case "Alive":
+      case "Waiting":
+        return undefined
+      case "Content":
+        return this.contentSeen ? undefined : this.firstContent()
+      case "Finish":
+      case "Failed":
+        this.served ||= signal._tag === "Finish"
+        return this.settled
+          ? undefined
+          : this.settle(contained(this.call, () => checked(signal.outcome), callerError), false)
+    }
+  }
+
+  private signalOf(part: A): StreamSignal {
+    const { classifyPart } = this.call
+    if (classifyPart === undefined) return content
+    return contained(this.call, () => checkedSignal(classifyPart(part)), alive)
+  }
+
+  private firstContent(): Effect.Effect<void> | undefined {
+    this.contentSeen = true
+    const { circuit, clock, settleProbeAt } = this.call
+    circuit.listeners?.onStreamWait("first_content", this.firstContentMillis)
+    if (this.call.span !== undefined) trace.firstContent(this.call, this.firstContentMillis)
+    const { permit } = this
+    if (permit.probe === 0 || settleProbeAt === "finish" || this.settled) return undefined
+    const inTime = circuit.view(clock).generation === permit.generation
+    const settling = circuit.settle(clock, permit, Outcome.success, this.firstContentMillis, false) ?? Effect.void
+    if (this.call.span !== undefined) trace.ended(this.call, permit, Outcome.success, false)
+    // Where that closed the circuit, the rest of the answer is a call of the closed circuit.
+    const moveOn = Effect.sync(() => {
+      const { generation, reason } = circuit.view(clock)
+      // A reset is not that: calls on their way no longer count.
+      if (inTime && reason === "probe_succeeded") this.permit = { generation, probe: 0 }
+      else this.judged = true
+    })
+    return Effect.andThen(settling, moveOn)
+  }
+
+  private ended<E>(
+    cause: Cause.Cause<E | Cause.Done>
+  ): Effect.Effect<never, E | Cause.Done | CircuitError.CircuitBreakerError> {
+    const { circuit, classifyPart } = this.call
+    if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
+    if (!Pull.isDoneCause(cause)) return this.failed(cause, () => verdict(this.call, Exit.failCause(cause), false))
+    if (this.settled || classifyPart === undefined) {
+      return Effect.andThen(this.settle(Outcome.success, false), Effect.failCause(cause))
+    }
+    return this.failed(Cause.fail(CircuitError.make({ _tag: "StreamCut", key: circuit.key })), () => cut)
+  }
+
+  private failed<E>(cause: Cause.Cause<E>, outcome: () => Outcome.Outcome): Effect.Effect<never, E> {
+    const settling = this.settled ? Effect.void : this.settle(outcome(), false)
+    return Effect.andThen(
+      settling,
+      Effect.suspend(() => {
+        noteBlocked(this.call, cause)
+        return Effect.failCause(cause)
+      })
+    )
+  }
+}
+
+interface Limit {
+  readonly phase: "first_content" | "idle"
+  readonly limit: Duration.Duration
+}
+
+/** What the types promise, but casts and JavaScript do not keep. */
+export const checkedSignal = (signal: StreamSignal): StreamSignal => {
+  if (signals.has(signal._tag)) return signal
+  throw new TypeError("classifyPart returned something that is not a StreamSignal")
+}
+
+const signals = new Set<StreamSignal["_tag"]>(["Alive", "Content", "Waiting", "Finish", "Failed"])
+
+const cancelled = Outcome.ignored("cancelled")
+const cut = Outcome.failure("stream_cut")
+const stalled = Outcome.failure("stream_stalled")
+const slowFirstContent = Outcome.failure("slow_first_content")

@@ -1,0 +1,112 @@
+/** What the caller's span is told of a call: attributes for how it stands, an event for each thing that happened. */
+import { type Clock, Duration, type Fiber, type Tracer } from "effect"
+import type { Permit } from "../../Circuit.ts"
+import type { Reason, Rejection } from "../../CircuitError.ts"
+import type { CircuitHandle } from "../../CircuitStore.ts"
+import { kindOf, type Outcome } from "../../Outcome.ts"
+import { wireOutcomes } from "../circuit/announce.ts"
+import { wholeMillis } from "../circuit/localCircuit.ts"
+import type { Hub } from "../observers/hub.ts"
+
+interface Traced {
+  readonly circuit: CircuitHandle
+  readonly clock: Clock.Clock
+  readonly hub: Hub
+  readonly span: Tracer.Span | undefined
+}
+
+export const spanOf = ({ cache: { span } }: Fiber.Fiber<unknown, unknown>): Tracer.Span | undefined =>
+  span?._tag === "Span" ? span : undefined
+
+export const admitted = (call: Traced, { probe }: Permit): void =>
+  tell(call, (span) => {
+    stand(call, span, true)
+    if (probe > 0) span.attribute("circuit.probe", true)
+  })
+
+export const rejected = (call: Traced, reason: Rejection): void =>
+  tell(call, (span) => {
+    stand(call, span, false)
+    happened(call, span, "circuit.skipped", {
+      "circuit.rejected_by": rejectedBy(reason),
+      ...(reason.retryAfter === undefined ? {} : { "circuit.retry_after_ms": Duration.toMillis(reason.retryAfter) }),
+      ...(reason._tag === "CircuitOpen" ? { "circuit.outage_id": reason.outageId } : {})
+    })
+  })
+
+/** A retry may still save the operation, so failures are events of its span and not its `error.type`. */
+export const ended = (call: Traced, permit: Permit | undefined, outcome: Outcome, interrupted: boolean): void =>
+  tell(call, (span) => {
+    const result = interrupted ? "interrupted" : wireOutcomes[outcome._tag]
+    if (permit !== undefined && permit.probe > 0) {
+      happened(call, span, "circuit.probe", { "circuit.outcome": result, ...errorType(outcome) })
+    } else if (outcome._tag === "Throttled") {
+      happened(call, span, "circuit.throttled", {
+        "circuit.retry_after_ms": wholeMillis(outcome.retryAfter),
+        ...errorType(outcome)
+      })
+    } else if (outcome._tag !== "Success" && !interrupted) {
+      happened(call, span, "circuit.failure", { "circuit.outcome": result, ...errorType(outcome) })
+    }
+  })
+
+export const firstContent = (call: Traced, millis: number): void =>
+  tell(call, (span) => span.attribute("gen_ai.response.time_to_first_chunk", millis / 1000))
+
+/** A target, as spans name it. */
+interface TargetName {
+  readonly name: string
+  readonly route: string
+}
+
+/** A span in which a route is called. */
+export type TracedCall = Omit<Traced, "circuit">
+
+/** A call goes to a target: the last one it says is who served, if anybody did. */
+export const asked = (call: TracedCall, { name, route }: TargetName): void =>
+  tell(call, (span) => {
+    span.attribute("failover.route", route)
+    span.attribute("failover.target", name)
+  })
+
+/** A call goes on to another target. */
+export const failedOver = (call: TracedCall, from: TargetName, to: TargetName, cause: string): void =>
+  tell(call, (span) =>
+    span.event("failover", call.clock.currentTimeNanosUnsafe(), {
+      "failover.route": from.route,
+      "failover.from_target": from.name,
+      "failover.to_target": to.name,
+      "failover.cause": cause
+    }))
+
+const stand = ({ circuit }: Traced, span: Tracer.Span, admitted: boolean) => {
+  span.attribute("circuit.key", circuit.key)
+  span.attribute("circuit.state", circuit.standing)
+  span.attribute("circuit.admitted", admitted)
+}
+
+const happened = ({ circuit, clock }: Traced, span: Tracer.Span, event: string, attributes: Record<string, unknown>) =>
+  span.event(event, clock.currentTimeNanosUnsafe(), { "circuit.key": circuit.key, ...attributes })
+
+const errorType = (outcome: Outcome) => outcome._tag === "Success" ? {} : { "error.type": kindOf(outcome) }
+
+// A tracer is not ours: what it throws is its own affair. A stream may outlive the span it began in.
+const tell = ({ hub, span }: Pick<Traced, "hub" | "span">, one: (span: Tracer.Span) => void): void => {
+  if (span === undefined) return
+  try {
+    if (span.sampled && span.status._tag !== "Ended") one(span)
+  } catch (error) {
+    hub.faulted("tracer", error)
+  }
+}
+
+/** How a circuit turned a call away, as it is written; undefined if it did not. */
+export const rejectedBy = ({ _tag }: Reason): typeof rejections[Rejection["_tag"]] | undefined =>
+  _tag in rejections ? rejections[_tag as Rejection["_tag"]] : undefined
+
+const rejections = {
+  CircuitOpen: "open",
+  CircuitHalfOpen: "half_open",
+  CircuitThrottled: "throttled",
+  CircuitForcedOpen: "forced_open"
+} as const satisfies Record<Rejection["_tag"], string>

@@ -1,0 +1,64 @@
+/** A policy, checked and made ready for the closed path. */
+import { Cause, type Context, type Duration, Exit, Option, Schedule } from "effect"
+import type { Rules } from "../../Circuit.ts"
+import { find } from "../../CircuitError.ts"
+import type { CircuitPolicy, Classify } from "../../CircuitPolicy.ts"
+import * as Outcome from "../../Outcome.ts"
+import * as TripPolicy from "../../TripPolicy.ts"
+import { type Criterion, type Health, make as makeHealth } from "../machine/health.ts"
+import { openSchedule } from "./openSchedule.ts"
+import { tripCriteria } from "./tripCriteria.ts"
+import { fraction, millis, optionalDuration, positiveInt } from "./validation.ts"
+
+export interface CompiledPolicy {
+  readonly rules: Rules
+  readonly criteria: ReadonlyArray<Criterion>
+  readonly makeHealth: () => Health
+  readonly openMillis: (opening: number) => number
+  /** The lowest share of failures that opens the circuit, undefined if no criterion keeps a rate. */
+  readonly failureRateThresholdPpm: number | undefined
+  /** Whether the trip policy needs to know how long a call took. */
+  readonly timed: boolean
+  /** In millionths of the wait. */
+  readonly gateJitterPpm: number
+  readonly attemptTimeout: Duration.Duration | undefined
+  readonly classify: Classify
+  /** Equal for policies that make circuits behave alike, as far as data can tell. */
+  readonly fingerprint: string
+}
+
+export const compilePolicy = (policy: CircuitPolicy, context: Context.Context<never>): CompiledPolicy => {
+  const criteria = tripCriteria(policy.tripPolicy ?? TripPolicy.consecutive(3), "tripPolicy")
+  const rules: Rules = {
+    probes: positiveInt("probes", policy.probes ?? 1),
+    successesToClose: positiveInt("successesToClose", policy.successesToClose ?? 1),
+    probeLeaseMillis: millis("probeLease", policy.probeLease ?? "10 minutes"),
+    rampMillis: policy.ramp === undefined ? 0 : millis("ramp", policy.ramp),
+    maxHintMillis: millis("maxOpenDuration", policy.maxOpenDuration ?? "1 hour")
+  }
+  const openDuration = policy.openDuration ?? "60 seconds"
+  const openMillis = openSchedule(openDuration, context)
+  const health = makeHealth(criteria)
+  const thresholds = criteria.flatMap((one) => one._tag === "FailureRate" ? [one.thresholdPpm] : [])
+  return {
+    rules,
+    criteria,
+    // A health that remembers nothing can serve every circuit.
+    makeHealth: health.remembers ? () => makeHealth(criteria) : () => health,
+    openMillis,
+    failureRateThresholdPpm: thresholds.length === 0 ? undefined : Math.min(...thresholds),
+    timed: health.slowerThanMillis !== Number.POSITIVE_INFINITY,
+    gateJitterPpm: fraction("gateJitter", policy.gateJitter ?? 0.1),
+    attemptTimeout: optionalDuration("attemptTimeout", policy.attemptTimeout),
+    classify: policy.classify ?? classifyExit,
+    fingerprint: JSON.stringify([rules, criteria, Schedule.isSchedule(openDuration) ? "schedule" : openMillis(1)])
+  }
+}
+
+const classifyExit: Classify = (exit) => {
+  if (Exit.isSuccess(exit)) return Outcome.success
+  const error = find(Option.getOrUndefined(Cause.findErrorOption(exit.cause)))
+  return error?.isRejection ? Outcome.ignored("caller_error") : unknownFailure
+}
+
+const unknownFailure = Outcome.failure("unknown")

@@ -1,0 +1,105 @@
+/** Trip policies, checked and turned into the numbers the circuit works with. */
+import type { Adaptive, AnyOf, Consecutive, FailureRate, SlowCallRate, TripPolicy, Window } from "../../TripPolicy.ts"
+import * as learner from "../machine/adaptive.ts"
+import type { Criterion, Measured, Rate } from "../machine/health.ts"
+import { countWindow, timeWindow } from "../machine/window.ts"
+import { fraction, fractionAboveZero, invalid, millis, positiveInt } from "./validation.ts"
+
+/** Where a policy keeps its check: it brings along what runs it, so that a program bundles only what it uses. */
+export const TypeId = "~effect-resilience/TripPolicy"
+
+export type Check<P> = (policy: P, at: string) => ReadonlyArray<Criterion>
+
+export const tripCriteria = <P extends TripPolicy>(policy: P, at: string): ReadonlyArray<Criterion> => {
+  const check = policy?.[TypeId] as Check<P> | undefined
+  return check?.(policy, at) ?? invalid(at, policy?._tag ?? policy, "a policy made by TripPolicy")
+}
+
+export const consecutive: Check<Consecutive> = (policy, at) => {
+  const failures = positiveInt(`${at}.failures`, policy.failures)
+  return [{
+    _tag: "Consecutive",
+    failures,
+    join: (parts) => {
+      parts.failures = Math.min(parts.failures, failures)
+    }
+  }]
+}
+
+export const failureRate: Check<FailureRate> = (policy, at) => {
+  const rate = checkRate(policy, at)
+  return [{ _tag: "FailureRate", ...rate, join: ({ failureRates }) => failureRates.push(measure(rate)) }]
+}
+
+export const slowCallRate: Check<SlowCallRate> = (policy, at) => {
+  const rate = { ...checkRate(policy, at), slowerThanMillis: millis(`${at}.slowerThan`, policy.slowerThan) }
+  return [{ _tag: "SlowCallRate", ...rate, join: ({ slowRates }) => slowRates.push({ ...rate, ...measure(rate) }) }]
+}
+
+export const anyOf: Check<AnyOf> = ({ policies }, at) =>
+  policies.length === 0
+    ? invalid(`${at}.policies`, "empty", "a list of at least one policy")
+    : policies.flatMap((policy, index) => tripCriteria(policy, `${at}.policies[${index}]`))
+
+export const adaptive: Check<Adaptive> = (policy, at) => {
+  const failures = positiveInt(`${at}.failures`, policy.failures)
+  const lowPpm = fraction(`${at}.lowErrorRate`, policy.lowErrorRate)
+  const highPpm = fraction(`${at}.highErrorRate`, policy.highErrorRate)
+  if (lowPpm >= highPpm) invalid(`${at}.lowErrorRate`, policy.lowErrorRate, "below highErrorRate")
+  const minimumFailures = positiveInt(`${at}.minimumFailures`, policy.minimumFailures)
+  const maximumFailures = positiveInt(`${at}.maximumFailures`, policy.maximumFailures)
+  if (minimumFailures > maximumFailures) {
+    invalid(`${at}.minimumFailures`, policy.minimumFailures, "no larger than maximumFailures")
+  }
+  const minimumOpenMillis = policy.minimumOpen === undefined
+    ? undefined
+    : millis(`${at}.minimumOpen`, policy.minimumOpen)
+  const maximumOpenMillis = policy.maximumOpen === undefined
+    ? undefined
+    : millis(`${at}.maximumOpen`, policy.maximumOpen)
+  if (
+    minimumOpenMillis !== undefined && maximumOpenMillis !== undefined && minimumOpenMillis > maximumOpenMillis
+  ) {
+    invalid(`${at}.minimumOpen`, policy.minimumOpen, "no longer than maximumOpen")
+  }
+  const options = {
+    failures,
+    minimumFailures,
+    maximumFailures,
+    minimumSamples: positiveInt(`${at}.minimumSamples`, policy.minimumSamples),
+    alphaPpm: fractionAboveZero(`${at}.alpha`, policy.alpha),
+    lowPpm,
+    highPpm,
+    hysteresisPpm: fraction(`${at}.hysteresis`, policy.hysteresis),
+    halfLifeMillis: millis(`${at}.halfLife`, policy.halfLife),
+    recoveryWeightPpm: fractionAboveZero(`${at}.recoveryWeight`, policy.recoveryWeight),
+    minimumOpenMillis,
+    maximumOpenMillis
+  }
+  return [{ _tag: "Adaptive", ...options, join: ({ learners }) => learners.push(learner.make(options)) }]
+}
+
+const checkRate = (
+  policy: { readonly threshold: number; readonly minimumCalls: number; readonly window: Window },
+  at: string
+): Rate => {
+  const thresholdPpm = fractionAboveZero(`${at}.threshold`, policy.threshold)
+  if (typeof policy.window !== "number") {
+    const windowMillis = millis(`${at}.window`, policy.window)
+    const minimumCalls = positiveInt(`${at}.minimumCalls`, policy.minimumCalls)
+    return { thresholdPpm, minimumCalls, windowCalls: undefined, windowMillis }
+  }
+  const windowCalls = positiveInt(`${at}.window`, policy.window)
+  const minimumCalls = positiveInt(`${at}.minimumCalls`, policy.minimumCalls)
+  if (windowCalls > 1_000_000) invalid(`${at}.window`, policy.window, "a window of at most 1,000,000 calls")
+  if (minimumCalls > windowCalls) {
+    invalid(`${at}.minimumCalls`, policy.minimumCalls, "no larger than the window, or its rate would never be known")
+  }
+  return { thresholdPpm, minimumCalls, windowCalls, windowMillis: undefined }
+}
+
+const measure = (rate: Rate): Measured => ({
+  window: rate.windowCalls === undefined ? timeWindow(rate.windowMillis!) : countWindow(rate.windowCalls),
+  thresholdPpm: rate.thresholdPpm,
+  minimumCalls: rate.minimumCalls
+})

@@ -1,0 +1,49 @@
+/** Checks of options, each with a sentence for whoever broke it. */
+import { Duration } from "effect"
+import { InvalidOptions } from "../../CircuitPolicy.ts"
+
+export const invalid = (field: string, value: unknown, rule: string): never => {
+  throw new InvalidOptions({ field, value, rule })
+}
+
+export const positiveInt = (field: string, value: unknown): number =>
+  Number.isSafeInteger(value) && (value as number) >= 1
+    ? value as number
+    : invalid(field, value, "a whole number of 1 or more")
+
+/** A fraction as whole parts per million, rounded down so that 2 of 3 reaches two thirds. */
+export const fraction = (field: string, value: unknown): number =>
+  isFraction(value) ? perMillion(value) : invalid(field, value, "a number from 0 to 1")
+
+/** A fraction above zero, of which something is left in parts per million. */
+export const fractionAboveZero = (field: string, value: unknown): number =>
+  isFraction(value) && value > 0
+    ? Math.max(1, perMillion(value))
+    : invalid(field, value, "a number above 0 and up to 1")
+
+const isFraction = (value: unknown): value is number => typeof value === "number" && value >= 0 && value <= 1
+const perMillion = (value: number) => Math.floor(value * 1_000_000 + 1e-4)
+
+const longest = Duration.toMillis("3650 days")
+
+/** A duration as whole milliseconds, at least `minimum` and at most ten years. */
+export const millis = (field: string, value: Duration.Input, minimum = 1): number => {
+  const rule = `a finite duration of at least ${minimum} ms and at most ten years`
+  let parsed: number
+  try {
+    parsed = Duration.toMillis(value)
+  } catch {
+    return invalid(field, value, rule)
+  }
+  // `Duration` takes a negative or NaN number for zero.
+  if (typeof value === "number" && !(value >= minimum)) return invalid(field, value, rule)
+  return parsed >= minimum && parsed <= longest
+    ? Math.ceil(parsed)
+    : invalid(field, Duration.isDuration(value) ? Duration.format(value) : value, rule)
+}
+
+export const optionalDuration = (field: string, value: Duration.Input | undefined): Duration.Duration | undefined =>
+  value === undefined ? undefined : Duration.millis(millis(field, value))
+
+export const key = (value: unknown): string =>
+  typeof value === "string" && value !== "" ? value : invalid("key", value, "a string that is not empty")
