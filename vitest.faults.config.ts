@@ -1,5 +1,5 @@
 import { defineConfig } from "vitest/config"
-import { scale } from "./test/faults/storyTime.ts"
+import { scale } from "./test/gateway/faults/storyTime.ts"
 import config from "./vitest.config.ts"
 
 // The gateway against every fault of a provider, over real HTTP and in hurried time. FAULTS_SCALE=1 takes it as it is.

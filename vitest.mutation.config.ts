@@ -4,8 +4,23 @@ import base from "./vitest.config.ts"
 
 // The fast and pure tests that judge a part, the most telling first: a mutant is dead with the first test that fails.
 const judges: Readonly<Record<string, ReadonlyArray<string>>> = {
-  circuit: ["Circuit", "TripPolicy", "compiledPolicy", "windows", "adaptive", "validation"],
-  llm: ["LlmOutcome.table", "LlmOutcome", "Outcome", "llmSignals", "untrusted", "RetryHint", "LlmStream"]
+  circuit: [
+    "machine/Circuit",
+    "options/TripPolicy",
+    "options/compiledPolicy",
+    "machine/windows",
+    "machine/adaptive",
+    "options/validation"
+  ],
+  llm: [
+    "judgement/LlmOutcome.table",
+    "judgement/LlmOutcome",
+    "options/Outcome",
+    "judgement/llmSignals",
+    "hostile/untrusted",
+    "judgement/RetryHint",
+    "judgement/LlmStream"
+  ]
 }
 
 const tests = (judges[process.env["MUTATION"] ?? ""] ?? Object.values(judges).flat()).map((name) =>

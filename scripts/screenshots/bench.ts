@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import type { Result } from "../../test/bench/findings.ts"
 import { axes, type AxisName, floorName, pointName, type Subject, subjects } from "../../test/bench/growth/axes.ts"
-import { browser } from "../../test/browser.ts"
+import { browser } from "../../test/support/browser.ts"
 
 const path = (file: string) => fileURLToPath(new URL(`../../${file}`, import.meta.url))
 

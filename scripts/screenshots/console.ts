@@ -10,7 +10,7 @@ import * as CircuitStore from "../../src/CircuitStore.ts"
 import * as CircuitConsole from "../../src/console/CircuitConsole.ts"
 import * as Outcome from "../../src/Outcome.ts"
 import * as TripPolicy from "../../src/TripPolicy.ts"
-import { browser } from "../../test/browser.ts"
+import { browser } from "../../test/support/browser.ts"
 import { incident } from "./incident.ts"
 
 const Breaker = CircuitBreaker.layer({

@@ -6,10 +6,10 @@ import type { Dashboard, Panel, ValueMapping } from "@grafana/grafana-foundation
 import { Effect } from "effect"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
-import { browser } from "../../test/browser.ts"
 import { queriesOf } from "../../test/e2e/dashboardQueries.ts"
 import { type Incident, runIncident } from "../../test/e2e/incident.ts"
 import type { Prometheus, Range } from "../../test/e2e/Prometheus.ts"
+import { browser } from "../../test/support/browser.ts"
 
 const path = (file: string) => fileURLToPath(new URL(`../../${file}`, import.meta.url))
 

@@ -7,7 +7,7 @@ import { CircuitConsole } from "effect-resilience/console"
 import { HttpRouter, HttpServer } from "effect/http"
 import { createServer } from "node:http"
 import type { Browser, BrowserContextOptions, Page } from "playwright-core"
-import { browser } from "../browser.ts"
+import { browser } from "../support/browser.ts"
 
 const token = "correct-horse-battery-staple"
 const operators = { "on call": Redacted.make(token) }

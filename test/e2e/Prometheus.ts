@@ -5,10 +5,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { stringify } from "yaml"
-import { findProgram } from "../programs/findProgram.ts"
-import { prometheus } from "../programs/programs.ts"
-import { eventually } from "../redis/servers/eventually.ts"
-import { freePort } from "../redis/servers/freePort.ts"
+import { findProgram } from "../support/programs/findProgram.ts"
+import { prometheus } from "../support/programs/programs.ts"
+import { eventually } from "../support/redis/eventually.ts"
+import { freePort } from "../support/redis/freePort.ts"
 
 /** Scraped every second, as `job` and with the given names of instances. `ruleFiles` are paths. */
 export interface Options {

@@ -3,7 +3,7 @@
  * can tell happens at least once.
  */
 import { Clock, Effect, type Scope } from "effect"
-import * as RedisServer from "../redis/servers/RedisServer.ts"
+import * as RedisServer from "../support/redis/RedisServer.ts"
 import * as Instance from "./Instance.ts"
 import * as Prometheus from "./Prometheus.ts"
 import * as Provider from "./Provider.ts"

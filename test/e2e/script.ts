@@ -1,7 +1,7 @@
 /** What happens in the incident, phase by phase. */
 import { Effect, Fiber, type Scope } from "effect"
 import { CircuitBreaker } from "effect-resilience"
-import type { RedisServer } from "../redis/servers/RedisServer.ts"
+import type { RedisServer } from "../support/redis/RedisServer.ts"
 import { ask, askAny, claude, command, gemini, gpt, type Instance, mistral, read } from "./Instance.ts"
 import * as Provider from "./Provider.ts"
 

@@ -4,7 +4,7 @@ import { Duration, Effect, Exit, Fiber, Schedule, Stream } from "effect"
 import { CircuitBreaker, FailoverRouter, LlmRetry, Outcome } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
-import { classifyPart, provider } from "../streams.ts"
+import { classifyPart, provider } from "../support/streams.ts"
 import { down, fails, failure, makeTargets, route, router, Said, tag, through, told, trail } from "./targets.ts"
 
 /** A circuit that is half-open, and asked everybody to wait. */

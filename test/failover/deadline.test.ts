@@ -4,7 +4,7 @@ import { Duration, Effect, Exit, Fiber, Stream } from "effect"
 import { FailoverRouter } from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
-import { classifyPart, provider, type Step } from "../streams.ts"
+import { classifyPart, provider, type Step } from "../support/streams.ts"
 import { down, failure, makeTargets, route, tag, told, trail } from "./targets.ts"
 
 const targets = ["us", "eu"]

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Stream } from "effect"
 import { FailoverRouter, Outcome, StreamSignal } from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
-import { classifyPart, provider } from "../streams.ts"
+import { classifyPart, provider } from "../support/streams.ts"
 import { makeTargets, router, told } from "./targets.ts"
 
 describe("what is none", () => {

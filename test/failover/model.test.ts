@@ -4,7 +4,7 @@ import { Arbitrary, Cause, Effect, Exit, Fiber, Option, Schema, Stream } from "e
 import { CircuitBreaker, CircuitError, FailoverError, FailoverRouter, Outcome } from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
-import { classifyPart, provider, ProviderFailed, type Step } from "../streams.ts"
+import { classifyPart, provider, ProviderFailed, type Step } from "../support/streams.ts"
 import { answers, classify, fails, route, Said } from "./targets.ts"
 
 const int = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Stream } from "effect"
 import { CircuitBreaker, type CircuitError, FailoverError, FailoverRouter, TripPolicy } from "effect-resilience"
 import { TestClock } from "effect/testing"
-import { classifyPart, provider } from "../streams.ts"
+import { classifyPart, provider } from "../support/streams.ts"
 import { down, route, router, tag, told } from "./targets.ts"
 
 describe("a router that was attacked", () => {

@@ -4,7 +4,7 @@ import { Cause, Duration, Effect, Exit, Fiber, Layer, Stream } from "effect"
 import { CircuitBreaker, FailoverError, FailoverRouter } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
-import { called, provider, ProviderFailed, told as toldBy } from "../streams.ts"
+import { called, provider, ProviderFailed, told as toldBy } from "../support/streams.ts"
 import { classify, classifyPart, makeStreams, rescued, type Script, streamed, Streams } from "./streams.ts"
 import { failure, route, router, tag } from "./targets.ts"
 

@@ -4,7 +4,7 @@ import { Effect, Exit, Fiber, Schedule, Stream } from "effect"
 import { CircuitBreaker, FailoverRouter, TripPolicy } from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
-import { called, provider, ProviderFailed, told as toldBy } from "../streams.ts"
+import { called, provider, ProviderFailed, told as toldBy } from "../support/streams.ts"
 import { classify, classifyPart, makeStreams, rescued, type Script, streamed, Streams } from "./streams.ts"
 import { failure, route, tag, trail } from "./targets.ts"
 

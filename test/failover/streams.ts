@@ -2,7 +2,7 @@
 import { Cause, Effect, Exit, Fiber, Stream } from "effect"
 import { FailoverRouter, Outcome, StreamSignal } from "effect-resilience"
 import { TestClock } from "effect/testing"
-import { classifyPart as ofPart, provider, ProviderFailed, type Step } from "../streams.ts"
+import { classifyPart as ofPart, provider, ProviderFailed, type Step } from "../support/streams.ts"
 import { type breaker, classify as ofExit, route } from "./targets.ts"
 
 export type Script = ReadonlyArray<Step>

@@ -22,7 +22,7 @@ import {
   UrlParams
 } from "effect/http"
 import { TestClock } from "effect/testing"
-import { stepper } from "../stepper.ts"
+import { stepper } from "../support/stepper.ts"
 
 type Piece = string | Uint8Array | number | Effect.Effect<never, unknown>
 

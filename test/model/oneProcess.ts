@@ -6,7 +6,7 @@ import { Circuit, Outcome } from "effect-resilience"
 import type { CompiledPolicy } from "../../src/internal/options/compiledPolicy.ts"
 import { begin, type History, type Invariant, type Moment, record, type Running, type Told, viewOf } from "./history.ts"
 import { hub, Local, type Place, real, type Step, type Taker } from "./taker.ts"
-import { transitionsOf } from "./told.ts"
+import { transitionsOf } from "./transitionsOf.ts"
 import type { World } from "./walk.ts"
 
 const idleMillis = 2

@@ -1,8 +1,8 @@
 import { type Duration, Effect } from "effect"
 import { RedisCircuitStore } from "effect-resilience/redis"
 import { TestClock } from "effect/testing"
-import { suite } from "../suites/CircuitStoreSuite.ts"
-import { sharedServer } from "./servers/sharedServer.ts"
+import { suite } from "../circuit/CircuitStoreSuite.ts"
+import { sharedServer } from "../support/redis/sharedServer.ts"
 
 const real = {
   advance: (duration: Duration.Input) => TestClock.withLive(Effect.sleep(duration)),

@@ -11,11 +11,11 @@ import { faultCode } from "../../src/redis/internal/faultCode.ts"
 import * as ioredisPort from "../../src/redis/internal/ioredisPort.ts"
 import type { RedisPort } from "../../src/redis/internal/port.ts"
 import { script } from "../../src/redis/internal/script.ts"
-import { eventually } from "./servers/eventually.ts"
-import * as RedisCluster from "./servers/RedisCluster.ts"
-import * as RedisSentinel from "./servers/RedisSentinel.ts"
-import * as RedisServer from "./servers/RedisServer.ts"
-import * as TcpProxy from "./servers/TcpProxy.ts"
+import { eventually } from "../support/redis/eventually.ts"
+import * as RedisCluster from "../support/redis/RedisCluster.ts"
+import * as RedisSentinel from "../support/redis/RedisSentinel.ts"
+import * as RedisServer from "../support/redis/RedisServer.ts"
+import * as TcpProxy from "../support/redis/TcpProxy.ts"
 
 const incr = script("return redis.call('INCR', KEYS[1])")
 const get = script("return redis.call('GET', KEYS[1])")

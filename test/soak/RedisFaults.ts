@@ -1,7 +1,7 @@
 /** What goes wrong with a Redis while processes rely on it, one thing after the other. */
 import { Effect, type Latch } from "effect"
-import type { RedisServer } from "../redis/servers/RedisServer.ts"
-import type { TcpProxy } from "../redis/servers/TcpProxy.ts"
+import type { RedisServer } from "../support/redis/RedisServer.ts"
+import type { TcpProxy } from "../support/redis/TcpProxy.ts"
 import type { Dice } from "./Dice.ts"
 import type { Recorder } from "./Recorder.ts"
 

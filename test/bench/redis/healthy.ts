@@ -1,6 +1,6 @@
 /** What a healthy circuit asks of the server while it is in steady use, with all that goes on in the background. */
 import { Effect } from "effect"
-import type { RedisServer } from "../../redis/servers/RedisServer.ts"
+import type { RedisServer } from "../../support/redis/RedisServer.ts"
 import { answering, expecting } from "./calls.ts"
 import type { Library, Settings } from "./libraries.ts"
 import { observed, type Work } from "./work.ts"

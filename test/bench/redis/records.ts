@@ -1,6 +1,6 @@
 /** How much of the server's memory a circuit takes. */
 import { Effect } from "effect"
-import type { RedisServer } from "../../redis/servers/RedisServer.ts"
+import type { RedisServer } from "../../support/redis/RedisServer.ts"
 import { answering, expecting, failing } from "./calls.ts"
 import type { Library } from "./libraries.ts"
 

@@ -3,8 +3,8 @@
  * same run. The server is the benchmark's own, and counts.
  */
 import { Effect } from "effect"
-import * as RedisServer from "../../redis/servers/RedisServer.ts"
-import * as TcpProxy from "../../redis/servers/TcpProxy.ts"
+import * as RedisServer from "../../support/redis/RedisServer.ts"
+import * as TcpProxy from "../../support/redis/TcpProxy.ts"
 import { closed, reference } from "../calls/ours.ts"
 import { measure } from "../measure.ts"
 import { idleCircuits } from "../memory/ours.ts"

@@ -1,6 +1,6 @@
 /** The life of circuits, from the first call to the probe that closes them, and what each stage asks of the server. */
 import { Effect, Fiber, Latch } from "effect"
-import type { RedisServer } from "../../redis/servers/RedisServer.ts"
+import type { RedisServer } from "../../support/redis/RedisServer.ts"
 import { answering, expecting, failing } from "./calls.ts"
 import type { Call, Library } from "./libraries.ts"
 import { observed, type Work } from "./work.ts"

@@ -1,6 +1,6 @@
 /** What a Redis server did, by its own counts. */
 import { Effect } from "effect"
-import type { RedisServer } from "../../redis/servers/RedisServer.ts"
+import type { RedisServer } from "../../support/redis/RedisServer.ts"
 
 /** Commands, those inside of scripts included; the scripts among them, and how long those took. */
 export interface Work {

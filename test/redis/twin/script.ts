@@ -5,8 +5,8 @@ import { afterAll } from "vitest"
 import type { CompiledPolicy } from "../../../src/internal/options/compiledPolicy.ts"
 import type { Operation } from "../../../src/redis/internal/luaOperations.ts"
 import { wirePolicy } from "../../../src/redis/internal/wirePolicy.ts"
-import { connectTo } from "../servers/connectTo.ts"
-import { sharedServer } from "../servers/sharedServer.ts"
+import { connectTo } from "../../support/redis/connectTo.ts"
+import { sharedServer } from "../../support/redis/sharedServer.ts"
 
 /** Who asks, when, and what he knows. Without a time it is that of the server, as in production. */
 export interface Asking {

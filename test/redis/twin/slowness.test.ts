@@ -3,7 +3,7 @@ import { Effect, Layer } from "effect"
 import { CircuitBreaker, CircuitStore, TripPolicy } from "effect-resilience"
 import { RedisCircuitStore } from "effect-resilience/redis"
 import { RecordedEvents } from "effect-resilience/testing"
-import { sharedServer } from "../servers/sharedServer.ts"
+import { sharedServer } from "../../support/redis/sharedServer.ts"
 
 const { url } = await sharedServer()
 

@@ -1,0 +1,4 @@
+import { CircuitStore } from "effect-resilience"
+import { suite } from "./CircuitStoreSuite.ts"
+
+suite("memory", CircuitStore.layerMemory)

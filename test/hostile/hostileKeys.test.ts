@@ -1,0 +1,110 @@
+// Keys that try to be more than keys, in everything that is read line by line or by pattern. That they are circuits of
+// their own in both stores is tested with the stores.
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { CircuitBreaker, FailoverError, FailoverRouter, TripPolicy } from "effect-resilience"
+import { RedisCircuitStore } from "effect-resilience/redis"
+import { RecordedEvents } from "effect-resilience/testing"
+import * as RedisServer from "../support/redis/RedisServer.ts"
+import { inSpan, listening, type Written } from "./sinks.ts"
+
+const keys = [
+  "line\nanother line",
+  "line\r\nlevel=ERROR message=forged",
+  "\u2028\u2029\u0085",
+  "\u0000",
+  "\u001b[31mred\u001b[0m",
+  "\" message=forged \"",
+  "\\",
+  "\\n",
+  "\"} 1\ncb_requests_total{backend=\"forged\"} 99",
+  "data: forged\n\nid: 7",
+  "{tag}",
+  "}{",
+  "*",
+  "?[a-z]",
+  "__proto__",
+  "constructor",
+  "\ud83d",
+  "\u202egnp.exe",
+  "k".repeat(10_000)
+]
+
+const policy = { tripPolicy: TripPolicy.consecutive(1) } as const
+
+describe("a hostile key", () => {
+  it.effect("stays within its line in logs and metrics, and within its text in events", () => {
+    const { layer, written } = listening(policy)
+    return Effect.gen(function*() {
+      for (const key of keys) yield* inSpan(Effect.fail("503").pipe(CircuitBreaker.execute({ key })))
+      const recorded = yield* RecordedEvents.RecordedEvents
+      const events = yield* recorded.of("circuit.opened")
+      assert.deepStrictEqual(events.map(({ key }) => key), keys)
+      const shown: Written = yield* written("plain")
+      const lines = (name: string) => shown[name]!.trimEnd().split("\n")
+      const told = (yield* recorded.all).length
+      assert.lengthOf(lines("the log as json"), told)
+      for (const line of lines("the log as json")) assert.property(JSON.parse(line), "message")
+      // Effect's simple format breaks a line where a key does; this one does not.
+      assert.lengthOf(lines("the log as logfmt"), told)
+      for (const line of lines("metrics")) {
+        assert.match(line, /^(?:# .*|[a-z_]+(?:\{.*\})? [\d.e+-]+|)$/s)
+        assert.notMatch(line, /^cb_requests_total\{backend="forged"/)
+      }
+    }).pipe(Effect.provide(layer))
+  })
+
+  it.live("is one key of its own in Redis, under the prefix and with one hash tag, and no pattern", () =>
+    Effect.gen(function*() {
+      const server = yield* RedisServer.make()
+      const breaker = (prefix: string) =>
+        CircuitBreaker.layer(policy).pipe(
+          Layer.provide(
+            Layer.fresh(RedisCircuitStore.layer({ url: server.url, prefix, operationTimeout: "5 seconds" }))
+          )
+        )
+      const trip = Effect.forEach(keys, (key) => Effect.exit(Effect.fail("503").pipe(CircuitBreaker.execute({ key }))))
+      yield* Effect.provide(trip, breaker("one"))
+      const stored = (yield* server.command("KEYS", "*")) as ReadonlyArray<string>
+      const circuits = stored.filter((key) => !key.endsWith(":pulse"))
+      assert.lengthOf(circuits, keys.length)
+      for (const key of circuits) assert.match(key, /^one:\{[\w.~/@+=:%-]+\}$/)
+      // Who has another prefix knows nothing of them, also where that and a key could be mistaken for one of these.
+      for (const prefix of ["two", "on", "one:", "one:pulse"]) {
+        const states = yield* Effect.provide(Effect.forEach(keys, (key) => CircuitBreaker.state(key)), breaker(prefix))
+        assert.deepStrictEqual(new Set(states.map(({ _tag }) => _tag)), new Set(["Closed"]), prefix)
+      }
+      const again = yield* Effect.provide(Effect.forEach(keys, (key) => CircuitBreaker.state(key)), breaker("one"))
+      assert.deepStrictEqual(new Set(again.map(({ _tag }) => _tag)), new Set(["Open"]))
+    }).pipe(Effect.orDie))
+})
+
+describe("a name that every object has", () => {
+  const names = ["__proto__", "constructor", "toString", "hasOwnProperty"]
+
+  it.effect("is no route unless it is one", () =>
+    Effect.gen(function*() {
+      for (const route of names) {
+        const error = yield* Effect.flip(FailoverRouter.execute(route, () => Effect.succeed("hello")))
+        assert.isTrue(FailoverError.isFailoverError(error) && error.reason._tag === "UnknownRoute", route)
+      }
+    }).pipe(Effect.provide(
+      FailoverRouter.layer({ routes: { chat: { targets: ["us"] } } }).pipe(Layer.provide(listening(policy).layer))
+    )))
+
+  it.effect("is a route and a target like any other", () =>
+    Effect.gen(function*() {
+      for (const route of names) {
+        assert.strictEqual(yield* FailoverRouter.execute(route, ({ name }) => Effect.succeed(name)), names[0])
+        const fence = { allow: { targets: ["constructor"] } }
+        assert.strictEqual(
+          yield* FailoverRouter.execute(route, ({ name }) => Effect.succeed(name), fence),
+          "constructor"
+        )
+      }
+    }).pipe(Effect.provide(
+      FailoverRouter.layer({ routes: Object.fromEntries(names.map((route) => [route, { targets: names }])) }).pipe(
+        Layer.provide(listening(policy).layer)
+      )
+    )))
+})

@@ -1,0 +1,141 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { numbers, texts } from "../../src/redis/internal/luaRecord.ts"
+import { eventually } from "../support/redis/eventually.ts"
+import { sharedServer } from "../support/redis/sharedServer.ts"
+import {
+  assertNoOutage,
+  cooldown,
+  down,
+  type Member,
+  memberAt,
+  repeated,
+  settings,
+  stateOf,
+  trip,
+  up
+} from "./outages/faults.ts"
+
+const server = await sharedServer()
+const { command, port } = server
+
+let tests = 0
+const fleet = Effect.gen(function*() {
+  const prefix = `records-${++tests}`
+  return {
+    members: [yield* memberAt(port, { prefix }), yield* memberAt(port, { prefix })] as const,
+    newcomer: memberAt(port, { prefix }),
+    recordOf: (key: string) => `${prefix}:{${key}}`
+  }
+})
+
+const problems = ({ recorded }: Member) =>
+  Effect.map(recorded.of("store.corrupt"), (events) => events.map(({ key, problem }) => `${key}: ${problem}`))
+
+describe.concurrent("a key that is not ours to write:", () => {
+  const foreign: ReadonlyArray<readonly [name: string, put: (key: string) => ReadonlyArray<string>, problem: string]> =
+    [
+      ["a string", (key) => ["SET", key, "theirs"], "wrong_type"],
+      ["a list", (key) => ["RPUSH", key, "theirs"], "wrong_type"],
+      ["a set", (key) => ["SADD", key, "theirs"], "wrong_type"],
+      ["a stream", (key) => ["XADD", key, "1-1", "field", "theirs"], "wrong_type"],
+      [
+        "a record of a newer version",
+        (key) => ["HSET", key, "version", "2", "state", "ajar", "novelty", "1"],
+        "newer_version"
+      ]
+    ]
+
+  it.live.each(foreign)(
+    "%s is left alone byte for byte, reported once, and followed again when it is gone",
+    ([, put, problem]) =>
+      Effect.gen(function*() {
+        const { members: [one, other], recordOf } = yield* fleet
+        yield* up(one, "neighbour")
+        // One finds it at the first use of the key, the other has a view already.
+        yield* up(other, "key")
+        const [name = "", ...args] = put(recordOf("key"))
+        yield* command(name, ...args)
+        const bytes = yield* command("DUMP", recordOf("key"))
+
+        for (const member of [one, other]) {
+          assert.strictEqual(yield* up(member, "key"), "hello")
+          assert.deepStrictEqual(yield* repeated(3, down(member, "key")), ["503", "503", "CircuitOpen"])
+          yield* cooldown
+          assert.strictEqual(yield* up(member, "key"), "hello")
+          assert.strictEqual(yield* stateOf(member, "key"), "Closed")
+          yield* member.breaker.forceOpen("key", { for: "500 millis" })
+          assert.strictEqual(yield* up(member, "key"), "CircuitForcedOpen")
+          assert.deepStrictEqual(yield* problems(member), [`key: ${problem}`])
+          yield* assertNoOutage(member)
+        }
+        assert.strictEqual(yield* command("DUMP", recordOf("key")), bytes)
+        assert.strictEqual(yield* command("PTTL", recordOf("key")), -1)
+
+        // All the while the other circuits are the fleet's.
+        yield* trip(other, "neighbour")
+        yield* eventually(Effect.map(up(one, "neighbour"), (result) => result === "CircuitOpen"))
+
+        yield* command("DEL", recordOf("key"))
+        yield* one.breaker.reset("key")
+        yield* other.breaker.reset("key")
+        const inUse = Effect.andThen(up(one, "key"), up(other, "key"))
+        yield* eventually(
+          Effect.andThen(inUse, Effect.map(command("EXISTS", recordOf("key")), (exists) => exists === 1))
+        )
+        yield* Effect.repeat(Effect.delay(inUse, "20 millis"), { times: Math.ceil(settings.maxStaleness / 10) })
+        yield* one.breaker.forceOpen("key")
+        yield* eventually(Effect.map(up(other, "key"), (result) => result === "CircuitForcedOpen"))
+        assert.deepStrictEqual(yield* problems(one), [`key: ${problem}`])
+      })
+  )
+})
+
+describe.concurrent("junk in the field", () => {
+  const junk = ["x", "", "-1", "1.5", "1e300", "nan", "9007199254740993", "\u0000\u00ff\n", "1:2:three;junk"]
+  const rejections = ["CircuitOpen", "CircuitHalfOpen", "CircuitForcedOpen"]
+  // Any text will do for these, and health without the policy it belongs to is none.
+  const words = new Set<string>(["policy", "health", ...texts.filter((name) => name !== "state" && name !== "probes")])
+
+  it.live.each(["version", "expireAt", "policy", "health", ...texts, ...numbers])(
+    "%s costs no call anything, is reported once, and healed by the next write (I105, W41)",
+    (field) =>
+      Effect.gen(function*() {
+        const { members: [one, other], newcomer, recordOf } = yield* fleet
+        const [late, healed] = [yield* newcomer, yield* newcomer]
+        for (const [index, value] of junk.entries()) {
+          const key = `key-${index}`
+          const about = `${field}: ${JSON.stringify(value)}`
+          yield* up(other, key)
+          yield* one.breaker.forceOpen(key, { for: "1 millis" })
+          yield* Effect.sleep("2 millis")
+          yield* command("HSET", recordOf(key), field, value)
+          for (const member of [late, other, one]) {
+            assert.include(["hello", ...rejections], yield* up(member, key), about)
+            assert.include(["503", ...rejections], yield* down(member, key), about)
+            yield* stateOf(member, key)
+          }
+          yield* one.breaker.forceOpen(key, { for: "1 hour" })
+          assert.strictEqual(yield* up(healed, key), "CircuitForcedOpen", about)
+          yield* other.breaker.reset(key)
+          yield* eventually(Effect.map(up(healed, key), (result) => result === "hello"))
+        }
+        const told = words.has(field) ? [] : ["key-0: unreadable_fields"]
+        assert.deepStrictEqual((yield* problems(late)).filter((problem) => problem.startsWith("key-0")), told)
+        assert.deepStrictEqual(yield* problems(healed), [])
+        yield* Effect.forEach([one, other], assertNoOutage)
+      })
+  )
+})
+
+describe("asking for the state of a circuit that is not used here", () => {
+  it.live("tells of nothing, however often", () =>
+    Effect.gen(function*() {
+      const { members: [one, other], recordOf } = yield* fleet
+      yield* one.breaker.forceOpen("key")
+      yield* command("HSET", recordOf("key"), "failures", "x")
+      yield* up(other, "another")
+      assert.deepStrictEqual(yield* repeated(3, stateOf(other, "key")), Array(3).fill("ForcedOpen"))
+      assert.deepStrictEqual(yield* other.recorded.names, [])
+    }))
+})

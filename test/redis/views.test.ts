@@ -1,0 +1,133 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Schedule } from "effect"
+import { eventually } from "../support/redis/eventually.ts"
+import * as RedisServer from "../support/redis/RedisServer.ts"
+import * as TcpProxy from "../support/redis/TcpProxy.ts"
+import {
+  all,
+  assertNoOutage,
+  assertOneOutage,
+  down,
+  forms,
+  type Member,
+  memberAt,
+  memberListeningAt,
+  noise,
+  repeated,
+  scripts,
+  tells,
+  timed,
+  trip,
+  up
+} from "./outages/faults.ts"
+
+/** How long a member that calls all the time goes on after another has opened the circuit. */
+const lag = (member: Member, opener: Member, key: string) =>
+  Effect.gen(function*() {
+    yield* up(member, key)
+    yield* trip(opener, key)
+    const { millis } = yield* timed(Effect.repeat(up(member, key), {
+      schedule: Schedule.spaced("5 millis"),
+      while: (result) => result === "hello"
+    }))
+    return millis
+  })
+
+/** The lags of some that begin one after the other, so that they meet the heartbeat in all its phases. */
+const lags = (member: Member, opener: Member) =>
+  all(Array.from({ length: 6 }, (_, index) => Effect.delay(lag(member, opener, `long/${index}`), index * 50)))
+
+describe.concurrent("a view", () => {
+  it.live("of a closed circuit costs no round trip, however it is called through", () =>
+    Effect.gen(function*() {
+      const server = yield* RedisServer.make()
+      const member = yield* memberAt(server.port, { maxStaleness: "1 minute", lease: "1 minute" })
+      yield* up(member, "key")
+      yield* server.resetStats
+      for (const through of Object.values(forms)) {
+        yield* repeated(300, through(member, "key", Effect.succeed("hello")))
+      }
+      assert.strictEqual(yield* scripts(server), 0)
+      yield* down(member, "key")
+      assert.strictEqual(yield* scripts(server), 1)
+    }))
+
+  it.live("of an open circuit turns calls away without a round trip", () =>
+    Effect.gen(function*() {
+      const server = yield* RedisServer.make()
+      const member = yield* memberAt(server.port, { maxStaleness: "1 minute", lease: "1 minute" })
+      yield* trip(member, "long/key")
+      yield* server.resetStats
+      assert.deepStrictEqual(yield* repeated(300, up(member, "long/key")), Array(300).fill("CircuitOpen"))
+      assert.strictEqual(yield* scripts(server), 0)
+    }))
+
+  it.live("changes in milliseconds when another process trips", () =>
+    Effect.gen(function*() {
+      const server = yield* RedisServer.make()
+      const [one, other] = [yield* memberAt(server.port), yield* memberAt(server.port)]
+      const crossings: Array<number> = []
+      for (let crossing = 0; crossing < 50; crossing++) {
+        const key = `long/${crossing}`
+        yield* up(one, key)
+        yield* down(other, key)
+        const seen = Effect.repeat(Effect.andThen(Effect.sleep("1 millis"), up(one, key)), {
+          while: (result) => result === "hello"
+        })
+        const [tripped, rejected] = yield* Effect.all([timed(down(other, key)), timed(seen)], {
+          concurrency: "unbounded"
+        })
+        crossings.push(Math.max(0, rejected.millis - tripped.millis))
+      }
+      crossings.sort((a, b) => a - b)
+      const [p50, p99] = [crossings[24]!, crossings[49]!]
+      console.log(`a trip is seen elsewhere after ${p50.toFixed(1)} ms (median), ${p99.toFixed(1)} ms (p99)`)
+      assert.isBelow(p99, 250)
+    }))
+
+  const stale = { maxStaleness: 600, lease: "1 minute", operationTimeout: 250 } as const
+
+  /** One member, and another whose messages about transitions the server drops. */
+  const beside = Effect.gen(function*() {
+    const server = yield* RedisServer.make()
+    const rights = ["~*", "+@all", "resetchannels", "&effect-resilience:pulse:*"]
+    yield* server.command("ACL", "SETUSER", "mute", "on", ">secret", ...rights)
+    const mute = yield* memberAt(server.url.replace("//", "//mute:secret@"), stale)
+    return { one: yield* memberAt(server.port, stale), mute }
+  })
+
+  it.live("is as fresh as was promised when what another process says reaches nobody", () =>
+    Effect.gen(function*() {
+      const { mute, one } = yield* beside
+      assert.isBelow(Math.max(...yield* lags(one, mute)), stale.maxStaleness + noise)
+      yield* assertNoOutage(one)
+    }))
+
+  it.live("is as fresh as was promised when its own connection for messages falls silent", () =>
+    Effect.gen(function*() {
+      const server = yield* RedisServer.make()
+      const proxy = yield* TcpProxy.make(server.port)
+      const one = yield* memberListeningAt(server.port, () => proxy.port, stale)
+      const other = yield* memberAt(server.port, stale)
+      yield* up(one, "key")
+      yield* proxy.silence
+      assert.isBelow(Math.max(...yield* lags(one, other)), stale.maxStaleness + noise)
+    }))
+
+  it.live("survives that the server drops all who listen", () =>
+    Effect.gen(function*() {
+      const server = yield* RedisServer.make()
+      const members = [yield* memberAt(server.port), yield* memberAt(server.port)] as const
+      const [one, other] = members
+      for (const key of ["long/before", "long/after"]) yield* all([up(one, key), up(other, key)])
+      yield* server.command("CLIENT", "KILL", "TYPE", "pubsub")
+      yield* trip(other, "long/before")
+      yield* eventually(Effect.map(up(one, "long/before"), (result) => result === "CircuitOpen"))
+      for (const member of members) {
+        yield* tells(member, "store.recovered")
+        yield* assertOneOutage(member, ["CONNECTION"])
+      }
+      yield* trip(other, "long/after")
+      yield* eventually(Effect.map(up(one, "long/after"), (result) => result === "CircuitOpen"))
+    }))
+})
