@@ -1,8 +1,8 @@
-// Writes the API reports into api/. With --check it writes nothing, and fails where they are not what src declares.
+// Writes the API reports into docs/api/. With --check it writes nothing, and fails where they are not what src declares.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { apiReports } from "./apiReport.ts"
 
-const folder = new URL("../api/", import.meta.url)
+const folder = new URL("../docs/api/", import.meta.url)
 mkdirSync(folder, { recursive: true })
 
 const reports = apiReports()

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url"
 
 const root = fileURLToPath(new URL("../", import.meta.url))
 
-/** The reports by the name of their file in `api/`. */
+/** The reports by the name of their file in `docs/api/`. */
 export const apiReports = (): ReadonlyMap<string, string> => {
   const declarations = mkdtempSync(join(tmpdir(), "declarations-"))
   try {
@@ -33,7 +33,7 @@ export const apiReports = (): ReadonlyMap<string, string> => {
 const declare = (folder: string): void => {
   const options = ["--removeComments", "--emitDeclarationOnly", "--declarationMap", "false", "--sourceMap", "false"]
   const tsc = join(root, "node_modules/typescript/bin/tsc")
-  execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json", ...options, "--outDir", folder], {
+  execFileSync(process.execPath, [tsc, "-p", "src", ...options, "--outDir", folder], {
     cwd: root,
     stdio: ["ignore", "inherit", "inherit"]
   })

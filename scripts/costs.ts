@@ -1,6 +1,6 @@
-/** The README's table of what calls cost, as `npm run bench` has left it in `bench.json`. */
+/** The README's table of what calls cost, as `npm run bench` has left it in `docs/bench.json`. */
 
-/** A line of `bench.json`. */
+/** A line of `docs/bench.json`. */
 export interface Measured {
   readonly name: string
   readonly value: number

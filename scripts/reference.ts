@@ -1,6 +1,6 @@
 /**
  * Writes the tables of metrics, events and alerts into the README, from their definitions, and that of costs, from
- * `bench.json`. `npm run reference`; a test fails while the README says something else.
+ * `docs/bench.json`. `npm run reference`; a test fails while the README says something else.
  */
 import { readFileSync, writeFileSync } from "node:fs"
 import { pathToFileURL } from "node:url"
@@ -82,7 +82,7 @@ const alerts = () => {
 }
 
 const bench = () =>
-  table(["what", "costs", "compared"], costs(JSON.parse(read("bench.json")) as ReadonlyArray<Measured>))
+  table(["what", "costs", "compared"], costs(JSON.parse(read("docs/bench.json")) as ReadonlyArray<Measured>))
 
 /** The README with its tables as the definitions have them. */
 export const generated = (readme: string): string =>

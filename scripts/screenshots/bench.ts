@@ -1,4 +1,4 @@
-/** How the cost of a closed call grows, drawn from bench.json: `npm run bench` writes it. */
+/** How the cost of a closed call grows, drawn from docs/bench.json: `npm run bench` writes it. */
 import { Effect } from "effect"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -25,7 +25,7 @@ const charts: ReadonlyArray<{ readonly title: string; readonly axis: AxisName; r
 
 /** Writes docs/images/growth.png. */
 export const bench: Effect.Effect<void> = Effect.gen(function*() {
-  const results: ReadonlyArray<Result> = JSON.parse(readFileSync(path("bench.json"), "utf8"))
+  const results: ReadonlyArray<Result> = JSON.parse(readFileSync(path("docs/bench.json"), "utf8"))
   const valueOf = (name: string) => results.find((result) => result.name === name)?.value ?? null
 
   const lines = (axis: AxisName, dashed: boolean) =>

@@ -97,7 +97,7 @@ describe("the benchmark", () => {
 })
 
 describe("bench.json", () => {
-  const text = readFileSync(new URL("../../bench.json", import.meta.url), "utf8")
+  const text = readFileSync(new URL("../../docs/bench.json", import.meta.url), "utf8")
   const results: ReadonlyArray<Result> = JSON.parse(text)
   const names = results.map(({ name }) => name)
 

@@ -2,7 +2,7 @@
  * What a guarded call costs on this machine, as ratios measured in one run beside other breakers, how that grows, and
  * the budgets that the library keeps.
  *
- * Run `npm run bench`, or some of its parts: `npm run bench -- calls redis`. A whole run writes `bench.json`, any run
+ * Run `npm run bench`, or some of its parts: `npm run bench -- calls redis`. A whole run writes `docs/bench.json`, any run
  * what `--json <path>` says; `--strict` makes a missed budget an error. A call that does not behave as it should always
  * is one.
  */
@@ -46,7 +46,7 @@ if (budgets.length > 0) console.log(`\n${budgetTable(budgets)}`)
 console.log(`\n${Math.round((performance.now() - start) / 1000)} s`)
 
 const path = options.json ??
-  (asked.length === 0 ? fileURLToPath(new URL("../../bench.json", import.meta.url)) : undefined)
+  (asked.length === 0 ? fileURLToPath(new URL("../../docs/bench.json", import.meta.url)) : undefined)
 if (path !== undefined) writeFileSync(path, json(results))
 
 const missed = budgets.filter((budget) => !isKept(budget)).length

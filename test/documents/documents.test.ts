@@ -6,7 +6,7 @@ import { dirname, join, normalize } from "node:path"
 import { operations } from "../../src/redis/internal/luaOperations.ts"
 import { codesOf, documents, list, read, records, root, sources, tableOf, withoutFences } from "./documents.ts"
 
-const folders = ["src", "test", "examples", "scripts", "dashboards", "docs", "api"]
+const folders = ["src", "test", "examples", "scripts", "dashboards", "docs"]
 const places = [...folders.map((folder) => `${folder}/`), ...folders.flatMap((folder) => list(folder))]
 const scripts = Object.keys(
   (JSON.parse(read("package.json")) as { readonly scripts: Readonly<Record<string, string>> }).scripts

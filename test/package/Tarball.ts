@@ -17,7 +17,6 @@ const root = fileURLToPath(new URL("../../", import.meta.url))
 const needed = [
   "package.json",
   "tsconfig.json",
-  "tsconfig.build.json",
   "README.md",
   "CHANGELOG.md",
   "LICENSE",

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { readdirSync, readFileSync } from "node:fs"
 import { apiReports } from "../../scripts/apiReport.ts"
 
-const folder = new URL("../../api/", import.meta.url)
+const folder = new URL("../../docs/api/", import.meta.url)
 
 describe("the API reports", () => {
   it("are what src declares: run npm run api, and review what has changed", () => {
