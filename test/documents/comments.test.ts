@@ -1,0 +1,137 @@
+// Holds the texts of src, examples and scripts to the words of docs/architecture.md, and their comments to a width that
+// can be read.
+import { assert, describe, it } from "@effect/vitest"
+import { parseSync } from "rolldown/utils"
+import { list, read } from "./documents.ts"
+
+/** Words that are not used in comments, names and texts, because a reader has to guess what they mean. */
+const retired: Readonly<Record<string, string>> = {
+  alone: "it is `degraded` if a process decides by itself, and `only` or `by itself` otherwise",
+  sound: "say what is well: a record is valid, a store is reachable, a circuit is healthy",
+  deaf: "say what fails: the process does not receive the store's messages",
+  told:
+    "say what is done: an observer is called, an event is published, a process has reported, types are distinguished",
+  fresh: "say what is new about it: a circuit without a past, a view that is up to date",
+  standing: "say what it is: the state, the availability or the rank",
+  whoever: "name the actor: the caller, the process, the operator",
+  somebody: "name the actor: the caller, the process, the operator"
+}
+
+const widest = 120
+
+/** Files that are still to be mended. */
+const allowed: ReadonlyArray<string> = [
+  "examples/demo/incident.ts",
+  "examples/demo/liveView.ts",
+  "examples/demo/provider.ts",
+  "examples/demo/sentence.ts",
+  "examples/demo/story.ts",
+  "examples/demo/summary.ts",
+  "examples/demo/tally.ts",
+  "examples/failover.ts",
+  "examples/fleet.ts",
+  "examples/gateway/configuration.ts",
+  "examples/gateway/configurationError.ts",
+  "examples/gateway/ending.ts",
+  "examples/gateway/failures.ts",
+  "examples/gateway/resilience.ts",
+  "examples/gateway/serverSentEvents.ts",
+  "examples/gateway/streamedAnswer.ts",
+  "examples/opentelemetry.ts",
+  "scripts/api.ts",
+  "src/Circuit.ts",
+  "src/CircuitBreaker.ts",
+  "src/CircuitConfig.ts",
+  "src/CircuitError.ts",
+  "src/CircuitEvent.ts",
+  "src/CircuitObserver.ts",
+  "src/CircuitState.ts",
+  "src/CircuitStore.ts",
+  "src/FailoverError.ts",
+  "src/FailoverRoute.ts",
+  "src/FailoverRouter.ts",
+  "src/LlmOutcome.ts",
+  "src/LlmRetry.ts",
+  "src/Outcome.ts",
+  "src/TripPolicy.ts",
+  "src/ai/GuardedLanguageModel.ts",
+  "src/ai/ResilientLanguageModel.ts",
+  "src/ai/internal/responseIds.ts",
+  "src/ai/internal/tools.ts",
+  "src/console/CircuitConsole.ts",
+  "src/console/internal/page/markup.ts",
+  "src/console/internal/page/row.ts",
+  "src/console/internal/page/style.ts",
+  "src/http/EffectCircuitBreaker.ts",
+  "src/http/GuardedHttpClient.ts",
+  "src/http/internal/inspect.ts",
+  "src/internal/call/blocked.ts",
+  "src/internal/call/guard.ts",
+  "src/internal/call/guardStream.ts",
+  "src/internal/call/trace.ts",
+  "src/internal/circuit/fresh.ts",
+  "src/internal/circuit/localCircuit.ts",
+  "src/internal/failover/choice.ts",
+  "src/internal/failover/compiledRoute.ts",
+  "src/internal/failover/heldStream.ts",
+  "src/internal/failover/prober.ts",
+  "src/internal/failover/route.ts",
+  "src/internal/failover/router.ts",
+  "src/internal/failover/walk.ts",
+  "src/internal/judgement/llmSignals.ts",
+  "src/internal/judgement/llmTable.ts",
+  "src/internal/machine/health.ts",
+  "src/internal/observers/hub.ts",
+  "src/internal/observers/listeners.ts",
+  "src/internal/observers/metricsObserver.ts",
+  "src/internal/options/validation.ts",
+  "src/redis/RedisCircuitStore.ts",
+  "src/redis/internal/authority.ts",
+  "src/redis/internal/circuitId.ts",
+  "src/redis/internal/circuitScript.ts",
+  "src/redis/internal/heartbeat.ts",
+  "src/redis/internal/ioredisPort.ts",
+  "src/redis/internal/luaOperations.ts",
+  "src/redis/internal/luaRecord.ts",
+  "src/redis/internal/probingCircuit.ts",
+  "src/redis/internal/record.ts",
+  "src/redis/internal/redisCircuit.ts",
+  "src/redis/internal/storedCircuit.ts"
+]
+
+/** The words of a text, also those within names such as `isUpToDate`. */
+const wordsOf = (text: string): ReadonlyArray<string> =>
+  text.replaceAll(/([a-z])([A-Z])/g, "$1 $2").toLowerCase().match(/[a-z]+/g) ?? []
+
+const retiredIn = (line: string) =>
+  wordsOf(line).filter((word) => Object.hasOwn(retired, word)).map((word) => `"${word}": ${retired[word]}`)
+
+const wideComments = (path: string, text: string): ReadonlyArray<string> => {
+  const { comments } = parseSync(path, text)
+  let begin = 0
+  return text.split("\n").flatMap((line, index) => {
+    const [from, to] = [begin, begin + line.length]
+    begin = to + 1
+    const isWide = line.length > widest && comments.some(({ end, start }) => start < to && end > from)
+    return isWide ? [`${path}:${index + 1}: a comment of ${line.length} columns`] : []
+  })
+}
+
+const complaintsAbout = (path: string): ReadonlyArray<string> => {
+  const text = read(path)
+  const words = text.split("\n").flatMap((line, index) => retiredIn(line).map((why) => `${path}:${index + 1}: ${why}`))
+  return [...words, ...wideComments(path, text)]
+}
+
+describe("comments and names", () => {
+  const files = ["src", "examples", "scripts"].flatMap(list).filter((path) => path.endsWith(".ts"))
+  const complaints = new Map(files.map((path) => [path, complaintsAbout(path)]))
+
+  it("use no retired word, and no line wider than can be read", () => {
+    assert.deepStrictEqual(files.filter((path) => !allowed.includes(path)).flatMap((path) => complaints.get(path)!), [])
+  })
+
+  it("leave no file in the list of those to be mended that needs it no longer", () => {
+    assert.deepStrictEqual(allowed.filter((path) => (complaints.get(path) ?? []).length === 0), [])
+  })
+})
