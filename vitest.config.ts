@@ -13,7 +13,7 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts"],
-    globalSetup: ["test/support/programs/setup.ts"],
+    globalSetup: ["test/support/programs/setup.ts", "test/clients/install.ts"],
     // A machine may be busy: what a test has to be quick at, it says itself.
     testTimeout: 30_000,
     hookTimeout: 30_000
