@@ -45,11 +45,12 @@ import { dual } from "effect/Function"
 import * as CircuitConfig from "./CircuitConfig.ts"
 import type { CircuitBreakerError } from "./CircuitError.ts"
 import type { CircuitEvent } from "./CircuitEvent.ts"
-import type { CircuitObserver } from "./CircuitObserver.ts"
+import type { CircuitObserver, Reporter } from "./CircuitObserver.ts"
 import type { CircuitPolicy } from "./CircuitPolicy.ts"
 import * as CircuitState from "./CircuitState.ts"
 import { type CircuitStore, type Operator } from "./CircuitStore.ts"
-import { insideOf, make } from "./internal/call/breaker.ts"
+import { beginOf } from "./internal/call/begin.ts"
+import { make } from "./internal/call/breaker.ts"
 import { invalidAsConfigError } from "./internal/options/configError.ts"
 import * as validation from "./internal/options/validation.ts"
 import type * as Outcome from "./Outcome.ts"
@@ -129,6 +130,42 @@ export interface ForceOpenOptions extends Operator {
  * - `observe` adds an observer of all circuits of the store, until its scope closes.
  * - `events` are those of all circuits of the store, from the moment of subscription; a subscriber that falls 1,024
  *   behind misses the oldest.
+ * - `view` and `reporter` are for what stands on a breaker, as `FailoverRouter` does: a circuit that can be read at once,
+ *   at every call, and the way to the observers.
+ *
+ * A service that decorates another one is that one with some members replaced. Whoever stands on it uses what it has:
+ * calls of a router and of `CircuitBreaker.execute` go through an `execute` that was replaced.
+ *
+ * **Example** (A breaker that counts its calls)
+ *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { dual } from "effect/Function"
+ * import { CircuitBreaker, CircuitStore } from "effect-resilience"
+ *
+ * let calls = 0
+ * const Counted = Layer.effect(
+ *   CircuitBreaker.CircuitBreaker,
+ *   Effect.map(CircuitBreaker.CircuitBreaker, (inner) => ({
+ *     ...inner,
+ *     execute: dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, options: CircuitBreaker.ExecuteOptions<A, E>) =>
+ *       Effect.suspend(() => {
+ *         calls++
+ *         return inner.execute(self, options)
+ *       }))
+ *   }))
+ * )
+ *
+ * const program = Effect.succeed("hello").pipe(
+ *   CircuitBreaker.execute({ key: "model" }),
+ *   Effect.provide(Counted),
+ *   Effect.provide(CircuitBreaker.layer()),
+ *   Effect.provide(CircuitStore.layerMemory)
+ * )
+ *
+ * await Effect.runPromise(program)
+ * calls // => 1
+ * ```
  *
  * @category services
  * @since 0.1.0
@@ -157,6 +194,8 @@ export class CircuitBreaker extends Context.Service<CircuitBreaker, {
   readonly reset: (key: string, operator?: Operator) => Effect.Effect<void>
   readonly disable: (key: string, operator?: Operator) => Effect.Effect<void>
   readonly enable: (key: string, operator?: Operator) => Effect.Effect<void>
+  readonly view: (key: string) => Effect.Effect<CircuitState.CircuitView>
+  readonly reporter: Reporter
   readonly observe: (observer: CircuitObserver) => Effect.Effect<void, never, Scope.Scope>
   readonly events: Stream.Stream<CircuitEvent>
 }>()("effect-resilience/CircuitBreaker") {}
@@ -214,6 +253,8 @@ export const layerNoop: Layer.Layer<CircuitBreaker> = /* @__PURE__ */ Layer.sync
   reset: () => Effect.void,
   disable: () => Effect.void,
   enable: () => Effect.void,
+  view: (key) => Effect.succeed({ key, passes: true, state: CircuitState.unused(key) }),
+  reporter: { announce: () => {}, route: () => {}, faulted: () => {} },
   observe: () => Effect.void,
   events: Stream.empty
 }))
@@ -266,7 +307,7 @@ export const execute: {
     validation.key(options.key)
     return Effect.withFiber((fiber) => {
       const breaker = Context.getUnsafe(fiber.context as Context.Context<CircuitBreaker>, CircuitBreaker)
-      return insideOf(breaker)?.begin(fiber, self, options) ?? breaker.execute(self, options)
+      return beginOf(breaker.execute)?.(fiber, self, options) ?? breaker.execute(self, options)
     })
   }
 )

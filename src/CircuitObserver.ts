@@ -85,6 +85,22 @@ export interface CircuitObserver {
 }
 
 /**
+ * The way to the observers of a breaker, for what happens beside its circuits, as in a router.
+ *
+ * - `announce`: an event, for `onEvent` and `CircuitBreaker.events`.
+ * - `route`: a route and its targets, the primary first, for `onRoute`.
+ * - `faulted`: a throw of a part that is not the caller's own, such as a tracer, which is counted and made an event.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Reporter {
+  readonly announce: (event: CircuitEvent) => void
+  readonly route: (route: string, targets: ReadonlyArray<string>) => void
+  readonly faulted: (part: string, error: unknown) => void
+}
+
+/**
  * The observers that a breaker layer built here will tell, in the order in which they were provided.
  *
  * @category queries

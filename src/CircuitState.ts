@@ -104,6 +104,22 @@ export interface Disabled extends Common {
 export type CircuitState = Closed | Open | HalfOpen | ForcedOpen | Disabled
 
 /**
+ * One circuit, as this process knows it: to be read at once and from anywhere, for who chooses among circuits at every
+ * call. Each reading tells how it is now.
+ *
+ * - `passes`: whether the next call is sure to be let through. It costs next to nothing.
+ * - `state`: all that is known.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CircuitView {
+  readonly key: string
+  readonly passes: boolean
+  readonly state: CircuitState
+}
+
+/**
  * What a key reads as before its first use.
  *
  * @category constructors

@@ -76,8 +76,6 @@ const allowed: ReadonlyArray<string> = [
   "src/internal/failover/heldStream.ts",
   "src/internal/failover/prober.ts",
   "src/internal/failover/route.ts",
-  "src/internal/failover/router.ts",
-  "src/internal/failover/walk.ts",
   "src/internal/judgement/llmSignals.ts",
   "src/internal/judgement/llmTable.ts",
   "src/internal/machine/health.ts",

@@ -7,36 +7,16 @@ import type { CircuitEvent } from "../../CircuitEvent.ts"
 import { all as allObservers, type CircuitObserver } from "../../CircuitObserver.ts"
 import type { CircuitPolicy, Classify } from "../../CircuitPolicy.ts"
 import * as CircuitState from "../../CircuitState.ts"
-import { CircuitStore } from "../../CircuitStore.ts"
+import { type CircuitHandle, CircuitStore } from "../../CircuitStore.ts"
 import * as Outcome from "../../Outcome.ts"
 import { circuitMillis, elapsedMillis } from "../clock/time.ts"
-import type { Hub } from "../observers/hub.ts"
 import { type CompiledPolicy, compilePolicy } from "../options/compiledPolicy.ts"
 import * as validation from "../options/validation.ts"
+import { type Begin, beginning } from "./begin.ts"
 import { noted } from "./blocked.ts"
 import { type Call, callerError, checked, clockOf, contained, finish, guard, reject } from "./guard.ts"
 import { guardStream } from "./guardStream.ts"
 import * as trace from "./trace.ts"
-
-type Begin = <A, E, R>(
-  fiber: Fiber.Fiber<unknown, unknown>,
-  self: Effect.Effect<A, E, R>,
-  options: ExecuteOptions<A, E>
-) => Effect.Effect<A, E | CircuitBreakerError, R>
-
-/** What the services made here give to other parts of this library. */
-interface Inside {
-  /** Begins a call that is in a fiber already: one step less than `execute`. */
-  readonly begin: Begin
-  readonly hub: Hub
-  /** What this process last knew of a circuit, which it follows from then on. */
-  readonly view: (key: string, clock: Clock.Clock) => CircuitState.CircuitState
-}
-
-const insides = new WeakMap<CircuitBreaker["Service"], Inside>()
-
-/** Undefined for a service of another make, such as `layerNoop`. */
-export const insideOf = (breaker: CircuitBreaker["Service"]): Inside | undefined => insides.get(breaker)
 
 export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: string) => CircuitPolicy)) {
   const store = yield* CircuitStore
@@ -131,8 +111,8 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
       () => Effect.sync(() => hub.remove([observer]))
     )
 
-  const breaker: CircuitBreaker["Service"] = {
-    execute: dual(2, execute),
+  return {
+    execute: beginning(dual(2, execute), begin),
     stream,
     acquire: (key) => Effect.acquireRelease(take(key), (permit) => permit.drop),
     state: (key) => Effect.flatMap(find(key), (circuit) => circuit?.state ?? Effect.succeed(CircuitState.unused(key))),
@@ -148,19 +128,53 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
     reset: (key, operator = {}) => Effect.flatMap(find(key), (circuit) => circuit?.reset(operator) ?? Effect.void),
     disable: (key, operator = {}) => Effect.flatMap(keep(key), (circuit) => circuit.disable(operator)),
     enable: (key, operator = {}) => Effect.flatMap(find(key), (circuit) => circuit?.enable(operator) ?? Effect.void),
+    view: (key) =>
+      Effect.withFiber((fiber) => Effect.succeed(new View(store, validation.key(key), policyOf, clockOf(fiber)))),
+    reporter: {
+      announce: (event) => hub.announce(event),
+      route: (route, targets) => hub.route(route, targets),
+      faulted: (part, error) => hub.faulted(part, error)
+    },
     observe,
     events: Stream.callback<CircuitEvent>(
       (queue) => observe({ name: "events", onEvent: (event) => Queue.offerUnsafe(queue, event) }),
       { bufferSize: 1024, strategy: "sliding" }
     )
-  }
-  insides.set(breaker, {
-    begin,
-    hub,
-    view: (key, clock) => store.circuit(key, policyOf(key), clock, circuitMillis(clock)).view(clock)
-  })
-  return breaker
+  } satisfies CircuitBreaker["Service"]
 })
+
+/** A store may forget a circuit that nobody uses, so each reading looks for it. */
+class View implements CircuitState.CircuitView {
+  readonly key: string
+  private readonly store: CircuitStore["Service"]
+  private readonly policyOf: (key: string) => CompiledPolicy
+  private readonly clock: Clock.Clock
+
+  constructor(
+    store: CircuitStore["Service"],
+    key: string,
+    policyOf: (key: string) => CompiledPolicy,
+    clock: Clock.Clock
+  ) {
+    this.store = store
+    this.key = key
+    this.policyOf = policyOf
+    this.clock = clock
+  }
+
+  private get circuit(): CircuitHandle {
+    const { clock, key, policyOf, store } = this
+    return store.circuit(key, policyOf(key), clock, circuitMillis(clock))
+  }
+
+  get passes(): boolean {
+    return this.circuit.pass !== undefined
+  }
+
+  get state(): CircuitState.CircuitState {
+    return this.circuit.view(this.clock)
+  }
+}
 
 const unused = Outcome.ignored("cancelled")
 

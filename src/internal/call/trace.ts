@@ -2,16 +2,16 @@
 import { type Clock, Duration, type Fiber, type Tracer } from "effect"
 import type { Permit } from "../../Circuit.ts"
 import type { Reason, Rejection } from "../../CircuitError.ts"
+import type { Reporter } from "../../CircuitObserver.ts"
 import type { CircuitHandle } from "../../CircuitStore.ts"
 import { kindOf, type Outcome } from "../../Outcome.ts"
 import { wireOutcomes } from "../circuit/announce.ts"
 import { wholeMillis } from "../circuit/localCircuit.ts"
-import type { Hub } from "../observers/hub.ts"
 
 interface Traced {
   readonly circuit: CircuitHandle
   readonly clock: Clock.Clock
-  readonly hub: Hub
+  readonly hub: Pick<Reporter, "faulted">
   readonly span: Tracer.Span | undefined
 }
 

@@ -1,12 +1,12 @@
 /** Health probes of the targets that share a circuit: in the background, one at a time, through it. */
-import { Cause, Duration, Effect, Exit, Latch, Option } from "effect"
+import { Cause, type Clock, Duration, Effect, Exit, Latch, Option } from "effect"
 import type { CircuitBreaker } from "../../CircuitBreaker.ts"
 import * as CircuitError from "../../CircuitError.ts"
 import type { CircuitState } from "../../CircuitState.ts"
 import type { Target } from "../../FailoverRoute.ts"
 import * as Outcome from "../../Outcome.ts"
 import { circuitMillis, wallMillis } from "../clock/time.ts"
-import type { Circuits, Route } from "./route.ts"
+import type { Place, Route } from "./route.ts"
 import type { Settings } from "./walk.ts"
 
 export interface ProbeSettings {
@@ -15,33 +15,35 @@ export interface ProbeSettings {
   readonly intervalMillis: number
 }
 
-/** A target, and the route that it may serve. */
-export interface Place {
-  readonly target: Target
+/** Targets that share a circuit, each with the route that it may serve. */
+export type Places = readonly [PlaceOfRoute, ...ReadonlyArray<PlaceOfRoute>]
+
+interface PlaceOfRoute extends Place {
   readonly route: Route
 }
 
 export class Prober {
-  /** The first of them is the one that is probed and told of. */
-  private readonly places: readonly [Place, ...ReadonlyArray<Place>]
+  /** The first of them is the one that is probed and that events name. */
+  private readonly places: Places
   private readonly settings: ProbeSettings
   private readonly classify: Settings["classify"]
-  private readonly circuits: Circuits
   private readonly breaker: CircuitBreaker["Service"]
+  private readonly clock: Clock.Clock
   private readonly moved = Latch.makeUnsafe(false)
   private probedAt = -Infinity
 
   constructor(
-    places: readonly [Place, ...ReadonlyArray<Place>],
+    places: Places,
     settings: ProbeSettings,
-    { circuits, classify }: Settings,
-    breaker: CircuitBreaker["Service"]
+    { classify }: Settings,
+    breaker: CircuitBreaker["Service"],
+    clock: Clock.Clock
   ) {
     this.places = places
     this.settings = settings
     this.classify = classify
-    this.circuits = circuits
     this.breaker = breaker
+    this.clock = clock
     for (const { route } of places) route.onSwitched.push(this.circuitMoved)
   }
 
@@ -55,7 +57,7 @@ export class Prober {
   get run(): Effect.Effect<never> {
     return Effect.forever(Effect.suspend(() => {
       this.moved.closeUnsafe()
-      const wait = this.waitMillis(this.circuits.view(this.target.key))
+      const wait = this.waitMillis(this.places[0].circuit.state)
       if (wait === 0) return this.once
       return wait === Infinity
         ? this.moved.await
@@ -75,7 +77,7 @@ export class Prober {
       case "Closed":
         // Its tier serves a route, and so it does.
         if (this.places.some(({ route, target }) => route.active.target.tier === target.tier)) return Infinity
-        return Math.max(0, this.probedAt + this.settings.intervalMillis - circuitMillis(this.circuits.clock))
+        return Math.max(0, this.probedAt + this.settings.intervalMillis - circuitMillis(this.clock))
       case "Disabled":
         return Infinity
     }
@@ -83,7 +85,7 @@ export class Prober {
 
   private get once(): Effect.Effect<void> {
     const { breaker, settings: { probe, timeout }, target } = this
-    this.probedAt = circuitMillis(this.circuits.clock)
+    this.probedAt = circuitMillis(this.clock)
     let isTimedOut = false
     const limited = Effect.timeoutOrElse(Effect.suspend(() => probe(target)), {
       duration: timeout,
@@ -120,10 +122,8 @@ export class Prober {
   }
 
   private announce(result: "success" | "failure" | "timeout"): void {
-    const { clock, hub } = this.circuits
-    if (hub === undefined || !hub.listening) return
-    const { name: target, route } = this.target
-    hub.announce({ event: "failover.probe", route, at: wallMillis(clock), target, result })
+    const { breaker, clock, target: { name: target, route } } = this
+    breaker.reporter.announce({ event: "failover.probe", route, at: wallMillis(clock), target, result })
   }
 }
 

@@ -1,17 +1,14 @@
 /** Who serves a route: derived from the circuits of its targets each time somebody looks, and told when it changes. */
 import { type Clock, Duration, Effect, Latch } from "effect"
-import type { CircuitState } from "../../CircuitState.ts"
+import type { Reporter } from "../../CircuitObserver.ts"
+import type { CircuitState, CircuitView } from "../../CircuitState.ts"
 import { circuitMillis, wallMillis } from "../clock/time.ts"
-import type { Hub } from "../observers/hub.ts"
 import { causeOf, home, type Lead, lead, type Standing, standing, untilBetter } from "./choice.ts"
 import type { CompiledRoute, CompiledTarget } from "./compiledRoute.ts"
 
-/** What a router has from the breaker it stands on. */
-export interface Circuits {
-  readonly view: (key: string) => CircuitState
-  /** Undefined where nobody can be told. */
-  readonly hub: Hub | undefined
-  readonly clock: Clock.Clock
+/** A target, and its circuit. */
+export interface Place extends CompiledTarget {
+  readonly circuit: CircuitView
 }
 
 /** How a route stood at one moment. */
@@ -24,29 +21,39 @@ export interface Look {
 
 export class Route {
   readonly compiled: CompiledRoute
-  private readonly circuits: Circuits
+  /** Its targets, in their order. */
+  readonly places: ReadonlyArray<Place>
+  readonly reporter: Reporter
+  private readonly clock: Clock.Clock
   /** Told after another target has begun to serve. */
   readonly onSwitched: Array<() => void> = []
   private current: Lead = home
   /** Opens when the circuits of the route may have moved. */
   private readonly moved = Latch.makeUnsafe(false)
 
-  constructor(compiled: CompiledRoute, circuits: Circuits) {
+  constructor(
+    compiled: CompiledRoute,
+    places: ReadonlyArray<Place>,
+    reporter: Reporter,
+    clock: Clock.Clock
+  ) {
     this.compiled = compiled
-    this.circuits = circuits
-    circuits.hub?.route(compiled.name, compiled.targets.map(({ target }) => target.name))
+    this.places = places
+    this.reporter = reporter
+    this.clock = clock
+    reporter.route(compiled.name, compiled.targets.map(({ target }) => target.name))
   }
 
   /** Who served when somebody last looked. */
-  get active(): CompiledTarget {
-    return this.compiled.targets[this.current.active]!
+  get active(): Place {
+    return this.places[this.current.active]!
   }
 
   /** How the route stands, without a wait and without a change. */
   read(): Look {
-    const { circuits, compiled, current } = this
-    const now = circuitMillis(circuits.clock)
-    const states = compiled.targets.map(({ target }) => circuits.view(target.key))
+    const { clock, compiled, current, places } = this
+    const now = circuitMillis(clock)
+    const states = places.map(({ circuit }) => circuit.state)
     const standings = states.map((state, index) =>
       standing(state, index === current.active, compiled.minFailoverMillis)
     )
@@ -97,9 +104,7 @@ export class Route {
     this.current = next
     if (next.active === before.active) return
     for (const told of this.onSwitched) told()
-    const { hub, clock } = this.circuits
-    const { name, targets } = this.compiled
-    if (hub === undefined || !hub.listening) return
+    const { clock, compiled: { name, targets }, reporter } = this
     const common = {
       route: name,
       at: wallMillis(clock),
@@ -108,11 +113,11 @@ export class Route {
     }
     if (next.active === 0) {
       const failedOverMillis = Math.max(0, now - (before.leftAt ?? now))
-      hub.announce({ event: "failover.recovered", ...common, failed_over_ms: failedOverMillis })
+      reporter.announce({ event: "failover.recovered", ...common, failed_over_ms: failedOverMillis })
     } else {
       const state = states[before.active]!
       const cause = standing(state, true, this.compiled.minFailoverMillis) === "ready" ? "recovered" : causeOf(state)
-      hub.announce({ event: "failover.switched", ...common, cause })
+      reporter.announce({ event: "failover.switched", ...common, cause })
     }
   }
 }

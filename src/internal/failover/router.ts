@@ -2,17 +2,15 @@
 import { Clock, type Context, Duration, Effect, Stream } from "effect"
 import { CircuitBreaker } from "../../CircuitBreaker.ts"
 import type { CircuitEvent } from "../../CircuitEvent.ts"
-import * as CircuitState from "../../CircuitState.ts"
 import * as FailoverError from "../../FailoverError.ts"
 import type { Target } from "../../FailoverRoute.ts"
 import type { ExecuteOptions, FailoverRouter, Leg, Options, RouteState, StreamOptions } from "../../FailoverRouter.ts"
 import * as LlmOutcome from "../../LlmOutcome.ts"
-import { insideOf } from "../call/breaker.ts"
 import { invalid, millis } from "../options/validation.ts"
 import { compileRoutes, heldParts } from "./compiledRoute.ts"
 import { effectAttempt, streamAttempt } from "./legs.ts"
-import { type Place, Prober, type ProbeSettings } from "./prober.ts"
-import { type Circuits, Route } from "./route.ts"
+import { type Places, Prober, type ProbeSettings } from "./prober.ts"
+import { type Place, Route } from "./route.ts"
 import { type Settings, walk } from "./walk.ts"
 
 type Service = FailoverRouter["Service"]
@@ -26,33 +24,34 @@ export const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
   const probing = yield* probeSettings(options)
   const breaker = yield* CircuitBreaker
   const clock = yield* Clock.Clock
-  const inside = insideOf(breaker)
-  const circuits: Circuits = {
-    view: (key) => inside === undefined ? CircuitState.unused(key) : inside.view(key, clock),
-    hub: inside?.hub,
-    clock
-  }
   const settings: Settings = {
     classify: options.classify ?? LlmOutcome.classify,
     retry: options.retry,
-    callsProbe: probing === undefined,
-    circuits
+    callsProbe: probing === undefined
   }
-  const routes = new Map(Array.from(compiled, ([name, route]) => [name, new Route(route, circuits)]))
+  const routes = new Map<string, Route>()
   const listeners = new Map<string, Array<() => void>>()
   const listen = (key: string, moved: () => void) => listeners.set(key, [...listeners.get(key) ?? [], moved])
-  const places = new Map<string, [Place, ...Array<Place>]>()
-  for (const route of routes.values()) {
-    for (const { target } of route.compiled.targets) {
-      const place = { target, route }
-      places.set(target.key, [...places.get(target.key) ?? [], place] as [Place, ...Array<Place>])
-      listen(target.key, route.circuitMoved)
+  const shared = new Map<string, Places>()
+  for (const route of compiled.values()) {
+    const places = yield* Effect.forEach(
+      route.targets,
+      (target) => Effect.map(breaker.view(target.target.key), (circuit): Place => ({ ...target, circuit }))
+    )
+    const made = new Route(route, places, breaker.reporter, clock)
+    routes.set(route.name, made)
+    for (const place of places) {
+      const { key } = place.target
+      const others = shared.get(key)
+      const here = { ...place, route: made }
+      shared.set(key, others === undefined ? [here] : [...others, here])
+      listen(key, made.circuitMoved)
     }
-    yield* Effect.forkScoped(route.tend)
+    yield* Effect.forkScoped(made.tend)
   }
   if (probing !== undefined) {
-    for (const [key, ofKey] of places) {
-      const prober = new Prober(ofKey, probing, settings, breaker)
+    for (const [key, places] of shared) {
+      const prober = new Prober(places, probing, settings, breaker, clock)
       listen(key, prober.circuitMoved)
       yield* Effect.forkScoped(prober.run)
     }
@@ -63,9 +62,9 @@ export const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
       if ("key" in event && moves.has(event.event)) listeners.get(event.key)?.forEach((moved) => moved())
     }
   })
-  // What a shared store holds has to be asked for once; from then on it is told.
-  const ask = (key: string) => Effect.andThen(Effect.sync(() => circuits.view(key)), breaker.state(key))
-  yield* Effect.forkScoped(Effect.forEach(listeners.keys(), ask, { concurrency: 16, discard: true }))
+  // What a shared store holds has to be asked for once; from then on the process follows it.
+  const ask = ([{ circuit }]: Places) => Effect.andThen(Effect.sync(() => circuit.state), breaker.state(circuit.key))
+  yield* Effect.forkScoped(Effect.forEach(shared.values(), ask, { concurrency: 16, discard: true }))
 
   const routeOf = (name: string): Effect.Effect<Route, FailoverError.FailoverError> => {
     const route = routes.get(name)

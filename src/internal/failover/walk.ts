@@ -11,7 +11,7 @@ import { millis } from "../options/validation.ts"
 import { awayMillis, order } from "./choice.ts"
 import { allowedBy, checkFields, type CompiledTarget, fence, lastResortOf } from "./compiledRoute.ts"
 import { rankOf } from "./rank.ts"
-import type { Circuits, Route } from "./route.ts"
+import type { Place, Route } from "./route.ts"
 import { circuitErrorIn, errorOf, FailedAnswer, Trail } from "./trail.ts"
 
 /** What all calls of a router have in common. */
@@ -20,7 +20,6 @@ export interface Settings {
   readonly retry: ((target: Target) => Schedule.Schedule<unknown, unknown>) | undefined
   /** Whether calls try the targets whose time for a probe has come, because nothing else does. */
   readonly callsProbe: boolean
-  readonly circuits: Circuits
 }
 
 /** An attempt at a target, and what its end says of that. */
@@ -58,8 +57,8 @@ export const walk = <A>(
     if (indices.length === 0) {
       return Effect.fail(FailoverError.make({ _tag: "NoTargetAllowed", route: compiled.name }))
     }
-    const targets = indices.map((index) => compiled.targets[index]!)
-    return new Walk({ route, settings, targets, trail, attempt, fiber }).run
+    const places = indices.map((index) => route.places[index]!)
+    return new Walk({ route, settings, places, trail, attempt, fiber }).run
   })
 
 const callFields: Record<keyof StreamOptions, true> = {
@@ -74,7 +73,8 @@ const callFields: Record<keyof StreamOptions, true> = {
 interface Journey<A> {
   readonly route: Route
   readonly settings: Settings
-  readonly targets: ReadonlyArray<CompiledTarget>
+  /** Whom the call may ask, in order. */
+  readonly places: ReadonlyArray<Place>
   readonly trail: Trail
   readonly attempt: Attempt<A>
   readonly fiber: Fiber.Fiber<unknown, unknown>
@@ -94,7 +94,7 @@ class Walk<A> {
     return Effect.suspend(() => this.to(this.takeNext()!))
   }
 
-  private to(target: CompiledTarget): Walked<A> {
+  private to(target: Place): Walked<A> {
     const { trail } = this.journey
     this.traced((span) => trace.asked(span, target.target))
     return orElse(this.at(target, target.target.key), (error) => {
@@ -109,10 +109,10 @@ class Walk<A> {
     })
   }
 
-  private takeNext(): CompiledTarget | undefined {
-    const { journey: { targets }, tooSmall } = this
-    while (this.next < targets.length) {
-      const target = targets[this.next++]!
+  private takeNext(): Place | undefined {
+    const { journey: { places }, tooSmall } = this
+    while (this.next < places.length) {
+      const target = places[this.next++]!
       if (tooSmall === undefined || (target.target.contextTokens ?? 0) > tooSmall) return target
     }
     return undefined
@@ -165,9 +165,9 @@ class Walk<A> {
   }
 
   /** The target whose circuit takes calls again first. */
-  private get leastBad(): CompiledTarget | undefined {
-    return this.journey.targets
-      .map((target) => ({ target, state: this.journey.settings.circuits.view(target.target.key) }))
+  private get leastBad(): Place | undefined {
+    return this.journey.places
+      .map((target) => ({ target, state: target.circuit.state }))
       .filter(({ state }) => state._tag === "Open" || (state._tag === "HalfOpen" && state.throttledFor === undefined))
       .toSorted((a, b) => (awayMillis(a.state) ?? 0) - (awayMillis(b.state) ?? 0))[0]?.target
   }
@@ -175,9 +175,7 @@ class Walk<A> {
   private get unavailable(): Walked<A> {
     return Effect.suspend(() => {
       const { route, trail } = this.journey
-      const waits = this.journey.targets.map(({ target }) =>
-        awayMillis(this.journey.settings.circuits.view(target.key))
-      )
+      const waits = this.journey.places.map(({ circuit }) => awayMillis(circuit.state))
       const soonest = Math.min(...waits.filter((wait) => wait !== undefined))
       const retryAfterMillis = soonest > 0 && soonest < Infinity ? soonest : undefined
       this.announce(retryAfterMillis)
@@ -208,23 +206,22 @@ class Walk<A> {
   }
 
   private announce(retryAfterMillis: number | undefined): void {
-    const { clock, hub } = this.journey.settings.circuits
-    if (hub === undefined || !hub.listening) return
+    const { route: { compiled, reporter }, trail } = this.journey
     // The last word on each.
-    const causes = new Map(this.journey.trail.attempts.map(({ cause, target }) => [target, cause]))
-    hub.announce({
+    const causes = new Map(trail.attempts.map(({ cause, target }) => [target, cause]))
+    reporter.announce({
       event: "failover.exhausted",
-      route: this.journey.route.compiled.name,
-      at: wallMillis(clock),
+      route: compiled.name,
+      at: wallMillis(trail.clock),
       targets: Array.from(causes, ([target, cause]) => ({ target, cause })),
       ...(retryAfterMillis === undefined ? {} : { retry_after_ms: Math.ceil(retryAfterMillis) })
     })
   }
 
-  private traced(told: (call: trace.TracedCall) => void): void {
-    const span = trace.spanOf(this.journey.fiber)
-    const { hub } = this.journey.settings.circuits
-    if (span !== undefined && hub !== undefined) told({ span, hub, clock: this.journey.trail.clock })
+  private traced(note: (call: trace.TracedCall) => void): void {
+    const { fiber, route, trail } = this.journey
+    const span = trace.spanOf(fiber)
+    if (span !== undefined) note({ span, hub: route.reporter, clock: trail.clock })
   }
 }
 
