@@ -19,8 +19,12 @@
  * **Example** (rejecting once a circuit is open)
  *
  * ```ts
- * import { Effect } from "effect"
+ * import { Effect, Layer } from "effect"
  * import { CircuitBreaker, CircuitStore, TripPolicy } from "effect-resilience"
+ *
+ * const Breaker = CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(2) }).pipe(
+ *   Layer.provide(CircuitStore.layerMemory)
+ * )
  *
  * const down = Effect.fail("503").pipe(CircuitBreaker.execute({ key: "model" }))
  *
@@ -30,12 +34,9 @@
  *   return yield* down.pipe(
  *     Effect.catchReason("CircuitBreakerError", "CircuitOpen", (reason) => Effect.succeed(`${reason.key} is open`))
  *   )
- * }).pipe(
- *   Effect.provide(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(2) })),
- *   Effect.provide(CircuitStore.layerMemory)
- * )
+ * })
  *
- * await Effect.runPromise(program) // => "model is open"
+ * await Effect.runPromise(Effect.provide(program, Breaker)) // => "model is open"
  * ```
  *
  * @since 0.1.0
@@ -268,7 +269,7 @@ export const layerNoop: Layer.Layer<CircuitBreaker> = /* @__PURE__ */ Layer.sync
  * **Example** (data-last, with retry outside)
  *
  * ```ts
- * import { Effect, Schedule } from "effect"
+ * import { Effect, Layer, Schedule } from "effect"
  * import { CircuitBreaker, CircuitStore } from "effect-resilience"
  *
  * let calls = 0
@@ -277,8 +278,7 @@ export const layerNoop: Layer.Layer<CircuitBreaker> = /* @__PURE__ */ Layer.sync
  * const program = flaky.pipe(
  *   CircuitBreaker.execute({ key: "model" }),
  *   Effect.retry(Schedule.recurs(3)),
- *   Effect.provide(CircuitBreaker.layer()),
- *   Effect.provide(CircuitStore.layerMemory)
+ *   Effect.provide(CircuitBreaker.layer().pipe(Layer.provide(CircuitStore.layerMemory)))
  * )
  *
  * await Effect.runPromise(program) // => "hello"
@@ -330,8 +330,12 @@ export const execute: {
  * **Example**
  *
  * ```ts
- * import { Effect, Stream } from "effect"
+ * import { Effect, Layer, Stream } from "effect"
  * import { CircuitBreaker, CircuitStore, LlmStream, TripPolicy } from "effect-resilience"
+ *
+ * const Breaker = CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1) }).pipe(
+ *   Layer.provide(CircuitStore.layerMemory)
+ * )
  *
  * // The provider says 200, sends half an answer, and hangs up.
  * const answer = Stream.make({ choices: [{ delta: { content: "Hel" } }] }).pipe(
@@ -342,12 +346,9 @@ export const execute: {
  *   const error = yield* Effect.flip(Stream.runDrain(answer))
  *   const state = yield* CircuitBreaker.state("model")
  *   return [error.reason._tag, state._tag]
- * }).pipe(
- *   Effect.provide(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1) })),
- *   Effect.provide(CircuitStore.layerMemory)
- * )
+ * })
  *
- * await Effect.runPromise(program) // => ["StreamCut", "Open"]
+ * await Effect.runPromise(Effect.provide(program, Breaker)) // => ["StreamCut", "Open"]
  * ```
  *
  * @category combinators

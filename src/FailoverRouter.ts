@@ -36,15 +36,15 @@
  * import { Effect, Layer } from "effect"
  * import { CircuitBreaker, CircuitStore, FailoverRouter } from "effect-resilience"
  *
- * const ask = (region: string) => region === "us" ? Effect.fail({ status: 503 }) : Effect.succeed(`hello from ${region}`)
+ * const ask = (region: string) =>
+ *   region === "us" ? Effect.fail({ status: 503 }) : Effect.succeed(`hello from ${region}`)
  *
- * const Regions = FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } })
- *
- * const program = FailoverRouter.execute("chat", (target) => ask(target.name)).pipe(
- *   Effect.provide(Regions),
- *   Effect.provide(CircuitBreaker.layer()),
- *   Effect.provide(CircuitStore.layerMemory)
+ * const Regions = FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } }).pipe(
+ *   Layer.provide(CircuitBreaker.layer()),
+ *   Layer.provide(CircuitStore.layerMemory)
  * )
+ *
+ * const program = FailoverRouter.execute("chat", (target) => ask(target.name)).pipe(Effect.provide(Regions))
  *
  * await Effect.runPromise(program) // => "hello from eu"
  * ```
@@ -223,20 +223,19 @@ export const layerConfig = <R = never>(
  * **Example** (Where the answer may come from)
  *
  * ```ts
- * import { Effect } from "effect"
+ * import { Effect, Layer } from "effect"
  * import { CircuitBreaker, CircuitStore, FailoverRouter } from "effect-resilience"
  *
  * const Regions = FailoverRouter.layer({
  *   routes: { chat: { targets: [{ name: "us", region: "us" }, { name: "eu", region: "eu" }] } }
- * })
+ * }).pipe(
+ *   Layer.provide(CircuitBreaker.layer()),
+ *   Layer.provide(CircuitStore.layerMemory)
+ * )
  *
  * const program = FailoverRouter.execute("chat", (target) => Effect.succeed(`hello from ${target.name}`), {
  *   allow: { regions: ["eu"] }
- * }).pipe(
- *   Effect.provide(Regions),
- *   Effect.provide(CircuitBreaker.layer()),
- *   Effect.provide(CircuitStore.layerMemory)
- * )
+ * }).pipe(Effect.provide(Regions))
  *
  * await Effect.runPromise(program) // => "hello from eu"
  * ```
@@ -257,26 +256,25 @@ export const execute = <A, E, R>(
  * **Example** (A cut within the held parts)
  *
  * ```ts
- * import { Effect, Stream } from "effect"
+ * import { Effect, Layer, Stream } from "effect"
  * import { CircuitBreaker, CircuitStore, FailoverRouter, LlmStream } from "effect-resilience"
  *
- * const text = (content: string) => ({ choices: [{ delta: { content } }] })
- * const finish = { choices: [{ delta: {}, finish_reason: "stop" }] }
+ * const Regions = FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } }).pipe(
+ *   Layer.provide(CircuitBreaker.layer()),
+ *   Layer.provide(CircuitStore.layerMemory)
+ * )
  *
- * const Regions = FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } })
+ * const part = (content: string, finish_reason?: string) => ({ choices: [{ delta: { content }, finish_reason }] })
  * const ask = (region: string) =>
- *   region === "us" ? Stream.make(text("Hel")) : Stream.make(text("Good "), text("day"), finish)
+ *   region === "us" ? Stream.make(part("Hel")) : Stream.make(part("Good "), part("day"), part("", "stop"))
  *
  * const program = FailoverRouter.stream("chat", (target) => ask(target.name), {
  *   classifyPart: LlmStream.openAi,
  *   rescue: 10
  * }).pipe(
- *   Stream.map(({ choices: [{ delta }] }) => delta),
- *   Stream.runCollect,
- *   Effect.map((deltas) => deltas.map((delta) => "content" in delta ? delta.content : "").join("")),
- *   Effect.provide(Regions),
- *   Effect.provide(CircuitBreaker.layer()),
- *   Effect.provide(CircuitStore.layerMemory)
+ *   Stream.map(({ choices: [choice] }) => choice?.delta.content ?? ""),
+ *   Stream.mkString,
+ *   Effect.provide(Regions)
  * )
  *
  * await Effect.runPromise(program) // => "Good day"

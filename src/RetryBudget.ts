@@ -46,11 +46,14 @@ const maxBuckets = 100_000
  * import { RetryBudget } from "effect-resilience"
  *
  * const budgets = RetryBudget.make({ ratio: 0.5, burst: 1 })
- * const first = [budgets.take("model"), budgets.take("model")]
- * budgets.called("model")
- * budgets.called("model")
  *
- * [...first, budgets.take("model")] // => [true, false, true]
+ * budgets.take("model") // => true
+ * budgets.take("model") // => false
+ *
+ * // Two calls at a ratio of one half earn one retry.
+ * budgets.called("model")
+ * budgets.called("model")
+ * budgets.take("model") // => true
  * ```
  *
  * @category constructors

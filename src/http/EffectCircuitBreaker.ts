@@ -25,11 +25,16 @@
  * **Example** (529 opens the circuit)
  *
  * ```ts
- * import { Effect } from "effect"
+ * import { Effect, Layer } from "effect"
  * import { CircuitBreaker, CircuitStore, TripPolicy } from "effect-resilience"
  * import { EffectCircuitBreaker } from "effect-resilience/http"
  * import { HttpClient, HttpClientResponse } from "effect/http"
  * import { CircuitBreaker as EffectBreaker } from "effect/persistence"
+ *
+ * const Breaker = EffectCircuitBreaker.layer.pipe(
+ *   Layer.provide(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1) })),
+ *   Layer.provide(CircuitStore.layerMemory)
+ * )
  *
  * const overloaded = HttpClient.make((request) =>
  *   Effect.succeed(HttpClientResponse.fromWeb(request, new Response("", { status: 529 })))
@@ -43,13 +48,9 @@
  *   const { status } = yield* client.get("https://api.example.com")
  *   const error = yield* Effect.flip(client.get("https://api.example.com"))
  *   return [status, error._tag === "CircuitBreakerError" && error.reason._tag]
- * }).pipe(
- *   Effect.provide(EffectCircuitBreaker.layer),
- *   Effect.provide(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1) })),
- *   Effect.provide(CircuitStore.layerMemory)
- * )
+ * })
  *
- * await Effect.runPromise(program) // => [529, "CircuitOpen"]
+ * await Effect.runPromise(Effect.provide(program, Breaker)) // => [529, "CircuitOpen"]
  * ```
  *
  * @since 0.1.0
@@ -140,7 +141,7 @@ type Verdict = EffectBreaker.Outcome
  * @category classifiers
  * @since 0.1.0
  */
-export const classifyWith = (classify: Classify) => (exit: Exit.Exit<unknown, unknown>): EffectBreaker.Outcome => {
+export const classifyWith = (classify: Classify) => <A, E>(exit: Exit.Exit<A, E>): EffectBreaker.Outcome => {
   const outcome = classify(exit)
   const verdict = toVerdict(outcome)
   ours.set(verdict, outcome)
@@ -153,7 +154,7 @@ export const classifyWith = (classify: Classify) => (exit: Exit.Exit<unknown, un
  * @category classifiers
  * @since 0.1.0
  */
-export const classify: (exit: Exit.Exit<unknown, unknown>) => EffectBreaker.Outcome = classifyWith(LlmOutcome.classify)
+export const classify: <A, E>(exit: Exit.Exit<A, E>) => EffectBreaker.Outcome = classifyWith(LlmOutcome.classify)
 
 // What their outcomes cannot say, by outcome.
 const ours = new WeakMap<Verdict, Outcome.Outcome>()

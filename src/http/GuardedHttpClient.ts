@@ -37,7 +37,7 @@
  * **Example** (A quota code in a 429)
  *
  * ```ts
- * import { Effect } from "effect"
+ * import { Effect, Layer } from "effect"
  * import { CircuitBreaker, CircuitStore } from "effect-resilience"
  * import { GuardedHttpClient } from "effect-resilience/http"
  * import { HttpClient, HttpClientResponse } from "effect/http"
@@ -52,7 +52,7 @@
  *   const response = yield* client.get("https://api.openai.com/v1/models")
  *   const state = yield* CircuitBreaker.state("openai")
  *   return [response.status, state._tag, "lastFailureKind" in state && state.lastFailureKind]
- * }).pipe(Effect.provide(CircuitBreaker.layer()), Effect.provide(CircuitStore.layerMemory))
+ * }).pipe(Effect.provide(CircuitBreaker.layer().pipe(Layer.provide(CircuitStore.layerMemory))))
  *
  * await Effect.runPromise(program) // => [429, "Open", "quota_exhausted"]
  * ```

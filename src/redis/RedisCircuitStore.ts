@@ -19,14 +19,17 @@
  * **Example** (swapping one layer)
  *
  * ```ts
- * import { Effect } from "effect"
+ * import { Effect, Layer } from "effect"
  * import { CircuitBreaker } from "effect-resilience"
  * import { RedisCircuitStore } from "effect-resilience/redis"
  *
+ * const Breaker = CircuitBreaker.layer().pipe(
+ *   Layer.provide(RedisCircuitStore.layer({ url: "redis://127.0.0.1:1" }))
+ * )
+ *
  * const program = Effect.succeed("hello").pipe(
  *   CircuitBreaker.execute({ key: "openai/gpt-5/eu" }),
- *   Effect.provide(CircuitBreaker.layer()),
- *   Effect.provide(RedisCircuitStore.layer({ url: "redis://127.0.0.1:1" }))
+ *   Effect.provide(Breaker)
  * )
  *
  * // Nothing listens there, and the call goes through all the same.

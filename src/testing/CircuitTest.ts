@@ -17,10 +17,14 @@ import * as RecordedEvents from "./RecordedEvents.ts"
  * **Example**
  *
  * ```ts
- * import { Effect } from "effect"
+ * import { Effect, Layer } from "effect"
  * import { TestClock } from "effect/testing"
  * import { CircuitBreaker, TripPolicy } from "effect-resilience"
  * import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
+ *
+ * const Test = CircuitTest.layer({ tripPolicy: TripPolicy.consecutive(1) }).pipe(
+ *   Layer.provideMerge(TestClock.layer())
+ * )
  *
  * const program = Effect.gen(function*() {
  *   yield* Effect.flip(Effect.fail("503").pipe(CircuitBreaker.execute({ key: "model" })))
@@ -28,10 +32,7 @@ import * as RecordedEvents from "./RecordedEvents.ts"
  *   yield* Effect.succeed("hi").pipe(CircuitBreaker.execute({ key: "model" }))
  *   const recorded = yield* RecordedEvents.RecordedEvents
  *   return yield* recorded.names
- * }).pipe(
- *   Effect.provide(CircuitTest.layer({ tripPolicy: TripPolicy.consecutive(1) })),
- *   Effect.provide(TestClock.layer())
- * )
+ * }).pipe(Effect.provide(Test))
  *
  * await Effect.runPromise(program) // => ["circuit.opened", "circuit.half_open", "circuit.probe", "circuit.closed"]
  * ```

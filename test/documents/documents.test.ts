@@ -3,6 +3,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { existsSync } from "node:fs"
 import { dirname, join, normalize } from "node:path"
+import { parse as parseYaml } from "yaml"
+import { fencesOf } from "../../scripts/fences.ts"
 import { operations } from "../../src/redis/internal/luaOperations.ts"
 import { codesOf, documents, list, read, records, root, sources, tableOf, withoutFences } from "./documents.ts"
 
@@ -56,6 +58,29 @@ describe("the documents", () => {
         .filter((name) => !scripts.includes(name))
     )
     assert.deepStrictEqual(missing, [])
+  })
+
+  it("have fences of languages that are checked, and without a language only what programs print", () => {
+    const looksLikeCode = /^(?:import|export|const|type|interface|npm|node|curl|cat) |[{;]$/m
+    // `npm run check` compiles ts, and the test above looks up the npm scripts of sh.
+    const checks: Readonly<Record<string, (code: string) => unknown>> = {
+      ts: () => {},
+      sh: () => {},
+      mermaid: () => {},
+      json: (code) => JSON.parse(code),
+      yaml: (code) => parseYaml(code),
+      "": (code) => assert.notMatch(code, looksLikeCode)
+    }
+    const mistakes = documents.flatMap(fencesOf).flatMap(({ code, document, language, line }) => {
+      try {
+        assert.property(checks, language)
+        checks[language]!(code)
+        return []
+      } catch (error) {
+        return [`${document}:${line}: ${error}`]
+      }
+    })
+    assert.deepStrictEqual(mistakes, [])
   })
 })
 

@@ -1,5 +1,4 @@
 /** The documents of the repository, and how to read what they say. */
-import { assert } from "@effect/vitest"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -36,7 +35,7 @@ type Cells = readonly [string, string, ...ReadonlyArray<string>]
 /** The rows of the table with this head, by their cells. */
 export const tableOf = (text: string, head: string): ReadonlyArray<Cells> => {
   const [, table] = text.split(`\n| ${head} |\n`)
-  assert(table !== undefined, `there is no table with the head "${head}"`)
+  if (table === undefined) throw new Error(`there is no table with the head "${head}"`)
   const cellsOf = (row: string) => row.split("|").slice(1, -1).map((cell) => cell.trim()) as [string, string]
   return table.split("\n\n")[0]!.trimEnd().split("\n").slice(1).map(cellsOf)
 }
