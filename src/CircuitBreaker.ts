@@ -111,6 +111,32 @@ export interface StreamOptions<A = unknown, E = unknown> {
 }
 
 /**
+ * What `execute` gives to a pipe: guards every call that gives an `A` and fails with an `E` at most, and keeps its types.
+ * `A` and `E` are what `classify` takes, and whatever there is without one; `Needs` is the breaker, if none is at hand.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface GuardEffect<A, E, Needs = never> {
+  // Both in one: `A` is known to a classifier that is written in a pipe, and the call keeps its own types.
+  <B, F, R>(
+    self: Effect.Effect<B, F, R> & Effect.Effect<A, E, R>
+  ): Effect.Effect<B, F | CircuitBreakerError, R | Needs>
+}
+
+/**
+ * What `stream` gives to a pipe, as `GuardEffect` for calls. `A` is what `classifyPart` takes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface GuardStream<A, E> {
+  <B, F, R>(
+    self: Stream.Stream<B, F, R> & Stream.Stream<A, E, R>
+  ): Stream.Stream<B, F | CircuitBreakerError, R | CircuitBreaker>
+}
+
+/**
  * How to hold a circuit open: for how long (until a reset if absent), why, and who says so.
  *
  * @category models
@@ -173,12 +199,7 @@ export interface ForceOpenOptions extends Operator {
  */
 export class CircuitBreaker extends Context.Service<CircuitBreaker, {
   readonly execute: {
-    <A, E>(
-      options: ExecuteOptions<A, E> & { readonly classify: (exit: Exit.Exit<A, E>) => Outcome.Outcome }
-    ): <R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | CircuitBreakerError, R>
-    (options: {
-      readonly key: string
-    }): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | CircuitBreakerError, R>
+    <A = unknown, E = unknown>(options: ExecuteOptions<A, E>): GuardEffect<A, E>
     <A, E, R>(
       self: Effect.Effect<A, E, R>,
       options: ExecuteOptions<A, E>
@@ -288,12 +309,7 @@ export const layerNoop: Layer.Layer<CircuitBreaker> = /* @__PURE__ */ Layer.sync
  * @since 0.1.0
  */
 export const execute: {
-  <A, E>(
-    options: ExecuteOptions<A, E> & { readonly classify: (exit: Exit.Exit<A, E>) => Outcome.Outcome }
-  ): <R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | CircuitBreakerError, R | CircuitBreaker>
-  (options: {
-    readonly key: string
-  }): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | CircuitBreakerError, R | CircuitBreaker>
+  <A = unknown, E = unknown>(options: ExecuteOptions<A, E>): GuardEffect<A, E, CircuitBreaker>
   <A, E, R>(
     self: Effect.Effect<A, E, R>,
     options: ExecuteOptions<A, E>
@@ -355,12 +371,7 @@ export const execute: {
  * @since 0.1.0
  */
 export const stream: {
-  <A, E>(
-    options: StreamOptions<A, E> & { readonly classify: (exit: Exit.Exit<never, E>) => Outcome.Outcome }
-  ): <R>(self: Stream.Stream<A, E, R>) => Stream.Stream<A, E | CircuitBreakerError, R | CircuitBreaker>
-  <A>(
-    options: Omit<StreamOptions<A>, "classify">
-  ): <B extends A, E, R>(self: Stream.Stream<B, E, R>) => Stream.Stream<B, E | CircuitBreakerError, R | CircuitBreaker>
+  <A = unknown, E = unknown>(options: StreamOptions<A, E>): GuardStream<A, E>
   <A, E, R>(
     self: Stream.Stream<A, E, R>,
     options: StreamOptions<A, E>

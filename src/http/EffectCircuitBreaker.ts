@@ -134,7 +134,7 @@ export const layer: Layer.Layer<EffectBreaker.CircuitBreaker, never, CircuitBrea
 type Verdict = EffectBreaker.Outcome
 
 /**
- * Judges with one of our classifiers where Effect's breaker asks. Through `layer` nothing is lost: a short 429 shuts
+ * Judges with one of our classifiers where Effect's breaker asks, and leaves the types of the call as they are. Through `layer` nothing is lost: a short 429 shuts
  * the gate and an exhausted quota opens the circuit. To Effect's own breaker the first is `Ignored` and the second a
  * `Failure`.
  *

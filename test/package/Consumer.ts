@@ -9,12 +9,12 @@ import type { Tarball } from "./Tarball.ts"
  * A project that has installed the package, and can import nothing else than what it has installed.
  *
  * - `install`: adds packages, with what they depend on.
- * - `typeCheck`: what the compiler says of all programs, and of every declaration that they reach.
+ * - `typeCheck`: what a compiler says of all programs, and of every declaration that they reach unless it may skip them.
  * - `run`: what a program prints.
  */
 export interface Consumer {
   readonly install: (...packages: ReadonlyArray<string>) => void
-  readonly typeCheck: () => Promise<Output>
+  readonly typeCheck: (compiler: Compiler, options?: { readonly skipLibCheck: boolean }) => Promise<Output>
   readonly run: (node: string, program: string) => Promise<Output>
   readonly remove: () => void
 }
@@ -27,22 +27,29 @@ export interface Output {
 }
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
-const typescript = join(root, "node_modules/typescript/bin/tsc")
 
-// As strict as a user's compiler can be towards the declarations of others, and without the types of Node.
+/** The newest compiler, and the oldest that is promised. */
+export const compilers = {
+  "TypeScript 7": join(root, "node_modules/typescript/bin/tsc"),
+  "TypeScript 5.9": join(root, "test/package/typescript5/node_modules/typescript/bin/tsc")
+}
+
+export type Compiler = keyof typeof compilers
+
+// As strict as a user's compiler can be, and without the types of Node.
 const compilerOptions = {
   target: "ES2022",
   module: "NodeNext",
   strict: true,
   exactOptionalPropertyTypes: true,
-  skipLibCheck: false,
+  allowImportingTsExtensions: true,
   types: [],
   noEmit: true
 }
 
-export const make = (tarball: Tarball): Consumer => {
+export const make = (tarball: Tarball, programs: "test/package/consumer" | "test/types"): Consumer => {
   const folder = mkdtempSync(join(tmpdir(), "consumer-"))
-  cpSync(fileURLToPath(new URL("consumer/", import.meta.url)), folder, { recursive: true })
+  cpSync(join(root, programs), folder, { recursive: true })
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }))
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions }))
   const own = join(folder, "node_modules/effect-resilience")
@@ -75,7 +82,8 @@ export const make = (tarball: Tarball): Consumer => {
 
   return {
     install,
-    typeCheck: () => execute(process.execPath, typescript, "-p", "."),
+    typeCheck: (compiler, { skipLibCheck } = { skipLibCheck: false }) =>
+      execute(process.execPath, compilers[compiler], "-p", ".", "--skipLibCheck", String(skipLibCheck)),
     run: (node, program) => execute(node, program),
     remove: () => rmSync(folder, { recursive: true, force: true })
   }

@@ -14,6 +14,8 @@ const nodes = {
   ours: path("node_modules/node/bin/node")
 }
 
+const compilers = Object.keys(Consumer.compilers) as ReadonlyArray<Consumer.Compiler>
+
 const minutes = 60_000
 
 let tarball: Tarball
@@ -69,7 +71,7 @@ describe("the package", () => {
 describe("a project with nothing but effect", () => {
   let consumer: Consumer.Consumer
   beforeAll(() => {
-    consumer = Consumer.make(tarball)
+    consumer = Consumer.make(tarball, "test/package/consumer")
     consumer.install("effect")
   }, minutes)
   afterAll(() => consumer?.remove())
@@ -87,7 +89,7 @@ describe("a project with nothing but effect", () => {
   })
 
   it("type-checks, but for what the Redis entry takes from ioredis", async () => {
-    const { stdout } = await consumer.typeCheck()
+    const { stdout } = await consumer.typeCheck("TypeScript 7")
     const errors = stdout.split("\n").map((line) => line.replace(/\(.*?\): error/, "").replace(/ or its .*/, ""))
     const missing = "TS2307: Cannot find module 'ioredis'"
     assert.sameMembers(errors, [
@@ -124,10 +126,23 @@ describe("a project with nothing but effect", () => {
   describe("and then ioredis, with the types of Node that it takes", () => {
     beforeAll(() => consumer.install("ioredis", "@types/node"), minutes)
 
-    it("type-checks", async () => {
-      assert.deepInclude(await consumer.typeCheck(), { ended: 0, stdout: "" })
+    it.each(compilers)("type-checks with %s", async (compiler) => {
+      assert.deepInclude(await consumer.typeCheck(compiler), { ended: 0, stdout: "" })
     }, 2 * minutes)
 
     runs("redis.ts", "called without Redis")
   })
+})
+
+describe("what the types promise", () => {
+  let consumer: Consumer.Consumer
+  beforeAll(() => {
+    consumer = Consumer.make(tarball, "test/types")
+    consumer.install("effect", "expect-type", "ioredis", "@types/node")
+  }, minutes)
+  afterAll(() => consumer?.remove())
+
+  it.each(compilers)("holds for the package with %s", async (compiler) => {
+    assert.deepInclude(await consumer.typeCheck(compiler, { skipLibCheck: true }), { ended: 0, stdout: "" })
+  }, 2 * minutes)
 })

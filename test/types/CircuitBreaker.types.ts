@@ -9,7 +9,7 @@ import {
   LlmStream,
   Outcome
 } from "effect-resilience"
-import { expectTypeOf } from "vitest"
+import { expectTypeOf } from "expect-type"
 import type { Answer, Ask, Asker, ProviderFailed, Tell } from "./calls.types.ts"
 
 type Breaker = CircuitBreaker.CircuitBreaker

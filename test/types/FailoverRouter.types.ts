@@ -9,7 +9,7 @@ import {
   LlmRetry,
   LlmStream
 } from "effect-resilience"
-import { expectTypeOf } from "vitest"
+import { expectTypeOf } from "expect-type"
 import { type Answer, type Ask, Asker, type ProviderFailed, type Tell } from "./calls.types.ts"
 
 type Router = FailoverRouter.FailoverRouter

@@ -17,7 +17,7 @@ import { CircuitTest, type RecordedEvents, ScriptedCall } from "effect-resilienc
 import type { AiError, EmbeddingModel, LanguageModel } from "effect/ai"
 import type { HttpClient, HttpClientError, HttpRouter } from "effect/http"
 import type { CircuitBreaker as EffectBreaker, Redis } from "effect/persistence"
-import { expectTypeOf } from "vitest"
+import { expectTypeOf } from "expect-type"
 import { Asker, type ProviderFailed } from "./calls.types.ts"
 
 type Breaker = CircuitBreaker.CircuitBreaker

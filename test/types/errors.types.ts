@@ -11,7 +11,7 @@ import {
   RetryBudget,
   TripPolicy
 } from "effect-resilience"
-import { expectTypeOf } from "vitest"
+import { expectTypeOf } from "expect-type"
 import type { Answer, Ask, Asker, ProviderFailed } from "./calls.types.ts"
 
 declare const ask: Ask
