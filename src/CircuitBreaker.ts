@@ -90,12 +90,14 @@ export interface ExecuteOptions<A = unknown, E = unknown> {
  * - `classifyPart`: reads the signal of each part; see `LlmStream` for the providers' forms. Without it every part is
  *   content and the end of the stream is its success. One that throws reads as proof of life.
  * - `firstContentTimeout`: how long the first content may take, from the start. Default: `idleTimeout`.
- * - `idleTimeout`: how long the stream may go without progress after that. Both count only while the consumer asks for
- *   more, and keep-alives are no progress. Default: no limit.
+ * - `idleTimeout`: how long the stream may go without progress after that. Both count while the consumer asks for more,
+ *   and while it works on parts for up to 10 ms each; a longer pause is its own. Keep-alives are no progress. Default: no
+ *   limit.
  * - `settleProbeAt`: a probe's verdict falls at the `"finish"` of the stream (default) or at its `"first_content"`,
  *   which closes the circuit minutes earlier; a cut after that is a failure of the closed circuit.
  *
- * With a limit each pull runs in a fiber of its own, so what a stream forks must be forked in its scope. After the
+ * Limits hold also for a provider that never pauses: the time is compared at every part, and a stream whose pulls all end
+ * at once yields to other fibers and to timers. With a limit each pull runs in a fiber of its own, so what a stream forks must be forked in its scope. After the
  * finish an idle limit ends the stream instead of failing it.
  *
  * @category models

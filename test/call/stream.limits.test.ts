@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, Stream } from "effect"
+import { Clock, Duration, Effect, Exit, Fiber, Stream } from "effect"
 import { CircuitBreaker, LlmRetry, TripPolicy } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
+import { busily } from "../support/busily.ts"
 import { called, classifyPart, provider, ProviderFailed, type Step, told } from "../support/streams.ts"
 
 const Breaker = CircuitTest.layer({ tripPolicy: TripPolicy.consecutive(100), attemptTimeout: "1 second" })
@@ -220,6 +221,89 @@ describe("a stream that is cut off by a limit", () => {
       assert.deepStrictEqual(told(yield* Fiber.join(fiber)), error)
       assert.lengthOf(yield* recorded.calls, 1)
     }).pipe(Effect.provide(CircuitTest.layer({ tripPolicy: TripPolicy.consecutive(1) }))))
+})
+
+describe("a provider that sends parts without content as fast as it can", () => {
+  const limits = { firstContentTimeout: "300 millis", idleTimeout: "300 millis" } as const
+
+  it.effect.each(
+    [
+      ["first_content", ["open"], 100, 3],
+      ["first_content", ["open"], 70, 5],
+      ["idle", ["open", "text"], 100, 3],
+      ["idle", ["text", "open"], 299, 2]
+    ] as const
+  )(
+    "is cut off, for its time is compared at every part: %s",
+    ([phase, before, millis, pulls]) =>
+      busily((takes) =>
+        Effect.gen(function*() {
+          const recorded = yield* RecordedEvents.RecordedEvents
+          const started = yield* Clock.currentTimeMillis
+          const error = yield* Stream.concat(Stream.fromArray(before), Stream.take(takes(millis, "ping"), 10_000)).pipe(
+            CircuitBreaker.stream({ key: "model", classifyPart, ...limits }),
+            Stream.runDrain,
+            Effect.flip
+          )
+          assert.deepStrictEqual(error._tag === "CircuitBreakerError" && error.reason, {
+            _tag: "AttemptTimedOut",
+            key: "model",
+            phase,
+            limit: Duration.millis(300)
+          })
+          assert.strictEqual((yield* Clock.currentTimeMillis) - started, pulls * millis)
+          assert.deepStrictEqual((yield* recorded.calls).map(called), [
+            phase === "idle" ? "failure stream_stalled" : "failure slow_first_content"
+          ])
+        })
+      ).pipe(Effect.provide(Breaker))
+  )
+
+  it.effect("is served if content comes with the last of them, however late", () =>
+    busily((takes) =>
+      Effect.gen(function*() {
+        const recorded = yield* RecordedEvents.RecordedEvents
+        const answer = Stream.concat(Stream.take(takes(1_000, "ping", "text", "ping"), 3), Stream.make("finish"))
+        const guarded = CircuitBreaker.stream({ key: "model", classifyPart, ...limits })
+        assert.deepStrictEqual(yield* Stream.runCollect(guarded(answer)), ["ping", "text", "ping", "finish"])
+        // Nothing after the finish matters, and so it ends.
+        yield* Stream.runDrain(guarded(Stream.concat(answer, Stream.take(takes(100, "ping"), 10_000))))
+        assert.deepStrictEqual((yield* recorded.calls).map(called), ["success", "success"])
+      })
+    ).pipe(Effect.provide(Breaker)))
+
+  // As a socket does that always has more: every pull ends before the event loop turns.
+  const firehose = (parts: number) =>
+    Stream.fromAsyncIterable(
+      async function*() {
+        for (let sent = 0; sent < parts; sent++) yield "ping"
+      }(),
+      () => new ProviderFailed()
+    )
+
+  it.live("lets timers run, and the limit", () =>
+    Effect.gen(function*() {
+      const error = yield* firehose(200_000).pipe(
+        CircuitBreaker.stream({ key: "model", classifyPart, idleTimeout: "20 millis" }),
+        Stream.runDrain,
+        Effect.flip
+      )
+      assert.strictEqual(told(Exit.fail(error)), "AttemptTimedOut")
+    }).pipe(Effect.provide(Breaker)))
+
+  it.live("lets the caller leave", () =>
+    Effect.gen(function*() {
+      let taken = 0
+      const fiber = yield* firehose(200_000).pipe(
+        CircuitBreaker.stream({ key: "model", classifyPart }),
+        Stream.runForEach(() => Effect.sync(() => void taken++)),
+        Effect.forkChild
+      )
+      yield* Effect.sleep(1)
+      yield* Fiber.interrupt(fiber)
+      assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(fiber)))
+      assert.isBelow(taken, 200_000)
+    }).pipe(Effect.provide(Breaker)))
 })
 
 describe("an interruption", () => {

@@ -1,9 +1,10 @@
 // The time of a call: the deadline of all targets together, the limit of one attempt, and who is judged as slow.
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, Stream } from "effect"
+import { Clock, Duration, Effect, Exit, Fiber, Stream } from "effect"
 import { FailoverRouter } from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
+import { busily } from "../support/busily.ts"
 import { classifyPart, provider, type Step } from "../support/streams.ts"
 import { down, failure, makeTargets, route, tag, told, trail } from "./targets.ts"
 
@@ -227,4 +228,50 @@ describe("the deadline of a stream", () => {
       firstContentTimeout: "9 seconds",
       idleTimeout: "9 seconds"
     }))))
+})
+
+describe("parts without content that come as fast as they can", () => {
+  const pings = 10_000
+  const from = (us: Stream.Stream<string>, options: FailoverRouter.StreamOptions<string> = {}) =>
+    FailoverRouter.stream(
+      "chat",
+      ({ name }) => name === "us" ? us : provider(["text eu"], ["finish"]),
+      { classifyPart, ...options }
+    )
+
+  it.effect("do not keep a call at a target beyond its limit", () =>
+    busily((takes) =>
+      Effect.gen(function*() {
+        const stream = from(Stream.take(takes(100, "ping"), pings))
+        assert.deepStrictEqual(yield* Stream.runCollect(stream), ["text eu", "finish"])
+        assert.deepStrictEqual(yield* told, ["us -> eu: slow_first_content"])
+      })
+    ).pipe(Effect.provide(route({ targets, firstContentTimeout: "300 millis" }))))
+
+  it.effect("do not keep a call beyond its deadline, whoever is to blame for that", () =>
+    busily((takes) =>
+      Effect.gen(function*() {
+        const start = yield* Clock.currentTimeMillis
+        const stream = FailoverRouter.stream(
+          "chat",
+          ({ name }) => name === "us" ? takes(200, "failed overloaded") : Stream.take(takes(30, "ping"), pings),
+          { classifyPart }
+        )
+        const error = yield* failure(Stream.runDrain(stream))
+        assert.strictEqual(error.reason._tag, "DeadlineExceeded")
+        assert.deepStrictEqual(trail(error), ["us overloaded", "eu slow_first_content"])
+        assert.strictEqual((yield* Clock.currentTimeMillis) - start, 320)
+        assert.strictEqual(yield* tag("eu"), "Closed")
+      })
+    ).pipe(Effect.provide(route({ targets, deadline: "300 millis" }))))
+
+  it.effect("do not keep what was held from a caller beyond the deadline", () =>
+    busily((takes) =>
+      Effect.gen(function*() {
+        const start = yield* Clock.currentTimeMillis
+        const us = Stream.concat(Stream.make("text"), Stream.take(takes(100, "ping"), pings))
+        assert.deepStrictEqual(yield* Stream.runCollect(Stream.take(from(us, { rescue: pings }), 1)), ["text"])
+        assert.strictEqual((yield* Clock.currentTimeMillis) - start, 300)
+      })
+    ).pipe(Effect.provide(route({ targets, deadline: "300 millis" }))))
 })

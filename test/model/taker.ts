@@ -5,7 +5,7 @@ import { Fresh } from "../../src/internal/circuit/fresh.ts"
 import { LocalCircuit } from "../../src/internal/circuit/localCircuit.ts"
 import { Hub } from "../../src/internal/observers/hub.ts"
 import type { CompiledPolicy } from "../../src/internal/options/compiledPolicy.ts"
-import { handClock } from "./handClock.ts"
+import { handClock } from "../support/handClock.ts"
 import type { History } from "./history.ts"
 
 export interface Place {

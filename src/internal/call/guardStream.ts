@@ -4,9 +4,9 @@ import type { Permit } from "../../Circuit.ts"
 import * as CircuitError from "../../CircuitError.ts"
 import * as Outcome from "../../Outcome.ts"
 import { alive, type ClassifyPart, content, type StreamSignal } from "../../StreamSignal.ts"
-import { elapsedMillis } from "../clock/time.ts"
 import { type Call, callerError, checked, contained, finish, noteBlocked, reject, verdict } from "./guard.ts"
 import { beginProbe, CurrentProbe, isPartOfProbe } from "./probing.ts"
+import { StreamTime } from "./streamTime.ts"
 import * as trace from "./trace.ts"
 
 export interface StreamCall<in A> extends Call {
@@ -74,15 +74,13 @@ class Watch<A> {
   private served = false
   private waiting = false
   private contentSeen = false
-  // The time the provider was given, until its first content and since its last progress: from a pull to its parts, for
-  // nobody is slow while nobody asks.
-  private firstContentMillis = 0
-  private idleMillis = 0
-  private askedAt = 0
+  private readonly time: StreamTime
+  private pulls = 0
 
   constructor(call: StreamCall<A>, permit: Permit) {
     this.call = call
     this.permit = permit
+    this.time = new StreamTime(call.clock)
   }
 
   /** Settles the permit, unless that was done. */
@@ -91,38 +89,46 @@ class Watch<A> {
     this.settled = true
     const good = outcome._tag === "Success" || outcome._tag === "Ignored"
     const permit = this.judged && good ? undefined : this.permit
-    return finish(this.call, permit, outcome, interrupted, this.firstContentMillis) ?? Effect.void
+    return finish(this.call, permit, outcome, interrupted, this.time.firstContentMillis) ?? Effect.void
   }
 
   /** Takes the next parts from the provider, within the limits, and heeds what they say. */
   guard<E, R>(pull: Parts<A, E, R>): Parts<A, E | CircuitError.CircuitBreakerError, R> {
-    return Effect.suspend(() => {
-      this.askedAt = elapsedMillis(this.call.clock)
-      const limit = this.limit()
-      const limited = limit === undefined ? pull : Effect.timeoutOrElse(pull, {
-        duration: Duration.millis(Math.max(0, Duration.toMillis(limit.limit) - this.idleMillis)),
-        orElse: () => this.timedOut(limit)
-      })
-      return Effect.matchCauseEffect(limited, {
-        onSuccess: (parts) => {
-          this.spend()
-          const settling = this.observe(parts, 0)
-          return settling === undefined ? Effect.succeed(parts) : Effect.as(settling, parts)
-        },
-        onFailure: (cause) => {
-          this.spend()
-          return this.ended(cause)
-        }
-      })
+    return Effect.suspend(() =>
+      ++this.pulls % pullsBetweenYields === 0
+        ? Effect.flatMap(Effect.yieldNow, () => this.take(pull))
+        : this.take(pull)
+    )
+  }
+
+  private take<E, R>(pull: Parts<A, E, R>): Parts<A, E | CircuitError.CircuitBreakerError, R> {
+    this.time.asked(!this.waiting)
+    const limit = this.limit()
+    const limited = limit === undefined ? pull : Effect.timeoutOrElse(pull, {
+      duration: Duration.millis(Math.max(0, this.time.leftMillis(limit.limit))),
+      orElse: () => this.timedOut(limit)
+    })
+    return Effect.matchCauseEffect(limited, {
+      onSuccess: (parts) => {
+        this.time.answered(!this.waiting, parts.length)
+        const settling = this.observe(parts, 0)
+        if (settling !== undefined) return Effect.as(settling, parts)
+        const exceeded = this.exceeded()
+        return exceeded === undefined
+          ? Effect.succeed(parts)
+          : Effect.catchCause(this.timedOut(exceeded), (cause) => this.ended(cause))
+      },
+      onFailure: (cause) => {
+        this.time.answered(!this.waiting, 0)
+        return this.ended(cause)
+      }
     })
   }
 
-  private spend(): void {
-    const millis = elapsedMillis(this.call.clock) - this.askedAt
-    this.askedAt += millis
-    if (this.waiting) return
-    this.idleMillis += millis
-    if (!this.contentSeen) this.firstContentMillis += millis
+  /** The limit that has passed without progress: a pull that ends at once loses to no timer. */
+  private exceeded(): Limit | undefined {
+    const limit = this.limit()
+    return limit !== undefined && this.time.leftMillis(limit.limit) <= 0 ? limit : undefined
   }
 
   private limit(): Limit | undefined {
@@ -136,9 +142,9 @@ class Watch<A> {
   private timedOut({ limit, phase }: Limit): Effect.Effect<never, Cause.Done | CircuitError.CircuitBreakerError> {
     // The answer is complete, and nothing after it matters.
     if (this.served) return Cause.done()
-    this.spend()
+    this.time.answered(true, 0)
     const { key, listeners } = this.call.circuit
-    listeners?.onStreamWait(phase, phase === "idle" ? this.idleMillis : this.firstContentMillis)
+    listeners?.onStreamWait(phase, phase === "idle" ? this.time.idleMillis : this.time.firstContentMillis)
     const settling = this.settle(phase === "idle" ? stalled : slowFirstContent, false)
     return Effect.andThen(settling, Effect.fail(CircuitError.make({ _tag: "AttemptTimedOut", key, phase, limit })))
   }
@@ -158,8 +164,9 @@ class Watch<A> {
     this.waiting = signal._tag === "Waiting"
     if (signal._tag !== "Alive") {
       // The parts that come together waited once.
-      if (this.contentSeen && this.idleMillis > 0) this.call.circuit.listeners?.onStreamWait("idle", this.idleMillis)
-      this.idleMillis = 0
+      const { idleMillis } = this.time
+      if (this.contentSeen && idleMillis > 0) this.call.circuit.listeners?.onStreamWait("idle", idleMillis)
+      this.time.progressed()
     }
     switch (signal._tag) {
       case "Alive":
@@ -184,13 +191,14 @@ class Watch<A> {
 
   private firstContent(): Effect.Effect<void> | undefined {
     this.contentSeen = true
+    this.time.content()
     const { circuit, clock, settleProbeAt } = this.call
-    circuit.listeners?.onStreamWait("first_content", this.firstContentMillis)
-    if (this.call.span !== undefined) trace.firstContent(this.call, this.firstContentMillis)
+    circuit.listeners?.onStreamWait("first_content", this.time.firstContentMillis)
+    if (this.call.span !== undefined) trace.firstContent(this.call, this.time.firstContentMillis)
     const { permit } = this
     if (permit.probe === 0 || settleProbeAt === "finish" || this.settled) return undefined
     const inTime = circuit.view(clock).generation === permit.generation
-    const settling = circuit.settle(clock, permit, Outcome.success, this.firstContentMillis, false) ?? Effect.void
+    const settling = circuit.settle(clock, permit, Outcome.success, this.time.firstContentMillis, false) ?? Effect.void
     if (this.call.span !== undefined) trace.ended(this.call, permit, Outcome.success, false)
     // Where that closed the circuit, the rest of the answer is a call of the closed circuit.
     const moveOn = Effect.sync(() => {
@@ -225,6 +233,9 @@ class Watch<A> {
     )
   }
 }
+
+// A pull that ends in a microtask lets neither a timer nor another fiber run, and a stream can be made of such pulls.
+const pullsBetweenYields = 32
 
 interface Limit {
   readonly phase: "first_content" | "idle"

@@ -49,19 +49,19 @@ class Holder<A> {
     return Effect.suspend(() => {
       const left = this.holding.leftMillis()
       if (left === Infinity) return this.heed(this.pull)
-      const soon = Math.max(0, left)
       if (!this.contentSeen) {
-        // A moment after the circuit's own limit, so that it can judge.
-        return this.heed(
-          Effect.timeoutOrElse(this.pull, { duration: soon + 1, orElse: () => this.holding.tooLate })
-        )
+        // A moment after the circuit's own limit, so that it can judge. A pull that ends at once loses to no timer.
+        const soon = left + 1
+        if (soon <= 0) return this.holding.tooLate
+        return this.heed(Effect.timeoutOrElse(this.pull, { duration: soon, orElse: () => this.holding.tooLate }))
       }
+      if (left <= 0) return Effect.succeed(this.release())
       // What is on its way then must not be lost.
       return Effect.flatMap(
         Effect.forkIn(this.pull, this.scope),
         (pulling) =>
           Effect.timeoutOrElse(Effect.as(Fiber.await(pulling), this.heed(Fiber.join(pulling))), {
-            duration: soon,
+            duration: left,
             orElse: () => Effect.succeed(Effect.succeed(this.release(Fiber.join(pulling))))
           }).pipe(Effect.flatten)
       )

@@ -39,6 +39,11 @@ const malformed = stream((chat) => [
   done
 ])
 
+// In large pieces, as fast as the socket takes them, and more than anybody waits for.
+const flooding = (parts: number) =>
+  stream((chat) => [...beginning(chat, "us", { parts }), ...Array<string>(100_000).fill(openers)])
+const openers = "data: {\"choices\":[{\"index\":0,\"delta\":{}}]}\n\n".repeat(1_000)
+
 /** Held back, and so served by eu, with no part of us. */
 const rescued: Plot = ({ ask, eu, us }) =>
   Effect.gen(function*() {
@@ -107,6 +112,25 @@ stories("streams", ({ streaming }) => {
         const answer = yield* ask()
         assertCutShort(answer, "us", 20)
         assertTook(answer, 10)
+        assertAsked([us, 1], [eu, 0])
+      })
+  )
+
+  streaming(
+    "openers without end, as fast as they go: eu serves",
+    { us: [flooding(0)] },
+    ({ ask, eu, us }) =>
+      Effect.gen(function*() {
+        assertWhole(yield* ask(), "eu")
+        assertAsked([us, 1], [eu, 1])
+      })
+  )
+  streaming(
+    "openers without end after 20 parts, as fast as they go: an error",
+    { us: [flooding(20)] },
+    ({ ask, eu, us }) =>
+      Effect.gen(function*() {
+        assertCutShort(yield* ask(), "us", 20)
         assertAsked([us, 1], [eu, 0])
       })
   )

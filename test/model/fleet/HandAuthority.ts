@@ -3,7 +3,7 @@ import { Clock, Effect, type Fiber } from "effect"
 import type { CircuitEvent } from "effect-resilience"
 import { Authority, type Settings } from "../../../src/redis/internal/authority.ts"
 import type { RedisFault, RedisPort } from "../../../src/redis/internal/port.ts"
-import { handClock } from "../handClock.ts"
+import { handClock } from "../../support/handClock.ts"
 
 /** An operation on its way to the server. */
 export interface Request {
