@@ -1,21 +1,69 @@
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
-const source = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+const path = (of: string) => fileURLToPath(new URL(of, import.meta.url))
 
+const redis = ["test/redis/**/*.test.ts", "test/support/redis/*.test.ts", "test/**/*.redis.test.ts"]
+const browser = ["test/**/*.browser.test.ts"]
+const packed = ["test/package/*.test.ts"]
+
+// Programs that are not npm packages, by project, are in test/support/programs/programs.ts.
+const programs = "test/support/programs/setup.ts"
+const clients = "test/clients/install.ts"
+
+// CONTRIBUTING.md says what each project is for, and when it runs. Every test file belongs to one of them.
 export default defineConfig({
   resolve: {
     alias: [
-      { find: /^effect-resilience$/, replacement: source("./src/index.ts") },
-      { find: /^effect-resilience\/(ai|console|http|redis|testing)$/, replacement: source("./src/$1/index.ts") },
-      { find: /^effect-resilience\/(.+)$/, replacement: source("./src/$1.ts") }
+      { find: /^effect-resilience$/, replacement: path("src/index.ts") },
+      { find: /^effect-resilience\/(ai|console|http|redis|testing)$/, replacement: path("src/$1/index.ts") },
+      { find: /^effect-resilience\/(.+)$/, replacement: path("src/$1.ts") }
     ]
   },
   test: {
-    include: ["test/**/*.test.ts"],
-    globalSetup: ["test/support/programs/setup.ts", "test/clients/install.ts"],
     // A machine may be busy: what a test has to be quick at, it says itself.
     testTimeout: 30_000,
-    hookTimeout: 30_000
+    hookTimeout: 30_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "fast",
+          include: ["test/**/*.test.ts"],
+          exclude: ["**/node_modules/**", ...redis, ...browser, ...packed],
+          globalSetup: [programs, clients]
+        }
+      },
+      { extends: true, test: { name: "redis", include: redis, globalSetup: [programs] } },
+      { extends: true, test: { name: "browser", include: browser, globalSetup: [programs] } },
+      { extends: true, test: { name: "package", include: packed } },
+      // Every file of these keeps all processors busy with processes of its own.
+      {
+        extends: true,
+        test: { name: "fleet", include: ["test/**/*.fleet.ts"], globalSetup: [programs], fileParallelism: false }
+      },
+      // The gateway as a process, against every fault of a provider, over real HTTP and in hurried time.
+      {
+        extends: true,
+        test: {
+          name: "faults",
+          include: ["test/**/*.faults.ts"],
+          setupFiles: ["test/gateway/faults/timeout.ts"],
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 }
+        }
+      },
+      // What the metrics promise, seen by a real Prometheus.
+      {
+        extends: true,
+        test: {
+          name: "e2e",
+          include: ["test/**/*.e2e.ts"],
+          globalSetup: [programs],
+          fileParallelism: false,
+          testTimeout: 60_000
+        }
+      }
+    ]
   }
 })

@@ -92,6 +92,16 @@ describe("CONTRIBUTING.md", () => {
     const own = scripts.filter((name) => !name.startsWith("pre"))
     assert.deepStrictEqual(own.filter((name) => !named.has(name)), [])
   })
+
+  it("says of every project of the tests what runs it", () => {
+    const head = "project | its files | what they need | in `npm test` | in `.ci/run` | time on two cores"
+    const rows = tableOf(read("CONTRIBUTING.md"), head).map((
+      [name, , , inTest]
+    ) => [codesOf(name)[0], inTest === "yes"])
+    const projects = Array.from(read("vitest.config.ts").matchAll(/\bname: "(\w+)"/g), ([, name]) => name!)
+    const tested = read("package.json").match(/"test": "vitest run (.+)"/)![1]!
+    assert.deepStrictEqual(rows, projects.map((name) => [name, tested.includes(`--project ${name}`)]))
+  })
 })
 
 describe("docs/architecture.md", () => {

@@ -27,8 +27,6 @@ const allowed = [
 describe("the top level of the repository", () => {
   const ignored = read(".gitignore").split("\n").map((line) => line.replace(/\/$/, ""))
   const entries = readdirSync(root)
-    // Until they are projects of the one configuration.
-    .filter((name) => !/^vitest\.\w+\.config\.ts$/.test(name))
     .filter((name) => !name.startsWith(".") && !ignored.some((pattern) => matchesGlob(name, pattern)))
 
   it("holds the files and folders of this list, and nothing else", () => {

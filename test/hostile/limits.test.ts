@@ -1,11 +1,9 @@
 // What a provider or a caller can make the library do, at most.
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Layer } from "effect"
+import { Duration, Effect, Exit } from "effect"
 import { CircuitBreaker, LlmOutcome, LlmStream, type Outcome, RetryHint, TripPolicy } from "effect-resilience"
-import { RedisCircuitStore } from "effect-resilience/redis"
 import { CircuitTest } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
-import * as RedisServer from "../support/redis/RedisServer.ts"
 
 const key = "model"
 
@@ -76,20 +74,6 @@ describe("a wait that nobody would ask for", () => {
         }
       }
     }).pipe(Effect.provide(CircuitTest.layer({ tripPolicy: TripPolicy.consecutive(1) }))))
-})
-
-describe("a process on a shared store", () => {
-  it.live("has no more circuits than it may, however many keys there are", () =>
-    Effect.gen(function*() {
-      const { url } = yield* RedisServer.make()
-      const layer = CircuitBreaker.layer().pipe(Layer.provide(RedisCircuitStore.layer({ url, maxCircuits: 10 })))
-      yield* Effect.gen(function*() {
-        for (let index = 0; index < 100; index++) {
-          yield* Effect.succeed("hello").pipe(CircuitBreaker.execute({ key: `key ${index}` }))
-          assert.isAtMost((yield* CircuitBreaker.states).length, 10)
-        }
-      }).pipe(Effect.provide(layer))
-    }))
 })
 
 describe("an error", () => {

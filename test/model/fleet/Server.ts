@@ -1,6 +1,6 @@
 /**
  * The server of the model: what the script does, step by step, with the machine of `Circuit.ts` in the place of its
- * twin in Lua. It stands for `luaOperations.ts` and `luaRecord.ts`; `server.test.ts` holds it to them. It knows trip
+ * twin in Lua. It stands for `luaOperations.ts` and `luaRecord.ts`; `server.redis.test.ts` holds it to them. It knows trip
  * policies that count failures in a row, and no others.
  */
 import { Circuit, type Outcome } from "effect-resilience"

@@ -31,4 +31,11 @@ export const jq: Program = {
   elsewhere: "dnf install jq, brew install jq"
 }
 
-export const programs: ReadonlyArray<Program> = [redisServer, prometheus, promtool, chromium, jq]
+/** What the tests of each project run. */
+export const programsOf: Readonly<Record<string, ReadonlyArray<Program>>> = {
+  fast: [promtool, jq],
+  redis: [redisServer],
+  browser: [chromium],
+  fleet: [redisServer],
+  e2e: [redisServer, prometheus, promtool]
+}

@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config"
 import { BaseSequencer, type TestSpecification } from "vitest/node"
-import base from "./vitest.config.ts"
+import base from "../../vitest.config.ts"
 
 // The fast and pure tests that judge a part, the most telling first: a mutant is dead with the first test that fails.
 const judges: Readonly<Record<string, ReadonlyArray<string>>> = {
@@ -35,7 +35,7 @@ class InOrder extends BaseSequencer {
 }
 
 export default defineConfig({
-  ...base,
+  resolve: base.resolve!,
   test: {
     include: tests.map((name) => name.slice(1)),
     sequence: { sequencer: InOrder },

@@ -3,32 +3,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { CircuitBreaker, FailoverError, FailoverRouter, TripPolicy } from "effect-resilience"
-import { RedisCircuitStore } from "effect-resilience/redis"
 import { RecordedEvents } from "effect-resilience/testing"
-import * as RedisServer from "../support/redis/RedisServer.ts"
+import { keys } from "./keys.ts"
 import { inSpan, listening, type Written } from "./sinks.ts"
-
-const keys = [
-  "line\nanother line",
-  "line\r\nlevel=ERROR message=forged",
-  "\u2028\u2029\u0085",
-  "\u0000",
-  "\u001b[31mred\u001b[0m",
-  "\" message=forged \"",
-  "\\",
-  "\\n",
-  "\"} 1\ncb_requests_total{backend=\"forged\"} 99",
-  "data: forged\n\nid: 7",
-  "{tag}",
-  "}{",
-  "*",
-  "?[a-z]",
-  "__proto__",
-  "constructor",
-  "\ud83d",
-  "\u202egnp.exe",
-  "k".repeat(10_000)
-]
 
 const policy = { tripPolicy: TripPolicy.consecutive(1) } as const
 
@@ -53,30 +30,6 @@ describe("a hostile key", () => {
       }
     }).pipe(Effect.provide(layer))
   })
-
-  it.live("is one key of its own in Redis, under the prefix and with one hash tag, and no pattern", () =>
-    Effect.gen(function*() {
-      const server = yield* RedisServer.make()
-      const breaker = (prefix: string) =>
-        CircuitBreaker.layer(policy).pipe(
-          Layer.provide(
-            Layer.fresh(RedisCircuitStore.layer({ url: server.url, prefix, operationTimeout: "5 seconds" }))
-          )
-        )
-      const trip = Effect.forEach(keys, (key) => Effect.exit(Effect.fail("503").pipe(CircuitBreaker.execute({ key }))))
-      yield* Effect.provide(trip, breaker("one"))
-      const stored = (yield* server.command("KEYS", "*")) as ReadonlyArray<string>
-      const circuits = stored.filter((key) => !key.endsWith(":pulse"))
-      assert.lengthOf(circuits, keys.length)
-      for (const key of circuits) assert.match(key, /^one:\{[\w.~/@+=:%-]+\}$/)
-      // Who has another prefix knows nothing of them, also where that and a key could be mistaken for one of these.
-      for (const prefix of ["two", "on", "one:", "one:pulse"]) {
-        const states = yield* Effect.provide(Effect.forEach(keys, (key) => CircuitBreaker.state(key)), breaker(prefix))
-        assert.deepStrictEqual(new Set(states.map(({ _tag }) => _tag)), new Set(["Closed"]), prefix)
-      }
-      const again = yield* Effect.provide(Effect.forEach(keys, (key) => CircuitBreaker.state(key)), breaker("one"))
-      assert.deepStrictEqual(new Set(again.map(({ _tag }) => _tag)), new Set(["Open"]))
-    }).pipe(Effect.orDie))
 })
 
 describe("a name that every object has", () => {

@@ -25,7 +25,7 @@ export default {
   testRunner: "vitest",
   plugins: ["@stryker-mutator/vitest-runner"],
   // Forks, because a test sets the time zone of its process.
-  vitest: { configFile: "vitest.mutation.config.ts", related: false, pool: "forks" },
+  vitest: { configFile: "test/mutation/vitest.config.ts", related: false, pool: "forks" },
   coverageAnalysis: "perTest",
   concurrency: 2,
   incremental: true,
