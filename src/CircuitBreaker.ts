@@ -50,6 +50,7 @@ import type { CircuitObserver, Reporter } from "./CircuitObserver.ts"
 import type { CircuitPolicy } from "./CircuitPolicy.ts"
 import * as CircuitState from "./CircuitState.ts"
 import { type CircuitStore, type Operator } from "./CircuitStore.ts"
+import type * as Evidence from "./Evidence.ts"
 import { beginOf } from "./internal/call/begin.ts"
 import { make } from "./internal/call/breaker.ts"
 import { invalidAsConfigError } from "./internal/options/configError.ts"
@@ -73,7 +74,8 @@ export interface Permit {
 }
 
 /**
- * How to call through a circuit. `classify` takes the place of the policy's for this call.
+ * How to call through a circuit. `classify` takes the place of the policy's for this call. `evidence` says for whom the
+ * call speaks, so that one request is not counted again and again; see `Evidence`.
  *
  * @category models
  * @since 0.1.0
@@ -81,6 +83,7 @@ export interface Permit {
 export interface ExecuteOptions<A = unknown, E = unknown> {
   readonly key: string
   readonly classify?: ((exit: Exit.Exit<A, E>) => Outcome.Outcome) | undefined
+  readonly evidence?: Evidence.Input | undefined
 }
 
 /**
@@ -95,6 +98,7 @@ export interface ExecuteOptions<A = unknown, E = unknown> {
  *   limit.
  * - `settleProbeAt`: a probe's verdict falls at the `"finish"` of the stream (default) or at its `"first_content"`,
  *   which closes the circuit minutes earlier; a cut after that is a failure of the closed circuit.
+ * - `evidence`: for whom the stream speaks; see `Evidence`.
  *
  * Limits hold also for a provider that never pauses: the time is compared at every part, and a stream whose pulls all end
  * at once yields to other fibers and to timers. With a limit each pull runs in a fiber of its own, so what a stream forks must be forked in its scope. After the
@@ -110,6 +114,17 @@ export interface StreamOptions<A = unknown, E = unknown> {
   readonly firstContentTimeout?: Duration.Input | undefined
   readonly idleTimeout?: Duration.Input | undefined
   readonly settleProbeAt?: "finish" | "first_content" | undefined
+  readonly evidence?: Evidence.Input | undefined
+}
+
+/**
+ * How to take a permit. `evidence` says for whom the call speaks; see `Evidence`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AcquireOptions {
+  readonly evidence?: Evidence.Input | undefined
 }
 
 /**
@@ -211,7 +226,7 @@ export class CircuitBreaker extends Context.Service<CircuitBreaker, {
     self: Stream.Stream<A, E, R>,
     options: StreamOptions<A, E>
   ) => Stream.Stream<A, E | CircuitBreakerError, R>
-  readonly acquire: (key: string) => Effect.Effect<Permit, CircuitBreakerError, Scope.Scope>
+  readonly acquire: (key: string, options?: AcquireOptions) => Effect.Effect<Permit, CircuitBreakerError, Scope.Scope>
   readonly state: (key: string) => Effect.Effect<CircuitState.CircuitState>
   readonly states: Effect.Effect<ReadonlyArray<CircuitState.CircuitState>>
   readonly forceOpen: (key: string, options?: ForceOpenOptions) => Effect.Effect<void>
@@ -397,9 +412,10 @@ export const stream: {
  * @since 0.1.0
  */
 export const acquire = (
-  key: string
+  key: string,
+  options?: AcquireOptions
 ): Effect.Effect<Permit, CircuitBreakerError, Scope.Scope | CircuitBreaker> =>
-  CircuitBreaker.use((breaker) => breaker.acquire(key))
+  CircuitBreaker.use((breaker) => breaker.acquire(key, options))
 
 /**
  * Reads one circuit, without changing it.

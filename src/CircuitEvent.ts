@@ -84,7 +84,8 @@ export const Skipped = circuit("circuit.skipped", {
 /**
  * A counted failure that did not open the circuit: the warning before the trip. `failure_threshold` is present where
  * the trip policy counts failures in a row, `failure_rate` where it keeps a rate and knows it, and
- * `failure_rate_threshold` where a rate opens the circuit.
+ * `failure_rate_threshold` where a rate opens the circuit. `not_counted` is present where the failure did not count,
+ * because it tells nothing new of the dependency; see `Evidence`.
  *
  * @category events
  * @since 0.1.0
@@ -94,7 +95,8 @@ export const Failure = circuit("circuit.failure", {
   consecutive_failures: Natural,
   failure_threshold: Schema.optionalKey(Natural),
   failure_rate: Schema.optionalKey(Share),
-  failure_rate_threshold: Schema.optionalKey(Share)
+  failure_rate_threshold: Schema.optionalKey(Share),
+  not_counted: Schema.optionalKey(Schema.Literals(["repeat", "same_call", "same_walk", "one_source"]))
 })
 
 /**

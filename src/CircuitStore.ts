@@ -9,6 +9,7 @@ import type { Permit, State } from "./Circuit.ts"
 import type { Rejection } from "./CircuitError.ts"
 
 import type { CircuitState } from "./CircuitState.ts"
+import type { EvidenceLog } from "./internal/circuit/evidenceLog.ts"
 import { Fresh } from "./internal/circuit/fresh.ts"
 import { LocalCircuit } from "./internal/circuit/localCircuit.ts"
 import { Registry } from "./internal/circuit/registry.ts"
@@ -37,6 +38,7 @@ export interface Operator {
  * - `generation`, `standing`: as far as this process knows.
  * - `admit`: decides without I/O. `"claim"` means that the call would hold a slot: run `claim`, where it cannot be
  *   interrupted, and settle the permit it gives.
+ * - `evidence`: which requests have failed and were served here. `turnAway`: rejects a call that may not be the probe.
  * - `settle`: ends an admitted call, once. Returns an effect if the store wants to be waited for.
  * - `rejectsFor`: for how many milliseconds from now every call is sure to be rejected, 0 if the next may pass.
  * - `listeners`: whom to tell how calls end, if anybody.
@@ -51,7 +53,9 @@ export interface CircuitHandle {
   readonly generation: number
   readonly standing: State
   readonly timed: boolean
+  readonly evidence: EvidenceLog
   readonly admit: (clock: Clock.Clock, now: number) => Permit | Rejection | "claim"
+  readonly turnAway: (clock: Clock.Clock, now: number, retryAfterMillis: number) => Rejection
   readonly claim: Effect.Effect<Permit | Rejection>
   readonly settle: (
     clock: Clock.Clock,

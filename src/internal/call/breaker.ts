@@ -8,13 +8,17 @@ import { all as allObservers, type CircuitObserver } from "../../CircuitObserver
 import type { CircuitPolicy, Classify } from "../../CircuitPolicy.ts"
 import * as CircuitState from "../../CircuitState.ts"
 import { type CircuitHandle, CircuitStore } from "../../CircuitStore.ts"
+import type { Input } from "../../Evidence.ts"
 import * as Outcome from "../../Outcome.ts"
 import { circuitMillis, elapsedMillis } from "../clock/time.ts"
 import { type CompiledPolicy, compilePolicy } from "../options/compiledPolicy.ts"
 import * as validation from "../options/validation.ts"
 import { type Begin, beginning } from "./begin.ts"
+import { keptFromProbing } from "./blame.ts"
 import { noted } from "./blocked.ts"
-import { type Call, callerError, checked, clockOf, contained, finish, guard, reject } from "./guard.ts"
+import { type Call, clockOf } from "./call.ts"
+import { callerError, checked, contained } from "./containment.ts"
+import { finish, guard, reject } from "./guard.ts"
 import { guardStream } from "./guardStream.ts"
 import * as trace from "./trace.ts"
 
@@ -29,7 +33,13 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
     () => Effect.sync(() => hub.remove(observers))
   )
 
-  const call = (fiber: Fiber.Fiber<unknown, unknown>, key: string, classify: Classify | undefined): Call => {
+  const call = (
+    fiber: Fiber.Fiber<unknown, unknown>,
+    key: string,
+    classify: Classify | undefined,
+    evidence: Input | undefined,
+    token: unknown
+  ): Call => {
     const clock = clockOf(fiber)
     const startedAt = elapsedMillis(clock)
     const policy = policyOf(key)
@@ -41,12 +51,15 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
       clock,
       startedAt,
       span: trace.spanOf(fiber),
-      noted: noted()
+      noted: noted(),
+      evidence,
+      token,
+      fiber
     }
   }
 
-  const begin: Begin = (fiber, self, { classify, key }) =>
-    guard(self, call(fiber, key, classify as Classify | undefined))
+  const begin: Begin = (fiber, self, { classify, evidence, key }) =>
+    guard(self, call(fiber, key, classify as Classify | undefined, evidence, self))
 
   const execute = <A, E, R>(
     self: Effect.Effect<A, E, R>,
@@ -58,7 +71,11 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
 
   const stream = <A, E, R>(
     self: Stream.Stream<A, E, R>,
-    { classify, classifyPart, firstContentTimeout, idleTimeout, key, settleProbeAt = "finish" }: StreamOptions<A, E>
+    { classify, classifyPart, evidence, firstContentTimeout, idleTimeout, key, settleProbeAt = "finish" }:
+      StreamOptions<
+        A,
+        E
+      >
   ): Stream.Stream<A, E | CircuitBreakerError, R> => {
     validation.key(key)
     const limits = {
@@ -67,7 +84,7 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
     }
     const begin = Effect.withFiber((fiber) =>
       Effect.succeed({
-        ...call(fiber, key, classify as Classify | undefined),
+        ...call(fiber, key, classify as Classify | undefined, evidence, self),
         ...limits,
         classifyPart,
         settleProbeAt
@@ -76,10 +93,15 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
     return guardStream(self, begin)
   }
 
-  const take = (key: string): Effect.Effect<Permit & { readonly drop: Effect.Effect<void> }, CircuitBreakerError> =>
+  const take = (
+    key: string,
+    evidence: Input | undefined
+  ): Effect.Effect<Permit & { readonly drop: Effect.Effect<void> }, CircuitBreakerError> =>
     Effect.withFiber((fiber) => {
-      const taken = call(fiber, validation.key(key), undefined)
+      const taken = call(fiber, validation.key(key), undefined, evidence, undefined)
       const decision = taken.circuit.pass ?? taken.circuit.admit(taken.clock, Math.floor(taken.startedAt))
+      const kept = decision === "claim" ? keptFromProbing(taken) : undefined
+      if (kept !== undefined) return reject(taken, kept)
       return Effect.flatMap(decision === "claim" ? taken.circuit.claim : Effect.succeed(decision), (decision) => {
         if ("_tag" in decision) return reject(taken, decision)
         if (taken.span !== undefined) trace.admitted(taken, decision)
@@ -114,7 +136,7 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
   return {
     execute: beginning(dual(2, execute), begin),
     stream,
-    acquire: (key) => Effect.acquireRelease(take(key), (permit) => permit.drop),
+    acquire: (key, options) => Effect.acquireRelease(take(key, options?.evidence), (permit) => permit.drop),
     state: (key) => Effect.flatMap(find(key), (circuit) => circuit?.state ?? Effect.succeed(CircuitState.unused(key))),
     states: Effect.withFiber((fiber) => {
       const clock = clockOf(fiber)

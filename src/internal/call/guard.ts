@@ -1,31 +1,18 @@
 /** One call through one circuit: admit, run, judge, settle. */
-import { Cause, Clock, Duration, Effect, type Exit, Fiber, identity, Option, Random, type Tracer } from "effect"
+import { Cause, Duration, Effect, type Exit, Fiber, identity, Option, Random } from "effect"
 import type { Permit } from "../../Circuit.ts"
 import * as CircuitError from "../../CircuitError.ts"
 import type { CallResult } from "../../CircuitObserver.ts"
-import type { Classify } from "../../CircuitPolicy.ts"
-import type { CircuitHandle } from "../../CircuitStore.ts"
 import * as Outcome from "../../Outcome.ts"
 import { results } from "../circuit/announce.ts"
-import { circuitMillis, elapsedMillis, wallMillis } from "../clock/time.ts"
-import { type Hub, nameOf } from "../observers/hub.ts"
+import { circuitMillis, elapsedMillis } from "../clock/time.ts"
 import type { CompiledPolicy } from "../options/compiledPolicy.ts"
+import { blamed, keptFromProbing, noteFailed, served, turnedAway } from "./blame.ts"
 import { note } from "./blocked.ts"
-import { beginProbe, CurrentProbe, isPartOfProbe, type Probing } from "./probing.ts"
+import type { Call } from "./call.ts"
+import { callerError, checked, classifierFailed } from "./containment.ts"
+import { beginProbe, CurrentProbe, isPartOfProbe } from "./probing.ts"
 import * as trace from "./trace.ts"
-
-export interface Call {
-  readonly circuit: CircuitHandle
-  readonly policy: CompiledPolicy
-  readonly classify: Classify
-  readonly hub: Hub
-  readonly clock: Clock.Clock
-  readonly startedAt: number
-  readonly span: Tracer.Span | undefined
-  readonly noted: number
-  /** Set while the call is a probe. */
-  probing?: Probing
-}
 
 export const guard = <A, E, R>(
   self: Effect.Effect<A, E, R>,
@@ -34,7 +21,10 @@ export const guard = <A, E, R>(
   const { circuit } = call
   if (circuit.pass === undefined && isPartOfProbe(circuit)) return self
   const decision = circuit.pass ?? circuit.admit(call.clock, Math.floor(call.startedAt))
-  if (decision === "claim") return probe(self, call)
+  if (decision === "claim") {
+    const kept = keptFromProbing(call)
+    return kept === undefined ? probe(self, call) : reject(call, kept)
+  }
   return "_tag" in decision ? reject(call, decision) : run(self, call, decision)
 }
 
@@ -105,8 +95,11 @@ export const verdict = (call: Call, exit: Exit.Exit<unknown, unknown>, timedOut:
 }
 
 /** Lets whoever retries with the error know that its circuit turns calls away. */
-export const noteBlocked = ({ circuit, clock, noted }: Call, cause: Cause.Cause<unknown>): undefined =>
-  note(Option.getOrUndefined(Cause.findErrorOption(cause)), circuit, circuitMillis(clock), noted)
+export const noteBlocked = (call: Call, cause: Cause.Cause<unknown>): undefined => {
+  const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+  noteFailed(call, error)
+  note(error, call.circuit, circuitMillis(call.clock), call.noted)
+}
 
 /**
  * Settles a permit, unless there is none any more, and tells whoever wants to know how the call ended. `measuredMillis` is what the trip policy
@@ -124,7 +117,9 @@ export const finish = (
   const { listeners } = circuit
   const durationMillis = circuit.timed || listeners !== undefined ? elapsedMillis(clock) - startedAt : 0
   const said = outcome._tag === "Throttled" ? lengthened(outcome, policy) : outcome
-  const waiting = permit && circuit.settle(clock, permit, said, measuredMillis ?? durationMillis, interrupted)
+  if (said._tag === "Success") served(call, startedAt + durationMillis)
+  const counted = permit === undefined || interrupted ? said : blamed(call, permit, said)
+  const waiting = permit && circuit.settle(clock, permit, counted, measuredMillis ?? durationMillis, interrupted)
   if (listeners !== undefined) {
     listeners.onCall(interrupted ? "interrupted" : results[outcome._tag], durationMillis, Outcome.kindOf(outcome))
   }
@@ -147,49 +142,11 @@ export const reject = (
   reason: CircuitError.Rejection
 ): Effect.Effect<never, CircuitError.CircuitBreakerError> => {
   if (call.span !== undefined) trace.rejected(call, reason)
+  turnedAway(call)
   call.circuit.listeners?.onCall(rejections[reason._tag], 0, undefined)
   return Effect.fail(CircuitError.make(reason))
 }
 
-/** Asks a classifier, which is not ours: whatever it does, the call keeps its result and the permit is settled. */
-export const contained = <A>(call: Call, classify: () => A, otherwise: A): A => {
-  try {
-    return classify()
-  } catch (error) {
-    return classifierFailed(call, error, otherwise)
-  }
-}
-
-const classifierFailed = <A>({ circuit, clock, hub }: Call, error: unknown, otherwise: A): A => {
-  const failures = hub.counted("classifier", circuit.key)
-  if (failures !== undefined && hub.listening) {
-    hub.announce({
-      event: "classify.failed",
-      key: circuit.key,
-      at: wallMillis(clock),
-      error: nameOf(error),
-      failures
-    })
-  }
-  return otherwise
-}
-
-// What the types promise, but casts and JavaScript do not keep.
-export const checked = (outcome: Outcome.Outcome): Outcome.Outcome => {
-  if (outcome._tag === "Success") return outcome
-  if (!Object.hasOwn(results, outcome._tag)) throw new TypeError("classify returned something that is not an Outcome")
-  const hint = "retryAfter" in outcome ? outcome.retryAfter : undefined
-  return knownKinds.has(outcome.kind) && (hint === undefined || Duration.isDuration(hint))
-    ? outcome
-    : Object.assign({}, outcome, {
-      kind: knownKinds.has(outcome.kind) ? outcome.kind : "unknown",
-      retryAfter: Duration.isDuration(hint) ? hint : undefined
-    })
-}
-
-const knownKinds = new Set<string>(Outcome.kinds)
-
-export const callerError = Outcome.ignored("caller_error")
 const cancelled = Outcome.ignored("cancelled")
 const timeout = Outcome.failure("timeout")
 
@@ -199,6 +156,3 @@ const rejections: Record<CircuitError.Rejection["_tag"], CallResult> = {
   CircuitThrottled: "rejected_throttled",
   CircuitForcedOpen: "rejected_forced"
 }
-
-/** The clock of the calling fiber, so that tests with a clock of their own need nothing else. */
-export const clockOf = (fiber: Fiber.Fiber<unknown, unknown>): Clock.Clock => fiber.getRef(Clock.Clock)

@@ -4,7 +4,10 @@ import type { Permit } from "../../Circuit.ts"
 import * as CircuitError from "../../CircuitError.ts"
 import * as Outcome from "../../Outcome.ts"
 import { alive, type ClassifyPart, content, type StreamSignal } from "../../StreamSignal.ts"
-import { type Call, callerError, checked, contained, finish, noteBlocked, reject, verdict } from "./guard.ts"
+import { keptFromProbing } from "./blame.ts"
+import type { Call } from "./call.ts"
+import { callerError, checked, contained } from "./containment.ts"
+import { finish, noteBlocked, reject, verdict } from "./guard.ts"
 import { beginProbe, CurrentProbe, isPartOfProbe } from "./probing.ts"
 import { StreamTime } from "./streamTime.ts"
 import * as trace from "./trace.ts"
@@ -54,6 +57,8 @@ const inProbe = <A, E, R>(self: Stream.Stream<A, E, R>, { probing }: Call) =>
 
 const admit = <A>(call: StreamCall<A>): Effect.Effect<Watch<A>, CircuitError.CircuitBreakerError> => {
   const decision = call.circuit.pass ?? call.circuit.admit(call.clock, Math.floor(call.startedAt))
+  const kept = decision === "claim" ? keptFromProbing(call) : undefined
+  if (kept !== undefined) return reject(call, kept)
   return Effect.flatMap(
     decision === "claim" ? call.circuit.claim : Effect.succeed(decision),
     (decision) => {

@@ -12,6 +12,7 @@ import type { Listeners } from "../observers/listeners.ts"
 import type { CompiledPolicy } from "../options/compiledPolicy.ts"
 import * as announce from "./announce.ts"
 import * as describe from "./describe.ts"
+import { EvidenceLog } from "./evidenceLog.ts"
 
 export class LocalCircuit implements CircuitHandle {
   readonly key: string
@@ -28,6 +29,7 @@ export class LocalCircuit implements CircuitHandle {
   private told: Listeners | undefined
   private toldSince = -1
   private mismatched = false
+  readonly evidence = new EvidenceLog()
 
   constructor(key: string, policy: CompiledPolicy, hub: Hub, circuit: Circuit.Circuit, pass: Circuit.Permit) {
     this.key = key
@@ -212,6 +214,11 @@ export class LocalCircuit implements CircuitHandle {
       case "half_open":
         return now - Math.max(openUntil, gateUntil) >= idleMillis && probes.every(({ leaseUntil }) => now >= leaseUntil)
     }
+  }
+
+  turnAway(clock: Clock.Clock, now: number, retryAfterMillis: number): Rejection {
+    const by = this.circuit.state === "half_open" ? "half_open" : "open"
+    return this.reject(clock, now, { _tag: "Rejected", by, retryAfterMillis, circuit: this.circuit })
   }
 
   protected reject(

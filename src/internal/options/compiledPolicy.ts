@@ -21,6 +21,8 @@ export interface CompiledPolicy {
   readonly timed: boolean
   /** In millionths of the wait. */
   readonly gateJitterPpm: number
+  /** How many failures one source may count while another is active: never as many as open the circuit. */
+  readonly failuresOfOneSource: number
   readonly attemptTimeout: Duration.Duration | undefined
   readonly classify: Classify
   /** Equal for policies that make circuits behave alike, as far as data can tell. */
@@ -49,9 +51,22 @@ export const compilePolicy = (policy: CircuitPolicy, context: Context.Context<ne
     failureRateThresholdPpm: thresholds.length === 0 ? undefined : Math.min(...thresholds),
     timed: health.slowerThanMillis !== Number.POSITIVE_INFINITY,
     gateJitterPpm: fraction("gateJitter", policy.gateJitter ?? 0.1),
+    failuresOfOneSource: Math.min(...criteria.map(belowOpening)),
     attemptTimeout: optionalDuration("attemptTimeout", policy.attemptTimeout),
     classify: policy.classify ?? classifyExit,
     fingerprint: JSON.stringify([rules, criteria, Schedule.isSchedule(openDuration) ? "schedule" : openMillis(1)])
+  }
+}
+
+const belowOpening = (criterion: Criterion): number => {
+  switch (criterion._tag) {
+    case "Consecutive":
+      return criterion.failures - 1
+    case "Adaptive":
+      return criterion.minimumFailures - 1
+    case "FailureRate":
+    case "SlowCallRate":
+      return Math.ceil(criterion.minimumCalls * criterion.thresholdPpm / 1_000_000) - 1
   }
 }
 

@@ -1,8 +1,10 @@
 /** One circuit of the fleet as this process sees it: a replica that answers at once, and an authority that decides. */
 import { Clock, Effect, Fiber } from "effect"
 import { never, type Permit, type State } from "../../Circuit.ts"
+import type { Rejection } from "../../CircuitError.ts"
 import type { CircuitState } from "../../CircuitState.ts"
 import type { CircuitHandle, Operator } from "../../CircuitStore.ts"
+import type { EvidenceLog } from "../../internal/circuit/evidenceLog.ts"
 import type { Fresh } from "../../internal/circuit/fresh.ts"
 import { wholeMillis } from "../../internal/circuit/localCircuit.ts"
 import type { Kept } from "../../internal/circuit/registry.ts"
@@ -53,6 +55,14 @@ export class RedisCircuit extends ProbingCircuit implements CircuitHandle, Kept,
 
   get listeners(): Listeners | undefined {
     return this.replica.listeners
+  }
+
+  get evidence(): EvidenceLog {
+    return this.replica.evidence
+  }
+
+  turnAway(_clock: Clock.Clock, now: number, retryAfterMillis: number): Rejection {
+    return this.replica.turnAway(this.authority.clock, now, retryAfterMillis)
   }
 
   forgotten(): void {

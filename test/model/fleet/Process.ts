@@ -100,16 +100,21 @@ export class Process {
     const self = Effect.callback<Outcome.Outcome>((ended) => {
       resume = ended
     })
-    const guarded = guard(self, {
-      circuit: watched,
-      policy,
-      classify: (exit) => Exit.isSuccess(exit) ? exit.value as Outcome.Outcome : Outcome.failure("unknown"),
-      hub,
-      clock,
-      startedAt: now,
-      span: undefined,
-      noted: noted()
-    })
+    const guarded = Effect.withFiber((fiber) =>
+      guard(self, {
+        circuit: watched,
+        policy,
+        classify: (exit) => Exit.isSuccess(exit) ? exit.value as Outcome.Outcome : Outcome.failure("unknown"),
+        hub,
+        clock,
+        startedAt: now,
+        span: undefined,
+        noted: noted(),
+        evidence: undefined,
+        token: self,
+        fiber
+      })
+    )
     const fiber = Effect.runFork(Effect.provideService(guarded, Clock.Clock, clock))
     const call: Call = {
       fiber,

@@ -24,6 +24,14 @@ export class WatchedCircuit implements CircuitHandle {
     return this.circuit.standing
   }
 
+  get evidence() {
+    return this.circuit.evidence
+  }
+
+  turnAway(...args: Parameters<CircuitHandle["turnAway"]>) {
+    return this.circuit.turnAway(...args)
+  }
+
   get timed() {
     return this.circuit.timed
   }

@@ -1,0 +1,92 @@
+/**
+ * For whom a call speaks, so that one request, one call and one source stay one piece of evidence.
+ *
+ * A request can make a healthy dependency fail: a prompt that crashes a server, a body that is too slow to answer. If each
+ * of its attempts counted, one caller's request would open the circuit for everybody. A circuit therefore knows a request
+ * again:
+ *
+ * | a failure of a kind that a request can cause | counts |
+ * | --- | --- |
+ * | of a call that failed here before, as attempts do that share an `Evidence` | no: `same_call` |
+ * | of a call that failed at another circuit before, as a router's does at its second target | no: `same_walk` |
+ * | of a request that failed here before, while the dependency serves other requests | no: `repeat` |
+ * | of a source that would open the circuit without any other, while another source is active | no: `one_source` |
+ * | of anything else, and of every probe | yes |
+ *
+ * Those kinds are `server_error`, `unknown`, `malformed_response`, `timeout`, `slow_first_content`, `stream_cut` and
+ * `stream_stalled`. What only a dependency can cause, such as `overloaded` or `connection`, counts each time.
+ *
+ * Without a description every call is a request of its own, and what `Effect.retry` runs again is the same request: it is
+ * recognised by the error that it retries, if that is an object. A request that fails again and again while nothing else
+ * is served counts each time, so that a caller with one prompt opens the circuit of a dead dependency too.
+ *
+ * **Gotcha** A failure that does not count is still told by a `circuit.failure` event, with `not_counted`.
+ *
+ * **Example** (One bad request, sent again and again)
+ *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { CircuitBreaker, CircuitStore, TripPolicy } from "effect-resilience"
+ *
+ * const send = (body: string) =>
+ *   (body === "poison" ? Effect.fail({ status: 500 }) : Effect.succeed("hello")).pipe(
+ *     CircuitBreaker.execute({ key: "model", evidence: { request: body } })
+ *   )
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* send("fine")
+ *   for (let sent = 0; sent < 5; sent++) yield* Effect.flip(send("poison"))
+ *   return yield* send("fine")
+ * }).pipe(Effect.provide(
+ *   CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(2) }).pipe(Layer.provide(CircuitStore.layerMemory))
+ * ))
+ *
+ * await Effect.runPromise(program) // => "hello"
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { CallEvidence, type TypeId } from "./internal/call/callEvidence.ts"
+
+/**
+ * What a call says of itself. Neither value leaves the process: a circuit keeps a keyed digest of each.
+ *
+ * - `request`: what is asked, such as the body that is sent. Text and bytes are compared by content, other objects by
+ *   identity. Default: the call itself.
+ * - `source`: who asks, such as a tenant or the digest of an API key. Default: nobody in particular.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Description {
+  readonly request?: unknown
+  readonly source?: unknown
+}
+
+/**
+ * One call. Attempts that share it are one piece of evidence, at every circuit.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Evidence {
+  readonly [TypeId]: typeof TypeId
+}
+
+/**
+ * How a call can be described: as a value, as a function that runs when the call fails (and when it succeeds while
+ * failures are remembered), or as the call that it is an attempt of.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Input = Description | (() => Description) | Evidence
+
+/**
+ * One call that is made of several attempts, for callers that repeat or spread it themselves: give the same `Evidence`
+ * to each `execute`. A router does this for its calls.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (description: Description | (() => Description) = {}): Evidence => new CallEvidence(description)

@@ -1,0 +1,31 @@
+/** One call on its way through a circuit: what the guard, the judgement and the spans need of it. */
+import { Clock, type Fiber, type Tracer } from "effect"
+import type { Classify } from "../../CircuitPolicy.ts"
+import type { CircuitHandle } from "../../CircuitStore.ts"
+import type { Input } from "../../Evidence.ts"
+import type { Hub } from "../observers/hub.ts"
+import type { CompiledPolicy } from "../options/compiledPolicy.ts"
+import type { CallEvidence } from "./callEvidence.ts"
+import type { Probing } from "./probing.ts"
+
+export interface Call {
+  readonly circuit: CircuitHandle
+  readonly policy: CompiledPolicy
+  readonly classify: Classify
+  readonly hub: Hub
+  readonly clock: Clock.Clock
+  readonly startedAt: number
+  readonly span: Tracer.Span | undefined
+  readonly noted: number
+  /** What the caller says of the call, and what a retry would run again. */
+  readonly evidence: Input | undefined
+  readonly token: unknown
+  readonly fiber: Fiber.Fiber<unknown, unknown>
+  /** Set when a circuit had to know which call this is. */
+  known?: CallEvidence
+  /** Set while the call is a probe. */
+  probing?: Probing
+}
+
+/** The clock of the calling fiber, so that tests with a clock of their own need nothing else. */
+export const clockOf = (fiber: Fiber.Fiber<unknown, unknown>): Clock.Clock => fiber.getRef(Clock.Clock)
