@@ -1,9 +1,9 @@
 /**
  * For whom a call speaks, so that one request, one call and one source stay one piece of evidence.
  *
- * A request can make a healthy dependency fail: a prompt that crashes a server, a body that is too slow to answer. If each
- * of its attempts counted, one caller's request would open the circuit for everybody. A circuit therefore knows a request
- * again:
+ * A request can make a healthy dependency fail: a prompt that crashes a server, a body that is too slow to answer. If
+ * each of its attempts counted, one caller's request would open the circuit for everybody. A circuit therefore knows a
+ * request again:
  *
  * | a failure of a kind that a request can cause | counts |
  * | --- | --- |
@@ -16,11 +16,11 @@
  * Those kinds are `server_error`, `unknown`, `malformed_response`, `timeout`, `slow_first_content`, `stream_cut` and
  * `stream_stalled`. What only a dependency can cause, such as `overloaded` or `connection`, counts each time.
  *
- * Without a description every call is a request of its own, and what `Effect.retry` runs again is the same request: it is
- * recognised by the error that it retries, if that is an object. A request that fails again and again while nothing else
- * is served counts each time, so that a caller with one prompt opens the circuit of a dead dependency too.
+ * Without a description every call is a request of its own, and what `Effect.retry` runs again is the same request: it
+ * is recognised by the error that it retries, if that is an object. A request that fails again and again while nothing
+ * else is served counts each time, so that a caller with one prompt opens the circuit of a dead dependency too.
  *
- * **Gotcha** A failure that does not count is still told by a `circuit.failure` event, with `not_counted`.
+ * **Gotcha** A failure that does not count still has its `circuit.failure` event, with `not_counted`.
  *
  * **Example** (One bad request, sent again and again)
  *

@@ -65,6 +65,7 @@ const allowed: ReadonlyArray<string> = [
   "src/http/EffectCircuitBreaker.ts",
   "src/http/GuardedHttpClient.ts",
   "src/http/internal/inspect.ts",
+  "src/internal/call/blame.ts",
   "src/internal/call/blocked.ts",
   "src/internal/call/guard.ts",
   "src/internal/call/guardStream.ts",

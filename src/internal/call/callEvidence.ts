@@ -42,7 +42,7 @@ export class CallEvidence implements Evidence {
 
 const undescribed: Description = {}
 
-/** The evidence of a call that begins to matter: given, described, or that of the attempt which `Effect.retry` repeats. */
+/** The evidence of a call: given, described, or that of the attempt which `Effect.retry` repeats. */
 export const evidenceOf = (
   given: Input | undefined,
   token: unknown,
@@ -62,7 +62,7 @@ interface Note {
 // By error, because that is what a retry knows of the attempt before it.
 const notes = new WeakMap<object, Note>()
 
-/** Notes of which request an error is. `token` is what a retry runs again, so that a loop over other calls is no retry. */
+/** Notes of which request an error is. `token` is what a retry runs again: a loop over other calls is no retry. */
 export const noteAttempt = (error: unknown, { identity }: CallEvidence, token: unknown): void => {
   if (typeof error === "object" && error !== null) notes.set(error, { identity, token })
 }

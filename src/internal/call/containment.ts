@@ -1,4 +1,4 @@
-/** What callers give us is not ours: whatever a classifier does, the call keeps its result and its permit is settled. */
+/** Runs what callers bring: whatever a classifier does, the call keeps its result and its permit is settled. */
 import { Duration } from "effect"
 import * as Outcome from "../../Outcome.ts"
 import { results } from "../circuit/announce.ts"

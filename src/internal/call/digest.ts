@@ -10,7 +10,7 @@ let made = 0
 /** A number that no digest has: they are positive. */
 export const unique = (): number => -(++made)
 
-/** Text and bytes by content, other objects by identity. Of what is longer than 64 Ki its length and its end are read. */
+/** Text and bytes by content, other objects by identity. Beyond 64 Ki only the length and the end are read. */
 export const digest = (value: unknown): number => {
   if (typeof value === "string") return mix(value.length, (index) => value.charCodeAt(index))
   if (value instanceof Uint8Array) return mix(value.length, (index) => value[index]!)

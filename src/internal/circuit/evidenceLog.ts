@@ -2,7 +2,7 @@
 import * as evidence from "../machine/evidence.ts"
 
 export class EvidenceLog {
-  /** When a call that nobody described was served last. A plain field, because every call of a closed circuit sets it. */
+  /** When an undescribed call was served last. A plain field, because every call of a closed circuit sets it. */
   servedAt = -Infinity
   private now: evidence.Evidence = evidence.none
 

@@ -114,7 +114,7 @@ const isOneSource = ({ ofOneSource, sources }: Evidence, source: number, now: nu
 const inARow = ({ failures, source: former }: Evidence["ofOneSource"], source: number): number =>
   source === former ? failures + 1 : 1
 
-/** Takes in a call that was served; `request` is 0 for one that nobody described, which is no other's repeat. */
+/** Takes in a call that was served; `request` is 0 for one without a description, which is no other's repeat. */
 export const served = (self: Evidence, request: number, source: number, now: number): Evidence => ({
   ...self,
   served: [{ id: request, at: now }, ...self.served.filter(({ id }) => id !== request)].slice(0, 2),
