@@ -133,8 +133,8 @@ export const came = (self: Evidence, identity: Identity, now: number): Evidence 
   hasPart(self, identity) ? self : { ...self, otherCameAt: now }
 
 /**
- * For how many milliseconds from now a call may not be the probe: it helped to open the circuit, or has failed elsewhere
- * with a kind that a request can cause. 0 if it may, as when no other call came for one open time.
+ * For how many milliseconds from now a call may not be the probe, because it helped to open the circuit or failed
+ * elsewhere with a kind that a request can cause. 0 if it may, as when no other call came for one open time.
  */
 export const keptFromProbing = (
   self: Evidence,
