@@ -17,8 +17,10 @@ const serve = (url: string) => {
   const onEvent = (event: CircuitEvent.CircuitEvent) => {
     if ("from" in event || event.event.startsWith("store.")) say({ event, at: millis() })
   }
-  const Breaker = CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(3), openDuration: "2 seconds" }).pipe(
-    Layer.provide(CircuitObserver.layer({ name: "story", onEvent })),
+  const Breaker = CircuitObserver.layer({ name: "story", onEvent }).pipe(
+    Layer.provideMerge(
+      CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(3), openDuration: "2 seconds" })
+    ),
     Layer.provide(RedisCircuitStore.layer({ url }))
   )
   // Stands for a call to a model.

@@ -27,12 +27,12 @@ const Telemetry = NodeSdk.layer(() => ({
   metricReader
 }))
 
-const Breaker = CircuitBreaker.layer({
-  classify: LlmOutcome.classify,
-  tripPolicy: TripPolicy.consecutive(2),
-  openDuration: "50 millis"
-}).pipe(
-  Layer.provide(CircuitMetrics.layer),
+const Breaker = CircuitMetrics.layer.pipe(
+  Layer.provideMerge(CircuitBreaker.layer({
+    classify: LlmOutcome.classify,
+    tripPolicy: TripPolicy.consecutive(2),
+    openDuration: "50 millis"
+  })),
   Layer.provide(CircuitStore.layerMemory)
 )
 

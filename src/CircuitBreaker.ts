@@ -46,13 +46,13 @@ import { dual } from "effect/Function"
 import * as CircuitConfig from "./CircuitConfig.ts"
 import type { CircuitBreakerError } from "./CircuitError.ts"
 import type { CircuitEvent } from "./CircuitEvent.ts"
-import type { CircuitObserver, Reporter } from "./CircuitObserver.ts"
 import type { CircuitPolicy } from "./CircuitPolicy.ts"
 import * as CircuitState from "./CircuitState.ts"
 import { type CircuitStore, type Operator } from "./CircuitStore.ts"
 import type * as Evidence from "./Evidence.ts"
 import { beginOf } from "./internal/call/begin.ts"
 import { make } from "./internal/call/breaker.ts"
+import type { CircuitObserver, Reporter } from "./internal/observers/observer.ts"
 import { invalidAsConfigError } from "./internal/options/configError.ts"
 import * as validation from "./internal/options/validation.ts"
 import type * as Outcome from "./Outcome.ts"
@@ -293,7 +293,7 @@ export const layerNoop: Layer.Layer<CircuitBreaker> = /* @__PURE__ */ Layer.sync
   disable: () => Effect.void,
   enable: () => Effect.void,
   view: (key) => Effect.succeed({ key, passes: true, state: CircuitState.unused(key) }),
-  reporter: { announce: () => {}, route: () => {}, faulted: () => {} },
+  reporter: { announce: () => {}, route: () => () => {}, faulted: () => {} },
   observe: () => Effect.void,
   events: Stream.empty
 }))
@@ -474,8 +474,7 @@ export const enable = (key: string, operator?: Operator): Effect.Effect<void, ne
   CircuitBreaker.use((breaker) => breaker.enable(key, operator))
 
 /**
- * Adds an observer of all circuits of the store, until the scope closes. For whoever comes after the breaker was built;
- * observers that are there before are layers.
+ * Adds an observer of all circuits of the store, until the scope closes. `CircuitObserver.layer` is the same as a layer.
  *
  * @category observability
  * @since 0.1.0

@@ -12,6 +12,7 @@
  * @since 0.1.0
  */
 import { Effect, Fiber, type Layer, type LogLevel } from "effect"
+import type { CircuitBreaker } from "./CircuitBreaker.ts"
 import type { CircuitEvent } from "./CircuitEvent.ts"
 import * as CircuitObserver from "./CircuitObserver.ts"
 
@@ -49,13 +50,12 @@ export const levels: Record<CircuitEvent["event"], LogLevel.Severity> = {
 }
 
 /**
- * Logs the events of the breaker it is provided to:
- * `CircuitBreaker.layer(policy).pipe(Layer.provideMerge(CircuitLogger.layer))`.
+ * Logs the events of the breaker: `CircuitLogger.layer.pipe(Layer.provideMerge(Breaker))`.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<never> = CircuitObserver.layer(
+export const layer: Layer.Layer<never, never, CircuitBreaker> = CircuitObserver.layer(
   Effect.map(Effect.context<never>(), (context) => ({
     name: "logger",
     onEvent: ({ event, ...fields }) => {

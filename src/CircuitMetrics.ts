@@ -19,8 +19,8 @@
  * import { PrometheusMetrics } from "effect/observability"
  * import { CircuitBreaker, CircuitMetrics, CircuitStore } from "effect-resilience"
  *
- * const Resilience = CircuitBreaker.layer().pipe(
- *   Layer.provideMerge(CircuitMetrics.layer),
+ * const Resilience = CircuitMetrics.layer.pipe(
+ *   Layer.provideMerge(CircuitBreaker.layer()),
  *   Layer.provide(CircuitStore.layerMemory)
  * )
  *
@@ -36,8 +36,9 @@
  * @since 0.1.0
  */
 import { Clock, type Context, Effect, type Layer } from "effect"
+import type { CircuitBreaker } from "./CircuitBreaker.ts"
 import * as CircuitObserver from "./CircuitObserver.ts"
-import { MetricsObserver } from "./internal/observers/metricsObserver.ts"
+import { MetricsObserver } from "./internal/observability/metricsObserver.ts"
 import { positiveInt } from "./internal/options/validation.ts"
 
 /**
@@ -52,12 +53,12 @@ export interface Options {
 }
 
 /**
- * Records the metrics of the breaker it is provided to.
+ * Records the metrics of the breaker, as `layer` does, with options.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerWith = (options: Options): Layer.Layer<never> =>
+export const layerWith = (options: Options): Layer.Layer<never, never, CircuitBreaker> =>
   CircuitObserver.layer(
     Effect.contextWith((context: Context.Context<never>) =>
       Effect.map(Clock.Clock, (clock) =>
@@ -66,10 +67,9 @@ export const layerWith = (options: Options): Layer.Layer<never> =>
   )
 
 /**
- * Records the metrics of the breaker it is provided to:
- * `CircuitBreaker.layer(policy).pipe(Layer.provideMerge(CircuitMetrics.layer))`.
+ * Records the metrics of the breaker: `CircuitMetrics.layer.pipe(Layer.provideMerge(Breaker))`.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<never> = layerWith({})
+export const layer: Layer.Layer<never, never, CircuitBreaker> = layerWith({})

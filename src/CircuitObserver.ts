@@ -1,120 +1,69 @@
 /**
- * Who hears what circuits do: one synchronous hook, many listeners, each a layer.
+ * Observers hear what circuits do: one synchronous interface, any number of observers, each a layer that is attached to
+ * a breaker.
  *
- * Observers are told after the state has changed, in order, once each. They may throw and may call back into the
- * breaker; neither the call nor the circuit notices. Keep them quick: they run where the call runs.
+ * An observer is called after the state has changed, in order, once for each thing that happened. It may throw and may
+ * call back into the breaker: neither the call nor the circuit notices. Keep it quick, because it runs where the call
+ * runs.
  *
- * **Gotcha** A breaker looks for observers when its layer is built, so provide them *to* it:
- * `CircuitBreaker.layer(policy).pipe(Layer.provideMerge(CircuitLogger.layer))`.
+ * A layer of observers requires the breaker, so a program in which it is merged beside the breaker does not compile.
+ * Observers hear in the order in which they were attached, and until their layer closes. One that is attached late
+ * misses nothing that lasts: it hears of the routes that exist, that the store is degraded if it is, and of each
+ * circuit in use with the next call of that circuit.
+ *
+ * **Example** (attaching an observer)
+ *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { CircuitBreaker, CircuitObserver, CircuitStore } from "effect-resilience"
+ *
+ * const heard: Array<string> = []
+ *
+ * const Observed = CircuitObserver.layer({ name: "mine", onEvent: ({ event }) => void heard.push(event) }).pipe(
+ *   Layer.provideMerge(CircuitBreaker.layer()),
+ *   Layer.provide(CircuitStore.layerMemory)
+ * )
+ *
+ * await Effect.runPromise(CircuitBreaker.forceOpen("model").pipe(Effect.provide(Observed)))
+ * heard // => ["circuit.forced"]
+ * ```
  *
  * @since 0.1.0
  */
-import { Effect, Layer } from "effect"
-import type { State } from "./Circuit.ts"
-import type { CircuitEvent } from "./CircuitEvent.ts"
-import { contextOf, observersIn } from "./internal/observers/observers.ts"
-import type { Kind } from "./Outcome.ts"
+import { Context, Effect, Layer, Scope } from "effect"
+import { CircuitBreaker } from "./CircuitBreaker.ts"
+import type { CircuitObserver } from "./internal/observers/observer.ts"
+
+export {
+  type CallResult,
+  callResults,
+  type CircuitListener,
+  type CircuitObserver,
+  type Reporter
+} from "./internal/observers/observer.ts"
+
+class Made extends Context.Service<Made, CircuitObserver>()("effect-resilience/CircuitObserver/Made") {}
 
 /**
- * The ways in which a call through a circuit ends: those that ran, and those that were turned away.
+ * Attaches an observer to the breaker: `CircuitObserver.layer(observer).pipe(Layer.provideMerge(Breaker))`. Several
+ * are merged first: `Layer.mergeAll(CircuitMetrics.layer, CircuitObserver.layer(observer))`.
  *
- * @category models
- * @since 0.1.0
- */
-export const callResults = [
-  "success",
-  "failure",
-  "ignored",
-  "interrupted",
-  "rejected_open",
-  "rejected_half_open",
-  "rejected_throttled",
-  "rejected_forced"
-] as const
-
-/**
- * How one call through a circuit ended.
- *
- * @category models
- * @since 0.1.0
- */
-export type CallResult = typeof callResults[number]
-
-/**
- * Who hears of one circuit.
- *
- * - `onCall` is told of every call. `durationMillis` is fractional, and 0 for a call that was rejected and never ran;
- *   `kind` is undefined for a success.
- * - `onStreamWait` is told how long the provider of a stream was waited for: once until its `first_content`, and then
- *   each time it made progress, or did not in time (`idle`).
- * - `onForgotten` is told when the circuit was not used for so long that this process dropped it. Its next call starts
- *   with a closed circuit, or with what a shared store holds.
- *
- * @category models
- * @since 0.1.0
- */
-export interface CircuitListener {
-  readonly onCall?: ((result: CallResult, durationMillis: number, kind: Kind | undefined) => void) | undefined
-  readonly onStreamWait?: ((phase: "first_content" | "idle", durationMillis: number) => void) | undefined
-  readonly onForgotten?: (() => void) | undefined
-}
-
-/**
- * One observer.
- *
- * - `onEvent` is told of every event.
- * - `onCircuit` is asked once for each circuit, when its first call ends, for who is to hear of it, so that nothing has
- *   to be looked up while calls run; undefined for nobody. `state` is the circuit's at that moment.
- * - `onStoreOperation` is told of every operation of a store that is not in memory: `error` is the code of its failure.
- * - `onRoute` is told of every route of a failover router when that is built: its targets, the primary first.
- * - `onFault` is told of every throw of an observer or a classifier, of which events tell at powers of two only. `name`
- *   is the observer's, or the key of the call.
- *
- * @category models
- * @since 0.1.0
- */
-export interface CircuitObserver {
-  readonly name: string
-  readonly onEvent?: ((event: CircuitEvent) => void) | undefined
-  readonly onCircuit?: ((key: string, state: State) => CircuitListener | undefined) | undefined
-  readonly onStoreOperation?:
-    | ((operation: string, durationMillis: number, error: string | undefined) => void)
-    | undefined
-  readonly onRoute?: ((route: string, targets: ReadonlyArray<string>) => void) | undefined
-  readonly onFault?: ((part: "observer" | "classifier", name: string) => void) | undefined
-}
-
-/**
- * The way to the observers of a breaker, for what happens beside its circuits, as in a router.
- *
- * - `announce`: an event, for `onEvent` and `CircuitBreaker.events`.
- * - `route`: a route and its targets, the primary first, for `onRoute`.
- * - `faulted`: a throw of a part that is not the caller's own, such as a tracer, which is counted and made an event.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Reporter {
-  readonly announce: (event: CircuitEvent) => void
-  readonly route: (route: string, targets: ReadonlyArray<string>) => void
-  readonly faulted: (part: string, error: unknown) => void
-}
-
-/**
- * The observers that a breaker layer built here will tell, in the order in which they were provided.
- *
- * @category queries
- * @since 0.1.0
- */
-export const all: Effect.Effect<ReadonlyArray<CircuitObserver>> = Effect.map(Effect.context<never>(), observersIn)
-
-/**
- * Adds one observer. Layers of observers can be provided one after the other or merged: none replaces another.
+ * An observer that an effect makes is made once for each build, and attached to every breaker that the layer is
+ * provided with.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layer = <E = never, R = never>(
   observer: CircuitObserver | Effect.Effect<CircuitObserver, E, R>
-): Layer.Layer<never, E, R> =>
-  Layer.effectContext(Effect.map(Effect.isEffect(observer) ? observer : Effect.succeed(observer), contextOf))
+): Layer.Layer<never, E, CircuitBreaker | Exclude<R, Scope.Scope>> => {
+  const made = Effect.isEffect(observer) ? Layer.effect(Made, observer) : Layer.succeed(Made, observer)
+  // Attaching is not memoized, because a second breaker in the same build would else hear nothing of it.
+  return Layer.fromBuild((memoMap, scope) =>
+    Layer.buildWithMemoMap(made, memoMap, scope).pipe(
+      Effect.flatMap((context) => CircuitBreaker.use((breaker) => breaker.observe(Context.get(context, Made)))),
+      Scope.provide(scope),
+      Effect.as(Context.empty())
+    )
+  )
+}

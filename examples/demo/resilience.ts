@@ -17,9 +17,9 @@ export const resilience = ({ attemptTimeout, maxWait, regions }: Script) =>
     // Once more where it failed, and only then at the other region.
     retry: () => LlmRetry.policy({ attempts: 2, base: "50 millis", maxWait })
   }).pipe(
+    Layer.merge(Story.observer),
     Layer.provide(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(5), openDuration: "2 seconds" })),
-    Layer.provide(CircuitStore.layerMemory),
-    Layer.provide(Story.observer)
+    Layer.provide(CircuitStore.layerMemory)
   )
 
 /** One call of a user: the same request, at whichever region serves. */

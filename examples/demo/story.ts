@@ -35,7 +35,7 @@ export class Story extends Context.Service<Story, {
 }>()("effect-resilience/examples/demo/Story") {
   static readonly layer = (script: Script) => Layer.effect(Story, make(script))
 
-  /** Provide it to a breaker, and the story hears what its circuits and the routes over them do. */
+  /** Attached to a breaker, the story hears what its circuits and the routes over them do. */
   static readonly observer = CircuitObserver.layer(Story.use((story) => Effect.succeed(story.observer)))
 }
 

@@ -80,8 +80,11 @@ const classify = LlmOutcome.make({
 export const layer = (
   configuration: Configuration
 ): Layer.Layer<FailoverRouter.FailoverRouter | CircuitBreaker.CircuitBreaker> =>
-  FailoverRouter.layer({ routes: routes(configuration), classify, retry }).pipe(
+  Layer.mergeAll(
+    FailoverRouter.layer({ routes: routes(configuration), classify, retry }),
+    CircuitMetrics.layer,
+    CircuitLogger.layer
+  ).pipe(
     Layer.provideMerge(CircuitBreaker.layer(policy)),
-    Layer.provide([CircuitMetrics.layer, CircuitLogger.layer]),
     Layer.provide(CircuitStore.layerMemory)
   )

@@ -43,8 +43,10 @@ import * as RecordedEvents from "./RecordedEvents.ts"
 export const layer = (
   policy?: CircuitPolicy | ((key: string) => CircuitPolicy)
 ): Layer.Layer<CircuitBreaker.CircuitBreaker | RecordedEvents.RecordedEvents> =>
-  CircuitBreaker.layer(typeof policy === "function" ? (key) => exact(policy(key)) : exact(policy)).pipe(
-    Layer.provideMerge(RecordedEvents.layer),
+  RecordedEvents.layer.pipe(
+    Layer.provideMerge(
+      CircuitBreaker.layer(typeof policy === "function" ? (key) => exact(policy(key)) : exact(policy))
+    ),
     Layer.provide(CircuitStore.layerMemory)
   )
 
@@ -59,7 +61,7 @@ const exact = (policy: CircuitPolicy = {}): CircuitPolicy => {
 
 /**
  * Moves `TestClock` to the first moment at which an open circuit admits a probe, and returns by how much it moved.
- * Does not move it for a circuit that is not open, or that is held open without an end.
+ * Does not move it for a circuit that is not open, or that an operator forced open without an end.
  *
  * @category clock
  * @since 0.1.0

@@ -1,12 +1,12 @@
 /**
- * Keeps what a breaker tells its observers, for tests to look at.
+ * Keeps what the observers of a breaker hear, for tests to look at.
  *
  * @since 0.1.0
  */
 import { Context, Effect, Layer } from "effect"
+import type { CircuitBreaker } from "../CircuitBreaker.ts"
 import type { CircuitEvent } from "../CircuitEvent.ts"
-import type { CallResult, CircuitObserver } from "../CircuitObserver.ts"
-import { contextOf } from "../internal/observers/observers.ts"
+import * as CircuitObserver from "../CircuitObserver.ts"
 import type { Kind } from "../Outcome.ts"
 
 /**
@@ -17,7 +17,7 @@ import type { Kind } from "../Outcome.ts"
  */
 export interface RecordedCall {
   readonly key: string
-  readonly result: CallResult
+  readonly result: CircuitObserver.CallResult
   readonly durationMillis: number
   readonly kind: Kind | undefined
 }
@@ -41,17 +41,15 @@ export class RecordedEvents extends Context.Service<RecordedEvents, {
   readonly clear: Effect.Effect<void>
 }>()("effect-resilience/testing/RecordedEvents") {}
 
-/**
- * Records the events of the breaker it is provided to.
- *
- * @category layers
- * @since 0.1.0
- */
-export const layer: Layer.Layer<RecordedEvents> = Layer.effectContext(
+class Recorder extends Context.Service<Recorder, CircuitObserver.CircuitObserver>()(
+  "effect-resilience/testing/RecordedEvents/Recorder"
+) {}
+
+const recorder = Layer.effectContext(
   Effect.sync(() => {
     let events: ReadonlyArray<CircuitEvent> = []
     let calls: ReadonlyArray<RecordedCall> = []
-    const observer: CircuitObserver = {
+    const observer: CircuitObserver.CircuitObserver = {
       name: "recorder",
       onEvent: (event) => {
         events = [...events, event]
@@ -75,6 +73,16 @@ export const layer: Layer.Layer<RecordedEvents> = Layer.effectContext(
         calls = []
       })
     })
-    return Context.add(contextOf(observer), RecordedEvents, recorded)
+    return Context.make(RecordedEvents, recorded).pipe(Context.add(Recorder, observer))
   })
+)
+
+/**
+ * Records what the breaker does: `RecordedEvents.layer.pipe(Layer.provideMerge(Breaker))`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<RecordedEvents, never, CircuitBreaker> = CircuitObserver.layer(Recorder).pipe(
+  Layer.provideMerge(recorder)
 )

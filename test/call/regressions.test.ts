@@ -8,8 +8,8 @@ import { TestClock } from "effect/testing"
 const key = "model"
 
 const breaker = (policy: CircuitPolicy.CircuitPolicy, store = CircuitStore.layerMemory) =>
-  CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1), gateJitter: 0, ...policy }).pipe(
-    Layer.provideMerge(RecordedEvents.layer),
+  RecordedEvents.layer.pipe(
+    Layer.provideMerge(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1), gateJitter: 0, ...policy })),
     Layer.provide(store)
   )
 

@@ -131,8 +131,8 @@ const broken = {
 }
 
 const breaker = (observer: CircuitObserver.CircuitObserver) =>
-  CircuitBreaker.layer(policy).pipe(
-    Layer.provideMerge(CircuitObserver.layer(observer)),
+  CircuitObserver.layer(observer).pipe(
+    Layer.provideMerge(CircuitBreaker.layer(policy)),
     Layer.provide(CircuitStore.layerMemory)
   )
 

@@ -51,13 +51,16 @@ const breaker = (tally: Tally) => {
       }
     })
   })
-  return CircuitBreaker.layer({
-    tripPolicy: TripPolicy.consecutive(5),
-    openDuration: "2 seconds",
-    probes: 2,
-    successesToClose: 2,
-    maxOpenDuration: "5 seconds"
-  }).pipe(Layer.provide(Tallied), Layer.provide(Counted))
+  return Tallied.pipe(
+    Layer.provideMerge(CircuitBreaker.layer({
+      tripPolicy: TripPolicy.consecutive(5),
+      openDuration: "2 seconds",
+      probes: 2,
+      successesToClose: 2,
+      maxOpenDuration: "5 seconds"
+    })),
+    Layer.provide(Counted)
+  )
 }
 
 const oneOf = <A>(...values: readonly [A, ...Array<A>]) => Random.choice(values)

@@ -203,8 +203,8 @@ describe("a store that wants to be waited for", () => {
     }))
   ).pipe(Layer.provide(CircuitStore.layerMemory))
 
-  const Breaker = CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(2) }).pipe(
-    Layer.provideMerge(RecordedEvents.layer),
+  const Breaker = RecordedEvents.layer.pipe(
+    Layer.provideMerge(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(2) })),
     Layer.provide(Remote)
   )
 

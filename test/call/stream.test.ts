@@ -133,12 +133,15 @@ const counting = (settles: Map<object, number>) =>
   ).pipe(Layer.provide(CircuitStore.layerMemory))
 
 const breaker = (settles: Map<object, number>) =>
-  CircuitBreaker.layer({
-    gateJitter: 0,
-    tripPolicy: TripPolicy.consecutive(1),
-    openDuration: "1 minute",
-    classify: (exit) => exit._tag === "Failure" && Cause.hasDies(exit.cause) ? LlmOutcome.classify(exit) : failed
-  }).pipe(Layer.provideMerge(RecordedEvents.layer), Layer.provide(counting(settles)))
+  RecordedEvents.layer.pipe(
+    Layer.provideMerge(CircuitBreaker.layer({
+      gateJitter: 0,
+      tripPolicy: TripPolicy.consecutive(1),
+      openDuration: "1 minute",
+      classify: (exit) => exit._tag === "Failure" && Cause.hasDies(exit.cause) ? LlmOutcome.classify(exit) : failed
+    })),
+    Layer.provide(counting(settles))
+  )
 
 const failed = Outcome.failure("unknown")
 

@@ -215,8 +215,8 @@ describe("a memory store that is full", () => {
       assert.deepStrictEqual(told, (yield* tag("new")) === "ForcedOpen" ? ["kept", "new"] : ["kept"])
     }).pipe(
       Effect.provide(
-        CircuitBreaker.layer().pipe(
-          Layer.provideMerge(RecordedEvents.layer),
+        RecordedEvents.layer.pipe(
+          Layer.provideMerge(CircuitBreaker.layer()),
           Layer.provide(CircuitStore.layerMemoryWith({ maxCircuits: 1 }))
         )
       )

@@ -135,8 +135,8 @@ const outage = Effect.gen(function*() {
   )
 }).pipe(
   Effect.provide(
-    CircuitBreaker.layer((key) => policies[key as keyof typeof policies] ?? defaults).pipe(
-      Layer.provideMerge(CircuitLogger.layer),
+    CircuitLogger.layer.pipe(
+      Layer.provideMerge(CircuitBreaker.layer((key) => policies[key as keyof typeof policies] ?? defaults)),
       Layer.provide(CircuitStore.layerMemory),
       Layer.provideMerge(TestClock.layer())
     )
@@ -146,8 +146,8 @@ const outage = Effect.gen(function*() {
 /** Nothing listens there. */
 const storeAway = up(gpt).pipe(
   Effect.provide(
-    CircuitBreaker.layer().pipe(
-      Layer.provideMerge(CircuitLogger.layer),
+    CircuitLogger.layer.pipe(
+      Layer.provideMerge(CircuitBreaker.layer()),
       Layer.provide(RedisCircuitStore.layer({ url: "redis://127.0.0.1:1" }))
     )
   )

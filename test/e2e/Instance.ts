@@ -72,10 +72,8 @@ export const make = (name: string, redisUrl: string): Effect.Effect<Instance, ne
         chat: { targets: [{ name: gpt, key: gpt }, { name: claude, key: claude }], minFailoverDuration: "2 seconds" }
       }
     })
-    const breaker = router.pipe(
+    const breaker = Layer.mergeAll(router, CircuitMetrics.layer, audit).pipe(
       Layer.provideMerge(CircuitBreaker.layer(policies(faults))),
-      Layer.provideMerge(CircuitMetrics.layer),
-      Layer.provideMerge(audit),
       Layer.provide(RedisCircuitStore.layer({ url: redisUrl, operationTimeout: "200 millis" })),
       Layer.provideMerge(FetchHttpClient.layer)
     )

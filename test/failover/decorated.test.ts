@@ -60,9 +60,9 @@ describe("a breaker that decorates another one", () => {
       }
     })
     const Router = FailoverRouter.layer({ routes, classify }).pipe(
+      Layer.provideMerge(observer),
       Layer.provideMerge(noting(keys)),
-      Layer.provideMerge(breaker()),
-      Layer.provide(observer)
+      Layer.provideMerge(breaker())
     )
     return Effect.gen(function*() {
       const { ask, ends, take } = makeTargets({ us: down })

@@ -1,6 +1,6 @@
 // What a router tells: who serves now, that nobody does, how a health probe ended. Each once, and in order.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Schedule, Schema, Tracer } from "effect"
+import { Effect, Exit, Fiber, Layer, Schedule, Schema, Scope, Tracer } from "effect"
 import {
   CircuitBreaker,
   CircuitEvent,
@@ -12,7 +12,9 @@ import {
 } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
-import { active, classify, down, fails, failure, makeTargets, route, router, told } from "./targets.ts"
+import { active, breaker, classify, down, fails, failure, makeTargets, route, router, told } from "./targets.ts"
+
+const chat = { chat: { targets: ["us", "eu"] } }
 
 const all = Effect.flatMap(RecordedEvents.RecordedEvents, ({ all }) => all)
 const ofRouter = Effect.map(all, (events) => events.filter(({ event }) => event.startsWith("failover.")))
@@ -168,11 +170,31 @@ describe("the events of a router", () => {
 })
 
 describe("a route", () => {
-  it.effect("is told to observers with its targets in order, when the router is built", () => {
-    const routes: Array<readonly [string, ReadonlyArray<string>]> = []
+  it.effect("is known to an observer that is attached later, with the target that serves by then, until the router closes", () => {
+    const routes: Array<ReadonlyArray<unknown>> = []
     const observer: CircuitObserver.CircuitObserver = {
       name: "routes",
-      onRoute: (name, targets) => void routes.push([name, targets])
+      onRoute: (...route) => void routes.push(route)
+    }
+    return Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const services = yield* Scope.provide(Layer.build(FailoverRouter.layer({ routes: chat, classify })), scope)
+      yield* makeTargets({ us: down }).ask().pipe(Effect.provideContext(services))
+      yield* CircuitBreaker.observe(observer)
+      assert.deepStrictEqual(routes, [["chat", ["us", "eu"], "eu"]])
+      yield* CircuitBreaker.observe(observer)
+      assert.lengthOf(routes, 1)
+      yield* Scope.close(scope, Exit.void)
+      yield* CircuitBreaker.observe({ ...observer })
+      assert.lengthOf(routes, 1)
+    }).pipe(Effect.scoped, Effect.provide(breaker()))
+  })
+
+  it.effect("is announced to observers with its targets in order, when the router is built", () => {
+    const routes: Array<ReadonlyArray<unknown>> = []
+    const observer: CircuitObserver.CircuitObserver = {
+      name: "routes",
+      onRoute: (...route) => void routes.push(route)
     }
     return Effect.gen(function*() {
       const breaker = yield* CircuitBreaker.CircuitBreaker
@@ -183,7 +205,7 @@ describe("a route", () => {
           code: { targets: ["x", { name: "y", region: "eu" }], allow: { regions: ["eu"] } }
         }
       }))
-      assert.deepStrictEqual(routes, [["chat", ["a", "b"]], ["code", ["y"]]])
+      assert.deepStrictEqual(routes, [["chat", ["a", "b"], "a"], ["code", ["y"], "y"]])
     }).pipe(Effect.scoped, Effect.provide(CircuitTest.layer()))
   })
 })

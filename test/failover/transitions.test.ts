@@ -310,8 +310,8 @@ describe("I159: a fault beside it", () => {
       }
     }
     const layer = FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } }, classify }).pipe(
-      Layer.provideMerge(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1), openDuration: "1 second" })),
       Layer.provideMerge(CircuitObserver.layer(broken)),
+      Layer.provideMerge(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1), openDuration: "1 second" })),
       Layer.provide(CircuitStore.layerMemory)
     )
     return Effect.gen(function*() {

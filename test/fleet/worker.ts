@@ -16,8 +16,8 @@ const join = async ({ key, policy, prefix, providerPort, store, url }: Setup, nu
     }
   })
   const runtime = ManagedRuntime.make(
-    CircuitBreaker.layer({ ...policy, tripPolicy: TripPolicy.fromData(policy.tripPolicy!) }).pipe(
-      Layer.provide(recorder),
+    recorder.pipe(
+      Layer.provideMerge(CircuitBreaker.layer({ ...policy, tripPolicy: TripPolicy.fromData(policy.tripPolicy!) })),
       Layer.provide(RedisCircuitStore.layer({ ...store, url, prefix }))
     )
   )

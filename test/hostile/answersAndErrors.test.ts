@@ -34,9 +34,8 @@ const watched = (policy: CircuitPolicy.CircuitPolicy = {}) => {
   })
   return {
     lines,
-    layer: CircuitBreaker.layer({ ...telling, classify: LlmOutcome.classify, ...policy }).pipe(
-      Layer.provideMerge(CircuitLogger.layer),
-      Layer.provideMerge(RecordedEvents.layer),
+    layer: Layer.mergeAll(CircuitLogger.layer, RecordedEvents.layer).pipe(
+      Layer.provideMerge(CircuitBreaker.layer({ ...telling, classify: LlmOutcome.classify, ...policy })),
       Layer.provide(CircuitStore.layerMemory),
       Layer.merge(Logger.layer([logger]))
     )

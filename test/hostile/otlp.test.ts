@@ -49,20 +49,19 @@ const exported = <A, E>(
     const router = FailoverRouter.layer({ routes: { chat: { targets: [key] } } })
     yield* Effect.provide(
       calls,
-      Layer.provideMerge(router, CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(3), openDuration: 20 }))
-        .pipe(
-          Layer.provide([CircuitMetrics.layer, CircuitLogger.layer]),
-          Layer.provide(CircuitStore.layerMemory),
-          Layer.provideMerge(Otlp.layerJson({
-            baseUrl,
-            resource: { serviceName: "chat" },
-            loggerMergeWithExisting: false,
-            shutdownTimeout: "5 seconds"
-          })),
-          Layer.provide(FetchHttpClient.layer),
-          Layer.provideMerge(Layer.sync(Metric.MetricRegistry, () => new Map())),
-          Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "All"))
-        )
+      Layer.mergeAll(router, CircuitMetrics.layer, CircuitLogger.layer).pipe(
+        Layer.provideMerge(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(3), openDuration: 20 })),
+        Layer.provide(CircuitStore.layerMemory),
+        Layer.provideMerge(Otlp.layerJson({
+          baseUrl,
+          resource: { serviceName: "chat" },
+          loggerMergeWithExisting: false,
+          shutdownTimeout: "5 seconds"
+        })),
+        Layer.provide(FetchHttpClient.layer),
+        Layer.provideMerge(Layer.sync(Metric.MetricRegistry, () => new Map())),
+        Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "All"))
+      )
     )
     return bodies
   })

@@ -52,11 +52,8 @@ export const listening = <E = never, R = never>(
       { startImmediately: true }
     )
   )
-  const layer = subscription.pipe(
+  const layer = Layer.mergeAll(subscription, RecordedEvents.layer, CircuitMetrics.layer, CircuitLogger.layer).pipe(
     Layer.provideMerge(CircuitBreaker.layer({ gateJitter: 0, ...policy })),
-    Layer.provideMerge(RecordedEvents.layer),
-    Layer.provideMerge(CircuitMetrics.layer),
-    Layer.provideMerge(CircuitLogger.layer),
     Layer.provideMerge(store),
     Layer.provideMerge(Layer.sync(Metric.MetricRegistry, () => new Map())),
     Layer.provideMerge(NodeSdk.layer(() => ({

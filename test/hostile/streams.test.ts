@@ -97,9 +97,10 @@ const breaker = (kept: Array<string>) => {
   const keeper = Logger.map(Logger.formatJson, (line) => {
     kept.push(line)
   })
-  return CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1), classify: LlmOutcome.classify }).pipe(
-    Layer.provideMerge(CircuitLogger.layer),
-    Layer.provideMerge(RecordedEvents.layer),
+  return Layer.mergeAll(CircuitLogger.layer, RecordedEvents.layer).pipe(
+    Layer.provideMerge(
+      CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1), classify: LlmOutcome.classify })
+    ),
     Layer.provide(CircuitStore.layerMemory),
     Layer.merge(Logger.layer([keeper]))
   )

@@ -60,7 +60,7 @@ const time = { now: 0 }
 const clock = handClock(() => time.now)
 const events: Array<CircuitEvent.CircuitEvent> = []
 export const hub = new Hub(clock)
-hub.add([{ name: "walk", onEvent: (event) => events.push(event) }])
+hub.add({ name: "walk", onEvent: (event) => events.push(event) })
 
 const run = <A>(effect: Effect.Effect<A>): A => Effect.runSync(Effect.provideService(effect, Clock.Clock, clock))
 

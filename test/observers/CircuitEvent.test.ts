@@ -34,9 +34,8 @@ const policy: CircuitPolicy.CircuitPolicy = {
 }
 
 /** Two breakers with two policies on one store, a broken observer and a recorder. */
-const World = CircuitBreaker.layer(policy).pipe(
-  Layer.provideMerge(CircuitObserver.layer({ name: "broken", onEvent: broken })),
-  Layer.provideMerge(RecordedEvents.layer),
+const World = Layer.mergeAll(RecordedEvents.layer, CircuitObserver.layer({ name: "broken", onEvent: broken })).pipe(
+  Layer.provideMerge(CircuitBreaker.layer(policy)),
   Layer.provideMerge(CircuitStore.layerMemory)
 )
 

@@ -48,8 +48,10 @@ const keeper = () => {
 }
 
 const breaker = (policy: CircuitPolicy.CircuitPolicy = {}) =>
-  CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1), openDuration: "1 second", ...policy }).pipe(
-    Layer.provideMerge(CircuitLogger.layer),
+  CircuitLogger.layer.pipe(
+    Layer.provideMerge(
+      CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1), openDuration: "1 second", ...policy })
+    ),
     Layer.provide(CircuitStore.layerMemory)
   )
 
@@ -90,10 +92,12 @@ describe("CircuitLogger", () => {
       ),
       openDuration: "1 second"
     }
-    const World = CircuitBreaker.layer(policy).pipe(
-      Layer.provideMerge(CircuitObserver.layer({ name: "broken", onEvent: throwing })),
-      Layer.provideMerge(RecordedEvents.layer),
-      Layer.provideMerge(CircuitLogger.layer),
+    const World = Layer.mergeAll(
+      CircuitLogger.layer,
+      RecordedEvents.layer,
+      CircuitObserver.layer({ name: "broken", onEvent: throwing })
+    ).pipe(
+      Layer.provideMerge(CircuitBreaker.layer(policy)),
       Layer.provideMerge(CircuitStore.layerMemory)
     )
     return Effect.gen(function*() {
@@ -177,7 +181,7 @@ describe("CircuitLogger", () => {
       assert.isAbove(events.length, 8)
     }).pipe(
       Effect.provide([
-        breaker({ openDuration: "1 second", gateJitter: 0 }).pipe(Layer.provideMerge(RecordedEvents.layer)),
+        RecordedEvents.layer.pipe(Layer.provideMerge(breaker({ openDuration: "1 second", gateJitter: 0 }))),
         json
       ])
     )
@@ -244,8 +248,8 @@ describe("CircuitLogger", () => {
       onEvent: (event: { readonly event: string; readonly observer?: string }) =>
         void heard.push(event.observer ?? event.event)
     }
-    const World = breaker().pipe(
-      Layer.provideMerge(CircuitObserver.layer(witness)),
+    const World = CircuitObserver.layer(witness).pipe(
+      Layer.provideMerge(breaker()),
       Layer.provideMerge(Logger.layer([Logger.make(throwing)]))
     )
     return Effect.gen(function*() {
@@ -316,9 +320,8 @@ describe("what is told of a call", () => {
 
   it.effect.each(classifiers)("never holds anything of what was asked or answered, %s", ([, classify]) => {
     const { layer, lines } = keeper()
-    const World = breaker({ openDuration: Duration.seconds(1) }).pipe(
-      Layer.provideMerge(CircuitObserver.layer(broken)),
-      Layer.provideMerge(RecordedEvents.layer),
+    const World = Layer.mergeAll(RecordedEvents.layer, CircuitObserver.layer(broken)).pipe(
+      Layer.provideMerge(breaker({ openDuration: Duration.seconds(1) })),
       Layer.provideMerge(layer)
     )
     return Effect.gen(function*() {

@@ -14,7 +14,7 @@ import {
   TripPolicy
 } from "effect-resilience"
 import { TestClock } from "effect/testing"
-import { makeRegistry } from "../support/metrics.ts"
+import { makeRegistry, metricsObserver } from "../support/metrics.ts"
 
 const policy: CircuitPolicy.CircuitPolicy = {
   tripPolicy: TripPolicy.consecutive(2),
@@ -30,13 +30,11 @@ const measured = (options: {
   readonly observers?: ReadonlyArray<CircuitObserver.CircuitObserver>
 } = {}) => {
   const metrics = makeRegistry()
-  const others = (options.observers ?? []).map((observer) => CircuitObserver.layer(observer))
-  const layer = others.reduce(
-    (layer, other) => Layer.provideMerge(layer, other),
-    CircuitBreaker.layer(options.policy ?? policy).pipe(
-      Layer.provideMerge(CircuitMetrics.layerWith(options.metrics ?? {}))
-    )
+  const layer = Layer.mergeAll(
+    CircuitMetrics.layerWith(options.metrics ?? {}),
+    ...(options.observers ?? []).map((observer) => CircuitObserver.layer(observer))
   ).pipe(
+    Layer.provideMerge(CircuitBreaker.layer(options.policy ?? policy)),
     Layer.provide(CircuitStore.layerMemoryWith(options.store ?? {})),
     Layer.provide(Layer.succeed(Metric.MetricRegistry, metrics.registry))
   )
@@ -276,7 +274,7 @@ describe("CircuitMetrics", () => {
     const metrics = makeRegistry()
     return Effect.gen(function*() {
       yield* Effect.provide(trip("a"), CircuitBreaker.layer(policy))
-      const late = CircuitBreaker.layer(policy).pipe(Layer.provide(CircuitMetrics.layer))
+      const late = CircuitMetrics.layer.pipe(Layer.provideMerge(CircuitBreaker.layer(policy)))
       yield* metrics.provide(Effect.provide(up("a"), late))
       assert.strictEqual(metrics.value("cb_current_state", a), 2)
       assert.strictEqual(metrics.value(...transition("closed", "open")), 0)
@@ -302,8 +300,8 @@ describe("CircuitMetrics", () => {
   it.effect("I57: registries are apart, and two breakers on one add up", () => {
     const one = measured()
     const other = measured()
-    const same = CircuitBreaker.layer(policy).pipe(
-      Layer.provide(CircuitMetrics.layer),
+    const same = CircuitMetrics.layer.pipe(
+      Layer.provideMerge(CircuitBreaker.layer(policy)),
       Layer.provide(CircuitStore.layerMemory)
     )
     return Effect.gen(function*() {
@@ -461,35 +459,35 @@ describe("CircuitMetrics", () => {
       { event: "failover.exhausted", route: "chat", at, targets: [] }
     ]
     return Effect.gen(function*() {
-      const [observer] = yield* CircuitObserver.all
+      const observer = yield* metricsObserver()
       const active = (target: string) => metrics.value("failover_active_target", { route: "chat", target })
       const failedOver = () => metrics.value("failover_failed_over", { route: "chat" })
-      observer?.onRoute?.("chat", ["us", "eu"])
+      observer.onRoute?.("chat", ["us", "eu"], "us")
       assert.deepStrictEqual([active("us"), active("eu"), failedOver()], [1, 0, 0])
       assert.strictEqual(metrics.value("failover_exhausted_total", { route: "chat" }), 0)
-      observer?.onEvent?.(events[0]!)
+      observer.onEvent?.(events[0]!)
       assert.deepStrictEqual([active("us"), active("eu"), failedOver()], [0, 1, 1])
-      observer?.onEvent?.(events[1]!)
-      observer?.onEvent?.(events[2]!)
+      observer.onEvent?.(events[1]!)
+      observer.onEvent?.(events[2]!)
       assert.deepStrictEqual([active("us"), active("eu"), failedOver()], [1, 0, 0])
       assert.strictEqual(metrics.value("failover_switches_total", { from_target: "us", cause: "open" }), 1)
       assert.strictEqual(metrics.value("failover_switches_total", { from_target: "eu", cause: "recovered" }), 1)
       assert.strictEqual(metrics.value("failover_exhausted_total", { route: "chat" }), 1)
-    }).pipe(Effect.provide(CircuitMetrics.layer), metrics.provide)
+    }).pipe(metrics.provide)
   })
 
   it.effect("W29: other labels stay within the cap too", () => {
     const metrics = makeRegistry()
     return Effect.gen(function*() {
-      const [observer] = yield* CircuitObserver.all
+      const observer = yield* metricsObserver({ maxLabelValues: 2 })
       for (const route of ["one", "two", "three", "four", "one"]) {
-        observer?.onEvent?.({ event: "failover.exhausted", route, at: 0, targets: [] })
+        observer.onEvent?.({ event: "failover.exhausted", route, at: 0, targets: [] })
       }
       assert.deepStrictEqual(
         metrics.all("failover_exhausted_total").map(({ labels, value }) => [labels["route"], value]),
         [["one", 2], ["two", 1], ["other", 2]]
       )
-    }).pipe(Effect.provide(CircuitMetrics.layerWith({ maxLabelValues: 2 })), metrics.provide)
+    }).pipe(metrics.provide)
   })
 
   it("names and labels are those of the definitions, each once", () => {
@@ -504,7 +502,7 @@ describe("CircuitMetrics", () => {
 
   it.effect.each([0, -1, 1.5, Number.NaN])("refuses %d label values", (maxLabelValues) =>
     Effect.gen(function*() {
-      const exit = yield* Effect.exit(Effect.provide(Effect.void, CircuitMetrics.layerWith({ maxLabelValues })))
+      const exit = yield* Effect.exit(metricsObserver({ maxLabelValues }))
       assert.include(String(exit), "maxLabelValues")
     }))
 })

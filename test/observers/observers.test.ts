@@ -36,12 +36,15 @@ const listener = (name: string) => {
   return { name, heard, onEvent: ({ event }: CircuitEvent.CircuitEvent) => void heard.push(event) }
 }
 
-/** A breaker with observers, as the documentation puts it together: the one provided last is told first. */
+const attached = (...observers: ReadonlyArray<CircuitObserver.CircuitObserver>) =>
+  Layer.mergeAll(Layer.empty, ...observers.map((observer) => CircuitObserver.layer(observer)))
+
+/** A breaker with observers, as the documentation puts it together. */
 const breaker = (...observers: ReadonlyArray<CircuitObserver.CircuitObserver>) =>
-  observers.reduceRight<Layer.Layer<CircuitBreaker.CircuitBreaker, never, CircuitStore.CircuitStore>>(
-    (layer, observer) => layer.pipe(Layer.provideMerge(CircuitObserver.layer(observer))),
-    CircuitBreaker.layer(policy)
-  ).pipe(Layer.provide(CircuitStore.layerMemory))
+  attached(...observers).pipe(
+    Layer.provideMerge(CircuitBreaker.layer(policy)),
+    Layer.provide(CircuitStore.layerMemory)
+  )
 
 const lifeCycle = Effect.gen(function*() {
   yield* up
@@ -92,8 +95,8 @@ describe("observers", () => {
       for (const { heard } of [one!, two!, three!, four!]) assert.deepStrictEqual(heard, lifeCycleNames)
     }).pipe(
       Effect.provide(
-        CircuitBreaker.layer(policy).pipe(
-          Layer.provide([observers, CircuitLogger.layer]),
+        Layer.mergeAll(observers, CircuitLogger.layer).pipe(
+          Layer.provideMerge(CircuitBreaker.layer(policy)),
           Layer.provide(CircuitStore.layerMemory)
         )
       )
@@ -158,24 +161,56 @@ describe("observers", () => {
     }).pipe(Effect.provide(breaker(counting)))
   })
 
-  it.effect("can be made by an effect, and add to those provided before", () => {
-    const first = listener("first")
-    const second = listener("second")
+  it.effect("can be made by an effect, and hear in the order in which they were attached", () => {
+    const order: Array<string> = []
+    const hears = (name: string) => ({ name, onEvent: () => void order.push(name) })
     return Effect.gen(function*() {
-      yield* lifeCycle
-      assert.deepStrictEqual(first.heard, lifeCycleNames)
-      assert.deepStrictEqual(second.heard, lifeCycleNames)
-      const observers = yield* CircuitObserver.all
-      assert.deepStrictEqual(observers.map(({ name }) => name), ["first", "second"])
+      yield* down
+      assert.deepStrictEqual(order, ["first", "second", "third"])
     }).pipe(
       Effect.provide(
-        CircuitBreaker.layer(policy).pipe(
-          Layer.provideMerge(CircuitObserver.layer(Effect.succeed(second))),
-          Layer.provideMerge(CircuitObserver.layer(first)),
+        CircuitObserver.layer(hears("third")).pipe(
+          Layer.provideMerge(
+            Layer.mergeAll(CircuitObserver.layer(Effect.succeed(hears("first"))), attached(hears("second")))
+          ),
+          Layer.provideMerge(CircuitBreaker.layer(policy)),
           Layer.provide(CircuitStore.layerMemory)
         )
       )
     )
+  })
+
+  it.effect("whose layer stands for two breakers hear both, and are made once", () => {
+    const mine = listener("mine")
+    let made = 0
+    const Mine = CircuitObserver.layer(Effect.sync(() => {
+      made++
+      return mine
+    }))
+    const two = [CircuitBreaker.layer(policy), CircuitBreaker.layer(policy)].map((Breaker) =>
+      Layer.effectDiscard(down).pipe(
+        Layer.provide(Mine),
+        Layer.provide(Breaker),
+        Layer.provide(Layer.fresh(CircuitStore.layerMemory))
+      )
+    )
+    return Effect.gen(function*() {
+      yield* Layer.build(Layer.mergeAll(Layer.empty, ...two))
+      assert.deepStrictEqual(mine.heard, ["circuit.opened", "circuit.opened"])
+      assert.strictEqual(made, 1)
+    })
+  })
+
+  it.effect("hear until their layer closes", () => {
+    const first = listener("first")
+    return Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      yield* Scope.provide(Layer.build(attached(first)), scope)
+      yield* down
+      yield* Scope.close(scope, Exit.void)
+      yield* up
+      assert.deepStrictEqual(first.heard, ["circuit.opened"])
+    }).pipe(Effect.provide(breaker()))
   })
 
   it.effect("I53: with or without them, circuits do the same", () => {
@@ -372,11 +407,7 @@ describe("observers", () => {
 describe("two breakers on one store", () => {
   const build = (policy: CircuitPolicy.CircuitPolicy, ...observers: ReadonlyArray<CircuitObserver.CircuitObserver>) =>
     Effect.map(
-      Layer.build(CircuitBreaker.layer(policy)).pipe(
-        Effect.provide(
-          observers.reduce((layer, observer) => Layer.merge(layer, CircuitObserver.layer(observer)), Layer.empty)
-        )
-      ),
+      Layer.build(attached(...observers).pipe(Layer.provideMerge(CircuitBreaker.layer(policy)))),
       (context) => <A, E>(self: Effect.Effect<A, E, CircuitBreaker.CircuitBreaker>) => Effect.provide(self, context)
     )
 
@@ -459,8 +490,8 @@ describe("a classifier that throws", () => {
       )
     }).pipe(
       Effect.provide(
-        CircuitBreaker.layer(policy).pipe(
-          Layer.provideMerge(RecordedEvents.layer),
+        RecordedEvents.layer.pipe(
+          Layer.provideMerge(CircuitBreaker.layer(policy)),
           Layer.provide(CircuitStore.layerMemory)
         )
       )

@@ -24,14 +24,17 @@ import { classifyPart, provider } from "../support/streams.ts"
 const key = "model"
 const { definitions } = MetricDefinition
 
-const Breaker = CircuitBreaker.layer({
-  tripPolicy: TripPolicy.anyOf(
-    TripPolicy.consecutive(2),
-    TripPolicy.failureRate({ threshold: 0.75, window: 10, minimumCalls: 10 })
-  ),
-  openDuration: "10 seconds",
-  gateJitter: 0
-}).pipe(Layer.provide(CircuitMetrics.layer), Layer.provide(CircuitStore.layerMemory))
+const Breaker = CircuitMetrics.layer.pipe(
+  Layer.provideMerge(CircuitBreaker.layer({
+    tripPolicy: TripPolicy.anyOf(
+      TripPolicy.consecutive(2),
+      TripPolicy.failureRate({ threshold: 0.75, window: 10, minimumCalls: 10 })
+    ),
+    openDuration: "10 seconds",
+    gateJitter: 0
+  })),
+  Layer.provide(CircuitStore.layerMemory)
+)
 
 /** An exporter that still holds its spans when it was shut down. */
 class KeepingSpanExporter extends InMemorySpanExporter {

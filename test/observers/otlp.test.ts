@@ -62,9 +62,10 @@ const collector = Effect.gen(function*() {
 
 /** A breaker that measures, traces and logs to a collector, from a registry of its own. */
 const telemetry = (baseUrl: string, exportInterval: number) =>
-  CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(2), openDuration: "1 minute", gateJitter: 0 }).pipe(
-    Layer.provide(CircuitMetrics.layer),
-    Layer.provide(CircuitLogger.layer),
+  Layer.mergeAll(CircuitMetrics.layer, CircuitLogger.layer).pipe(
+    Layer.provideMerge(
+      CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(2), openDuration: "1 minute", gateJitter: 0 })
+    ),
     Layer.provide(CircuitStore.layerMemory),
     Layer.provideMerge(Otlp.layerJson({
       baseUrl,

@@ -1,18 +1,11 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Metric, Stream } from "effect"
-import {
-  CircuitBreaker,
-  CircuitMetrics,
-  CircuitObserver,
-  CircuitStore,
-  MetricDefinition,
-  Outcome,
-  TripPolicy
-} from "effect-resilience"
+import { CircuitBreaker, CircuitMetrics, CircuitStore, MetricDefinition, Outcome, TripPolicy } from "effect-resilience"
 import { HttpClient, HttpRouter } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import { spawnSync } from "node:child_process"
+import { metricsObserver } from "../support/metrics.ts"
 import { findProgram } from "../support/programs/findProgram.ts"
 import { promtool } from "../support/programs/programs.ts"
 
@@ -22,13 +15,13 @@ const { definitions } = MetricDefinition
 const server = (options: CircuitMetrics.Options = {}) =>
   HttpRouter.serve(PrometheusMetrics.layerHttp(), { disableLogger: true, disableListenLog: true }).pipe(
     Layer.provideMerge(NodeHttpServer.layerTest),
+    Layer.provideMerge(CircuitMetrics.layerWith(options)),
     Layer.provideMerge(CircuitBreaker.layer({
       tripPolicy: TripPolicy.anyOf(
         TripPolicy.consecutive(2),
         TripPolicy.failureRate({ threshold: 1, window: 100, minimumCalls: 100 })
       )
     })),
-    Layer.provideMerge(CircuitMetrics.layerWith(options)),
     Layer.provide(CircuitStore.layerMemory),
     Layer.provideMerge(Layer.sync(Metric.MetricRegistry, () => new Map()))
   )
@@ -93,14 +86,14 @@ describe("/metrics for Prometheus", () => {
   it.live("is served as text that promtool reads without a word, whatever was touched", () =>
     Effect.gen(function*() {
       yield* life("openai/gpt-5/eu")
-      // What a store, a router and a broken observer would tell.
-      const [observer] = yield* CircuitObserver.all
-      observer?.onStoreOperation?.("claim", 1, undefined)
-      observer?.onStoreOperation?.("claim", 1, "TIMEOUT")
-      observer?.onFault?.("observer", "broken")
+      // What a store, a router and a broken observer would make it hear.
+      const observer = yield* metricsObserver()
+      observer.onStoreOperation?.("claim", 1, undefined)
+      observer.onStoreOperation?.("claim", 1, "TIMEOUT")
+      observer.onFault?.("observer", "broken")
       const failover = { at: 0, route: "chat", from_target: "a", to_target: "b" }
-      observer?.onEvent?.({ event: "failover.switched", ...failover, cause: "open" })
-      observer?.onEvent?.({
+      observer.onEvent?.({ event: "failover.switched", ...failover, cause: "open" })
+      observer.onEvent?.({
         event: "failover.exhausted",
         at: 0,
         route: "chat",

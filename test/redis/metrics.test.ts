@@ -1,7 +1,7 @@
 /** What the metrics of a process say of a store that all share. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Latch, Layer, Metric } from "effect"
-import { CircuitMetrics, CircuitObserver } from "effect-resilience"
+import { Effect, Fiber, Latch, Layer } from "effect"
+import { CircuitBreaker, CircuitMetrics } from "effect-resilience"
 import { makeRegistry } from "../support/metrics.ts"
 import { eventually } from "../support/redis/eventually.ts"
 import * as RedisServer from "../support/redis/RedisServer.ts"
@@ -9,12 +9,18 @@ import { call, type Member, memberAt, stateOf, tells, trip, up } from "./outages
 
 const measuredAt = (port: number) => {
   const metrics = makeRegistry()
-  const recording = CircuitMetrics.layer.pipe(Layer.provide(Layer.succeed(Metric.MetricRegistry, metrics.registry)))
-  return Effect.map(
-    Effect.provide(memberAt(port), recording),
-    (member): readonly [Member, typeof metrics] => [member, metrics]
-  )
+  return Effect.gen(function*() {
+    const member = yield* memberAt(port)
+    yield* measure(member, metrics)
+    return [member, metrics] as const
+  })
 }
+
+const measure = ({ breaker }: Member, metrics: ReturnType<typeof makeRegistry>) =>
+  Layer.build(CircuitMetrics.layer).pipe(
+    Effect.provideService(CircuitBreaker.CircuitBreaker, breaker),
+    metrics.provide
+  )
 
 const state = (metrics: ReturnType<typeof makeRegistry>, backend: string) =>
   metrics.value("cb_current_state", { backend })
@@ -49,7 +55,7 @@ describe.concurrent("metrics of a shared store", () => {
       assert.strictEqual(metrics.value("cb_state_transitions_total", { from_state: "closed" }), 0)
     }))
 
-  it.live("an observer that comes when the store is away already does not say that it works", () =>
+  it.live("an observer that is attached while the store is away hears so, and one attached afterwards does not", () =>
     Effect.gen(function*() {
       const server = yield* RedisServer.make()
       const here = yield* memberAt(server.port)
@@ -57,13 +63,14 @@ describe.concurrent("metrics of a shared store", () => {
       yield* server.freeze
       yield* tells(here, "store.degraded")
       const metrics = makeRegistry()
-      const [observer] = yield* Effect.provide(CircuitObserver.all, CircuitMetrics.layer).pipe(metrics.provide)
-      yield* here.breaker.observe(observer!)
-      yield* eventually(Effect.sync(() => metrics.value("cb_store_errors_total") !== undefined))
-      assert.isUndefined(metrics.value("cb_store_degraded"))
+      yield* measure(here, metrics)
+      assert.strictEqual(metrics.value("cb_store_degraded"), 1)
       yield* server.thaw
       yield* tells(here, "store.recovered")
       assert.strictEqual(metrics.value("cb_store_degraded"), 0)
+      const after = makeRegistry()
+      yield* measure(here, after)
+      assert.isUndefined(after.value("cb_store_degraded"))
     }))
 
   it.live("a call that is no probe is none, although it had to ask the store", () =>

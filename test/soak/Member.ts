@@ -63,8 +63,8 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     healthProbeInterval: "1 second"
   })
   const context = yield* router.pipe(
+    Layer.provideMerge(observers),
     Layer.provideMerge(CircuitBreaker.layer(policyOf)),
-    Layer.provide(observers),
     Layer.provide(store),
     Layer.build,
     Effect.provideService(Metric.MetricRegistry, registry)

@@ -1,5 +1,6 @@
 /** Reads metrics as an exporter would. */
-import { Context, Effect, Metric } from "effect"
+import { Context, Effect, Layer, Metric } from "effect"
+import { CircuitBreaker, CircuitMetrics, type CircuitObserver } from "effect-resilience"
 
 type Labels = Readonly<Record<string, string>>
 
@@ -41,3 +42,14 @@ export const makeRegistry = () => {
     provide: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.provideService(self, Metric.MetricRegistry, registry)
   }
 }
+
+/** The observer that `CircuitMetrics` attaches, for a test that calls it as a store or a router would. */
+export const metricsObserver = Effect.fnUntraced(function*(options: CircuitMetrics.Options = {}) {
+  const attached: Array<CircuitObserver.CircuitObserver> = []
+  const noop = yield* Effect.provide(CircuitBreaker.CircuitBreaker, CircuitBreaker.layerNoop)
+  const observe = (observer: CircuitObserver.CircuitObserver) => Effect.sync(() => void attached.push(observer))
+  yield* Layer.build(CircuitMetrics.layerWith(options)).pipe(
+    Effect.provideService(CircuitBreaker.CircuitBreaker, { ...noop, observe })
+  )
+  return attached[0]!
+})

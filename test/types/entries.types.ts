@@ -1,14 +1,6 @@
 // What the compiler promises of the entries beside the core: `npm run check` is the test.
-import { type Config, type Duration, Effect, type Layer, Redacted } from "effect"
-import {
-  type CircuitBreaker,
-  type CircuitError,
-  CircuitLogger,
-  CircuitMetrics,
-  CircuitObserver,
-  type CircuitStore,
-  type FailoverRouter
-} from "effect-resilience"
+import { type Config, type Duration, type Effect, type Layer, Redacted } from "effect"
+import type { CircuitBreaker, CircuitError, CircuitStore, FailoverRouter } from "effect-resilience"
 import { GuardedEmbeddingModel, GuardedLanguageModel, ResilientLanguageModel } from "effect-resilience/ai"
 import { CircuitConsole } from "effect-resilience/console"
 import { EffectCircuitBreaker, GuardedHttpClient } from "effect-resilience/http"
@@ -18,7 +10,7 @@ import type { AiError, EmbeddingModel, LanguageModel } from "effect/ai"
 import type { HttpClient, HttpClientError, HttpRouter } from "effect/http"
 import type { CircuitBreaker as EffectBreaker, Redis } from "effect/persistence"
 import { expectTypeOf } from "expect-type"
-import { Asker, type ProviderFailed } from "./calls.types.ts"
+import type { Asker, ProviderFailed } from "./calls.types.ts"
 
 type Breaker = CircuitBreaker.CircuitBreaker
 type Store = CircuitStore.CircuitStore
@@ -98,14 +90,6 @@ expectTypeOf(RedisCircuitStore.layerConfig()).toEqualTypeOf<
 >()
 // @ts-expect-error nothing to connect to
 RedisCircuitStore.layer({ prefix: "app" })
-
-// Observers need nothing and give nothing that a program could ask for.
-expectTypeOf(CircuitMetrics.layer).toEqualTypeOf<Layer.Layer<never>>()
-expectTypeOf(CircuitLogger.layer).toEqualTypeOf<Layer.Layer<never>>()
-expectTypeOf(CircuitObserver.layer({ name: "mine" })).toEqualTypeOf<Layer.Layer<never>>()
-expectTypeOf(CircuitObserver.layer(Effect.as(Asker, { name: "mine" }))).toEqualTypeOf<
-  Layer.Layer<never, never, Asker>
->()
 
 // A test needs one layer.
 expectTypeOf(CircuitTest.layer()).toEqualTypeOf<Layer.Layer<Breaker | RecordedEvents.RecordedEvents>>()

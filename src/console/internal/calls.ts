@@ -1,5 +1,5 @@
 /** How the calls of one circuit went lately: counts in intervals of ten seconds, and the last durations. */
-import { type CallResult, callResults, type CircuitListener } from "../../CircuitObserver.ts"
+import { type CallResult, callResults, type CircuitListener } from "../../internal/observers/observer.ts"
 import type { Kind } from "../../Outcome.ts"
 import type { Circuit } from "./snapshot.ts"
 

@@ -1,8 +1,8 @@
 /** What the console remembers: the last events, the changes of each circuit, and how its calls went. */
 import type { Clock } from "effect"
 import type { CircuitEvent } from "../../CircuitEvent.ts"
-import type { CircuitObserver } from "../../CircuitObserver.ts"
 import { circuitMillis, wallMillis } from "../../internal/clock/time.ts"
+import type { CircuitObserver } from "../../internal/observers/observer.ts"
 import { Calls, noCalls, type Tally } from "./calls.ts"
 import type { Change, Happened, State } from "./snapshot.ts"
 

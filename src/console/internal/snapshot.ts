@@ -1,7 +1,7 @@
 /** What the console tells of circuits, in the words of `CircuitEvent`. */
 import { Schema } from "effect"
 import * as CircuitEvent from "../../CircuitEvent.ts"
-import type { CallResult } from "../../CircuitObserver.ts"
+import type { CallResult } from "../../internal/observers/observer.ts"
 import { kinds } from "../../Outcome.ts"
 
 const Natural = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))

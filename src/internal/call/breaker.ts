@@ -4,13 +4,13 @@ import { dual } from "effect/Function"
 import type { CircuitBreaker, ExecuteOptions, Permit, StreamOptions } from "../../CircuitBreaker.ts"
 import type { CircuitBreakerError } from "../../CircuitError.ts"
 import type { CircuitEvent } from "../../CircuitEvent.ts"
-import { all as allObservers, type CircuitObserver } from "../../CircuitObserver.ts"
 import type { CircuitPolicy, Classify } from "../../CircuitPolicy.ts"
 import * as CircuitState from "../../CircuitState.ts"
 import { type CircuitHandle, CircuitStore } from "../../CircuitStore.ts"
 import type { Input } from "../../Evidence.ts"
 import * as Outcome from "../../Outcome.ts"
 import { circuitMillis, elapsedMillis } from "../clock/time.ts"
+import type { CircuitObserver } from "../observers/observer.ts"
 import { type CompiledPolicy, compilePolicy } from "../options/compiledPolicy.ts"
 import * as validation from "../options/validation.ts"
 import { type Begin, beginning } from "./begin.ts"
@@ -25,13 +25,8 @@ import * as trace from "./trace.ts"
 export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: string) => CircuitPolicy)) {
   const store = yield* CircuitStore
   const { hub } = store
-  const observers = yield* allObservers
   const context = yield* Effect.context<never>()
   const policyOf = policyResolver(policy, context)
-  yield* Effect.acquireRelease(
-    Effect.sync(() => hub.add(observers)),
-    () => Effect.sync(() => hub.remove(observers))
-  )
 
   const call = (
     fiber: Fiber.Fiber<unknown, unknown>,
@@ -129,8 +124,8 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
 
   const observe = (observer: CircuitObserver) =>
     Effect.acquireRelease(
-      Effect.sync(() => hub.add([observer])),
-      () => Effect.sync(() => hub.remove([observer]))
+      Effect.sync(() => hub.add(observer)),
+      () => Effect.sync(() => hub.remove(observer))
     )
 
   return {
@@ -152,11 +147,7 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
     enable: (key, operator = {}) => Effect.flatMap(find(key), (circuit) => circuit?.enable(operator) ?? Effect.void),
     view: (key) =>
       Effect.withFiber((fiber) => Effect.succeed(new View(store, validation.key(key), policyOf, clockOf(fiber)))),
-    reporter: {
-      announce: (event) => hub.announce(event),
-      route: (route, targets) => hub.route(route, targets),
-      faulted: (part, error) => hub.faulted(part, error)
-    },
+    reporter: hub,
     observe,
     events: Stream.callback<CircuitEvent>(
       (queue) => observe({ name: "events", onEvent: (event) => Queue.offerUnsafe(queue, event) }),

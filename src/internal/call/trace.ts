@@ -2,11 +2,11 @@
 import { type Clock, Duration, type Fiber, type Tracer } from "effect"
 import type { Permit } from "../../Circuit.ts"
 import type { Reason, Rejection } from "../../CircuitError.ts"
-import type { Reporter } from "../../CircuitObserver.ts"
 import type { CircuitHandle } from "../../CircuitStore.ts"
 import { kindOf, type Outcome } from "../../Outcome.ts"
 import { wireOutcomes } from "../circuit/announce.ts"
 import { wholeMillis } from "../circuit/localCircuit.ts"
+import type { Reporter } from "../observers/observer.ts"
 
 interface Traced {
   readonly circuit: CircuitHandle

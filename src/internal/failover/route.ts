@@ -1,8 +1,8 @@
 /** Who serves a route: derived from the circuits of its targets each time somebody looks, and told when it changes. */
 import { type Clock, Duration, Effect, Latch } from "effect"
-import type { Reporter } from "../../CircuitObserver.ts"
 import type { CircuitState, CircuitView } from "../../CircuitState.ts"
 import { circuitMillis, wallMillis } from "../clock/time.ts"
+import type { Reporter } from "../observers/observer.ts"
 import { causeOf, home, type Lead, lead, type Standing, standing, untilBetter } from "./choice.ts"
 import type { CompiledRoute, CompiledTarget } from "./compiledRoute.ts"
 
@@ -41,7 +41,6 @@ export class Route {
     this.places = places
     this.reporter = reporter
     this.clock = clock
-    reporter.route(compiled.name, compiled.targets.map(({ target }) => target.name))
   }
 
   /** Who served when somebody last looked. */

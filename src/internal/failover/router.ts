@@ -47,6 +47,11 @@ export const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
       shared.set(key, others === undefined ? [here] : [...others, here])
       listen(key, made.circuitMoved)
     }
+    const names = route.targets.map(({ target }) => target.name)
+    yield* Effect.acquireRelease(
+      Effect.sync(() => breaker.reporter.route(route.name, names, () => made.active.target.name)),
+      (removed) => Effect.sync(removed)
+    )
     yield* Effect.forkScoped(made.tend)
   }
   if (probing !== undefined) {

@@ -1,27 +1,27 @@
-/** Delivers what circuits announce to observers: in order, each once, their faults contained and counted. */
+/** Delivers to observers what circuits, stores and routers announce: in order, each once, their faults contained. */
 import { type Clock } from "effect"
 import type { State } from "../../Circuit.ts"
 import type { CircuitEvent } from "../../CircuitEvent.ts"
-import type { CircuitListener, CircuitObserver } from "../../CircuitObserver.ts"
 import { wallMillis } from "../clock/time.ts"
 import { Listeners, whenRejected } from "./listeners.ts"
+import type { CircuitListener, CircuitObserver } from "./observer.ts"
 
 const maxDepth = 16
 
 export class Hub {
-  /** Whether anybody wants events; if not, none is made. */
+  /** Whether an observer wants events; if not, none is made. */
   listening = false
-  /** Whether anybody wants to know how long the store takes. */
-  timing = false
   /** Rises when observers of circuits come or go. */
   version = 0
-  // Two breakers on one store may bring the same observer: listed twice, told once.
+  // In the order in which they were attached. One that was attached twice is listed twice and called once.
   private observers: ReadonlyArray<CircuitObserver> = []
+  /** Lets an observer that comes later know what was said before and still lasts: a route, a degraded store. */
+  readonly lasting = new Set<(observer: CircuitObserver) => void>()
   private readonly queue: Array<{ readonly event: CircuitEvent; readonly depth: number }> = []
   /** How many events in a row observers have answered with events of their own: 0 while none is delivered. */
   private depth = 0
-  /** Who is told at this moment. */
-  private told = ""
+  /** The name of the observer that hears an event at this moment. */
+  private hearing = ""
   private readonly faults = new Map<string, number>()
   private readonly clock: Clock.Clock
 
@@ -29,29 +29,35 @@ export class Hub {
     this.clock = clock
   }
 
-  add(observers: ReadonlyArray<CircuitObserver>): void {
-    this.set([...this.observers, ...observers])
+  /** Attaches an observer, and lets it know what was said before it came and still lasts. */
+  add(observer: CircuitObserver): void {
+    if (!this.set([...this.observers, observer], observer)) return
+    for (const say of this.lasting) this.call(observer, say)
   }
 
-  remove(observers: ReadonlyArray<CircuitObserver>): void {
-    const remaining = [...this.observers]
-    for (const observer of observers) remaining.splice(remaining.indexOf(observer), 1)
-    this.set(remaining)
+  remove(observer: CircuitObserver): void {
+    this.set(this.observers.toSpliced(this.observers.indexOf(observer), 1), observer)
   }
 
-  private set(observers: ReadonlyArray<CircuitObserver>): void {
-    const ofCircuits = (list: ReadonlyArray<CircuitObserver>) => new Set(list.filter(({ onCircuit }) => onCircuit)).size
-    if (ofCircuits(observers) !== ofCircuits(this.observers)) this.version++
+  // Whether the observer has come or gone by this.
+  private set(observers: ReadonlyArray<CircuitObserver>, observer: CircuitObserver): boolean {
+    const moved = this.observers.includes(observer) !== observers.includes(observer)
+    if (moved && observer.onCircuit !== undefined) this.version++
     this.observers = observers
-    this.listening = observers.some(({ onEvent }) => onEvent !== undefined)
-    this.timing = observers.some(({ onStoreOperation }) => onStoreOperation !== undefined)
+    this.listening = this.wants("onEvent")
+    return moved
+  }
+
+  /** Whether an observer has this hook. */
+  wants(hook: keyof CircuitObserver): boolean {
+    return this.observers.some((observer) => observer[hook] !== undefined)
   }
 
   /** Events announced from inside an observer wait until all have heard the present ones. */
   announce(...events: ReadonlyArray<CircuitEvent>): void {
     const depth = this.depth + 1
     // An observer whose doing makes the event that it hears would go on for ever.
-    if (depth > maxDepth) return void this.counted("observer", this.told)
+    if (depth > maxDepth) return void this.counted("observer", this.hearing)
     this.queue.push(...events.map((event) => ({ event, depth })))
     if (depth > 1) return
     for (let next = this.queue.shift(); next !== undefined; next = this.queue.shift()) {
@@ -61,61 +67,67 @@ export class Hub {
     this.depth = 0
   }
 
-  private deliver(observer: CircuitObserver, event: CircuitEvent): void {
+  /** Delivers an event to one observer. */
+  deliver(observer: CircuitObserver, event: CircuitEvent): void {
     const isFault = event.event === "observer.failed"
     try {
-      this.told = observer.name
+      this.hearing = observer.name
       if (observer.onEvent === undefined || (isFault && event.observer === observer.name)) return
       whenRejected(observer.onEvent(event), (error) => this.faulted(observer.name, error, isFault))
     } catch (error) {
-      this.faulted(this.told, error, isFault)
+      this.faulted(this.hearing, error, isFault)
     }
   }
 
-  /** Who hears of one circuit, undefined if nobody wants to. */
+  /** Who hears of one circuit, undefined if no observer wants to. */
   listenersOf(key: string, state: State): Listeners | undefined {
     const listeners: Array<readonly [name: string, listener: CircuitListener]> = []
-    this.tell((observer) => {
+    this.callAll((observer) => {
       const listener = observer.onCircuit?.(key, state)
       if (listener !== undefined) listeners.push([observer.name, listener])
     })
     return listeners.length === 0 ? undefined : new Listeners(listeners, (name, error) => this.faulted(name, error))
   }
 
-  /** Tells how long an operation of the store took. */
-  storeOperation(operation: string, durationMillis: number, error: string | undefined): void {
-    this.tell((observer) => observer.onStoreOperation?.(operation, durationMillis, error))
+  /** Lets observers know of a route, also those that come later, until the function that it returns is called. */
+  route(name: string, targets: ReadonlyArray<string>, active: () => string): () => void {
+    const say = (observer: CircuitObserver) => observer.onRoute?.(name, targets, active())
+    this.lasting.add(say)
+    this.callAll(say)
+    return () => this.lasting.delete(say)
   }
 
-  /** Tells of a route of a failover router. */
-  route(route: string, targets: ReadonlyArray<string>): void {
-    this.tell((observer) => observer.onRoute?.(route, targets))
-  }
-
-  /** Counts a fault of a part that is not ours. A number at the powers of two, when it is worth a word. */
+  /** Counts a fault of an observer or a classifier. A number at the powers of two, when it is worth an event. */
   counted(part: "observer" | "classifier", name: string): number | undefined {
     const counter = part === "observer" ? `observer ${String(name)}` : part
     const failures = (this.faults.get(counter) ?? 0) + 1
     this.faults.set(counter, failures)
-    // To tell of a fault in telling of one could go on for ever.
-    this.tell((observer) => observer.onFault?.(part, name), () => {})
+    // A fault in hearing of a fault is not counted, because that could go on for ever.
+    this.callAll((observer) => observer.onFault?.(part, name), () => {})
     return (failures & (failures - 1)) === 0 ? failures : undefined
   }
 
-  private tell(
+  /** Calls every observer, in order; what one throws is counted. */
+  callAll(
+    one: (observer: CircuitObserver) => void,
+    failed?: (name: string, error: unknown) => void
+  ): void {
+    for (const observer of new Set(this.observers)) this.call(observer, one, failed)
+  }
+
+  private call(
+    observer: CircuitObserver,
     one: (observer: CircuitObserver) => void,
     failed: (name: string, error: unknown) => void = (name, error) => this.faulted(name, error)
   ): void {
-    for (const observer of new Set(this.observers)) {
-      try {
-        one(observer)
-      } catch (error) {
-        failed(observer.name, error)
-      }
+    try {
+      one(observer)
+    } catch (error) {
+      failed(observer.name, error)
     }
   }
 
-  /** Counts a fault of an observer, and tells the others at times. */
+  /** Counts a fault of an observer, and lets the others hear of it at the powers of two. */
   faulted(observer: string, error: unknown, silently = false): void {
     const failures = this.counted("observer", observer)
     if (failures === undefined || silently) return

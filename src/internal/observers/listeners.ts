@@ -1,6 +1,6 @@
-/** All who hear of one circuit, told one after the other; what they throw hurts nobody. */
-import type { CallResult, CircuitListener } from "../../CircuitObserver.ts"
+/** The listeners of one circuit, called one after the other. What one throws reaches neither the call nor another. */
 import type { Kind } from "../../Outcome.ts"
+import type { CallResult, CircuitListener } from "./observer.ts"
 
 export class Listeners implements CircuitListener {
   private readonly listeners: ReadonlyArray<readonly [name: string, listener: CircuitListener]>
@@ -14,7 +14,7 @@ export class Listeners implements CircuitListener {
     this.faulted = faulted
   }
 
-  // Without `tell`: this is told at every call.
+  // Not by `each`, because every call comes here and a closure would be made for it.
   onCall(result: CallResult, durationMillis: number, kind: Kind | undefined): void {
     for (const [name, listener] of this.listeners) {
       try {
@@ -27,14 +27,14 @@ export class Listeners implements CircuitListener {
   }
 
   onStreamWait(phase: "first_content" | "idle", durationMillis: number): void {
-    this.tell((listener) => listener.onStreamWait?.(phase, durationMillis))
+    this.each((listener) => listener.onStreamWait?.(phase, durationMillis))
   }
 
   onForgotten(): void {
-    this.tell((listener) => listener.onForgotten?.())
+    this.each((listener) => listener.onForgotten?.())
   }
 
-  private tell(one: (listener: CircuitListener) => void): void {
+  private each(one: (listener: CircuitListener) => void): void {
     for (const [name, listener] of this.listeners) {
       try {
         one(listener)
@@ -45,7 +45,7 @@ export class Listeners implements CircuitListener {
   }
 }
 
-/** What an `async` hook throws comes later, and would end the process. */
+/** What an `async` hook throws comes later, and would end the process if nobody caught it. */
 export const whenRejected = (returned: unknown, rejected: (error: unknown) => void): void => {
   if (returned instanceof Promise) returned.catch(rejected)
 }

@@ -1,5 +1,6 @@
 /** The store at the other end: operations on it, bounded in time, and whether it can be relied on. */
 import { Cause, Clock, Effect, Fiber, FiberSet, Option } from "effect"
+import type { CircuitEvent } from "../../CircuitEvent.ts"
 import { circuitMillis, elapsedMillis, wallMillis } from "../../internal/clock/time.ts"
 import { Hub } from "../../internal/observers/hub.ts"
 import { circuitLua, pulseLua } from "./circuitScript.ts"
@@ -38,6 +39,8 @@ export class Authority {
   private readonly pulseScript = script(pulseLua)
   private hearing = false
   private used = false
+  /** What was announced of the present trouble. */
+  private announced: CircuitEvent | undefined
   private trouble: { readonly at: number; readonly operation: string; readonly error: string } | undefined
   /** The circuit whose operation failed last: when the store works again for its key, it works. */
   private suspect = ""
@@ -46,6 +49,9 @@ export class Authority {
     this.port = port
     this.settings = settings
     this.fork = fork
+    this.hub.lasting.add((observer) => {
+      if (this.announced !== undefined) this.hub.deliver(observer, this.announced)
+    })
   }
 
   static readonly make = Effect.fnUntraced(function*(port: RedisPort, settings: Settings) {
@@ -93,12 +99,13 @@ export class Authority {
   within<A>(operation: string, self: Effect.Effect<A, RedisFault>): Effect.Effect<A, RedisFault> {
     const limited = Effect.raceFirst(self, deadline(this.settings.operationMillis))
     return Effect.suspend(() => {
-      if (!this.hub.timing) return limited
+      if (!this.hub.wants("onStoreOperation")) return limited
       const startedAt = elapsedMillis(this.clock)
       return Effect.onExitPrimitive(limited, (exit) => {
         const fault = exit._tag === "Success" ? undefined : Option.getOrUndefined(Cause.findErrorOption(exit.cause))
         if (exit._tag === "Failure" && fault === undefined) return
-        this.hub.storeOperation(operation, elapsedMillis(this.clock) - startedAt, fault?.code)
+        const durationMillis = elapsedMillis(this.clock) - startedAt
+        this.hub.callAll((observer) => observer.onStoreOperation?.(operation, durationMillis, fault?.code))
       })
     })
   }
@@ -166,15 +173,18 @@ export class Authority {
   }
 
   private tellTrouble(): void {
-    if (this.trouble === undefined || !this.hub.listening) return
+    if (this.trouble === undefined) return
     const { error, operation } = this.trouble
-    this.hub.announce({ event: "store.degraded", at: wallMillis(this.clock), operation, error })
+    const event: CircuitEvent = { event: "store.degraded", at: wallMillis(this.clock), operation, error }
+    this.announced = event
+    this.hub.announce(event)
   }
 
   private restored(): void {
     if (this.trouble === undefined || !this.sound) return
     const { at } = this.trouble
     this.trouble = undefined
+    this.announced = undefined
     if (!this.used || !this.hub.listening) return
     this.hub.announce({ event: "store.recovered", at: wallMillis(this.clock), degraded_ms: this.now() - at })
   }

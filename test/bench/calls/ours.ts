@@ -57,8 +57,11 @@ const observer: CircuitObserver.CircuitObserver = {
 
 const memory = CircuitStore.layerMemory
 
-const breaker = (policy: CircuitPolicy.CircuitPolicy, store: Layer.Layer<CircuitStore.CircuitStore> = memory) =>
-  Layer.build(Layer.provide(CircuitBreaker.layer(policy), store))
+const breaker = (
+  policy: CircuitPolicy.CircuitPolicy,
+  store: Layer.Layer<CircuitStore.CircuitStore> = memory,
+  observers: Layer.Layer<never, never, CircuitBreaker.CircuitBreaker> = Layer.empty
+) => Layer.build(observers.pipe(Layer.provideMerge(CircuitBreaker.layer(policy)), Layer.provide(store)))
 
 /** What most calls meet, on any store. */
 export const closed = (store: Layer.Layer<CircuitStore.CircuitStore>, prefix = "") =>
@@ -70,8 +73,8 @@ export const closed = (store: Layer.Layer<CircuitStore.CircuitStore>, prefix = "
   })
 
 export const cases = Effect.gen(function*() {
-  const observed = yield* Effect.provide(breaker(consecutive), CircuitObserver.layer(observer))
-  const measured = yield* Effect.provide(breaker(consecutive), CircuitMetrics.layer)
+  const observed = yield* breaker(consecutive, memory, CircuitObserver.layer(observer))
+  const measured = yield* breaker(consecutive, memory, CircuitMetrics.layer)
   const router = yield* Layer.build(
     FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } }).pipe(
       Layer.provide(CircuitBreaker.layer(consecutive)),

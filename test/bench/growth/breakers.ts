@@ -9,12 +9,12 @@ const hour = 3_600_000
 
 export const ours = (
   tripPolicy: TripPolicy.TripPolicy = TripPolicy.consecutive(5),
-  observers: Layer.Layer<never> = Layer.empty
+  observers: Layer.Layer<never, never, CircuitBreaker.CircuitBreaker> = Layer.empty
 ) =>
   Layer.build(
-    CircuitBreaker.layer({ tripPolicy, openDuration: hour }).pipe(
-      Layer.provide(CircuitStore.layerMemory),
-      Layer.provide(observers)
+    observers.pipe(
+      Layer.provideMerge(CircuitBreaker.layer({ tripPolicy, openDuration: hour })),
+      Layer.provide(CircuitStore.layerMemory)
     )
   )
 

@@ -41,7 +41,7 @@ export class HandAuthority extends Authority {
     this.clock = clock
     this.owner = owner
     this.handPort = port
-    this.hub.add([{ name: "walk", onEvent: (event) => this.holder!.hear(event) }])
+    this.hub.add({ name: "walk", onEvent: (event) => this.holder!.hear(event) })
     this.found()
     this.hears()
   }

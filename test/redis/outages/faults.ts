@@ -51,8 +51,8 @@ export interface Member {
 export const member = <E, R>(
   store: Layer.Layer<CircuitStore.CircuitStore, E, R>
 ): Effect.Effect<Member, E, R | Scope.Scope> =>
-  CircuitBreaker.layer((key) => key.startsWith("long") ? long : short).pipe(
-    Layer.provideMerge(RecordedEvents.layer),
+  RecordedEvents.layer.pipe(
+    Layer.provideMerge(CircuitBreaker.layer((key) => key.startsWith("long") ? long : short)),
     Layer.provide(Layer.fresh(store)),
     Layer.build,
     Effect.map((services) => ({

@@ -23,8 +23,8 @@ const nowhere = RedisCircuitStore.layer({
   idleTimeToLive: "100 millis"
 })
 
-const Process = CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1), openDuration: "10 millis" }).pipe(
-  Layer.provideMerge(RecordedEvents.layer),
+const Process = RecordedEvents.layer.pipe(
+  Layer.provideMerge(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1), openDuration: "10 millis" })),
   Layer.provide(Layer.fresh(nowhere))
 )
 

@@ -41,7 +41,7 @@ export class Machine extends LocalCircuit {
 
   constructor(policy: CompiledPolicy, circuit: Circuit.Circuit, held: boolean) {
     super("twin", policy, new Hub(handMade(() => start)), circuit, { generation: circuit.generation, probe: 0 })
-    this.hub.add([{ name: "twin", onEvent: (event) => this.events.push(event) }])
+    this.hub.add({ name: "twin", onEvent: (event) => this.events.push(event) })
     if (held) this.hold = {}
   }
 

@@ -24,9 +24,9 @@ describe("slowness that opens a circuit is told", () => {
           const [opened] = yield* of("circuit.opened")
           assert.isTrue(opened?.latency_tripped)
         }).pipe(
-          Effect.provide(Layer.provideMerge(
-            CircuitBreaker.layer(policy),
-            Layer.merge(RecordedEvents.layer, Layer.fresh(store))
+          Effect.provide(RecordedEvents.layer.pipe(
+            Layer.provideMerge(CircuitBreaker.layer(policy)),
+            Layer.provide(Layer.fresh(store))
           ))
         ))
     }

@@ -1,10 +1,10 @@
-/** The observer that records metrics: finds the series of what it is told, within the cap of labels. */
+/** The observer that records metrics: finds the series of what it hears, within the cap of labels. */
 import type { Clock, Context } from "effect"
 import type { State } from "../../Circuit.ts"
 import type { CircuitEvent } from "../../CircuitEvent.ts"
-import type { CircuitListener, CircuitObserver } from "../../CircuitObserver.ts"
 import { definitions, type MetricDefinition } from "../../MetricDefinition.ts"
 import { wallMillis } from "../clock/time.ts"
+import type { CircuitListener, CircuitObserver } from "../observers/observer.ts"
 import { CircuitSeries } from "./circuitSeries.ts"
 import { type Labels, SeriesSet, type Update } from "./metricSeries.ts"
 
@@ -29,11 +29,11 @@ export class MetricsObserver implements CircuitObserver {
 
   readonly onCircuit = (key: string, state: State): CircuitListener => {
     let circuit: CircuitSeries | undefined = this.circuit(key, state)
-    // Calls on their way would bring forgotten series back, and nobody would take them away again.
-    const told = () => circuit ?? this.beyond
+    // A call that ends after its circuit was forgotten counts as `other`: nothing would remove its series again.
+    const series = () => circuit ?? this.beyond
     return {
-      onCall: (result, durationMillis, kind) => told().onCall(result, durationMillis, kind),
-      onStreamWait: (phase, durationMillis) => told().onStreamWait(phase, durationMillis),
+      onCall: (result, durationMillis, kind) => series().onCall(result, durationMillis, kind),
+      onStreamWait: (phase, durationMillis) => series().onStreamWait(phase, durationMillis),
       onForgotten: () => {
         this.forget(key)
         circuit = undefined
@@ -53,7 +53,7 @@ export class MetricsObserver implements CircuitObserver {
         return this.switched(event.route, event.from_target, event.to_target, "recovered", 0)
       case "failover.exhausted":
         return this.rest.of(definitions.exhausted, { route: event.route })(1)
-      // Comes before the question who is to hear of the circuit, and with it its state.
+      // Comes before `onCircuit`, which brings the state of the circuit. The call is counted by its listener.
       case "circuit.skipped":
         return
       default:
@@ -67,10 +67,10 @@ export class MetricsObserver implements CircuitObserver {
     if (error !== undefined) this.rest.of(definitions.storeErrors, { operation, error })(1)
   }
 
-  /** A series that appears with its first count hides that count from whoever asks for a rate. */
-  readonly onRoute = (route: string, targets: ReadonlyArray<string>): void => {
-    targets.forEach((target, index) => this.rest.of(definitions.activeTarget, { route, target })(index === 0 ? 1 : 0))
-    this.rest.of(definitions.failedOver, { route })(0)
+  /** Every series of a route begins here, because one that appeared with its first count would hide it from a rate. */
+  readonly onRoute = (route: string, targets: ReadonlyArray<string>, active: string): void => {
+    for (const target of targets) this.rest.of(definitions.activeTarget, { route, target })(target === active ? 1 : 0)
+    this.rest.of(definitions.failedOver, { route })(active === targets[0] ? 0 : 1)
     this.rest.of(definitions.exhausted, { route })(0)
   }
 
@@ -88,7 +88,7 @@ export class MetricsObserver implements CircuitObserver {
     return circuit
   }
 
-  // Only a transition tells the state of a circuit that nobody has told of yet.
+  // Of a circuit that `onCircuit` has not named yet, only a transition says the state.
   private seriesFor(event: Extract<CircuitEvent, { readonly generation: number }>): CircuitSeries {
     return this.circuits.get(event.key) ?? ("from" in event ? this.circuit(event.key, event.from) : this.beyond)
   }

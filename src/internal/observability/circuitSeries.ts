@@ -2,9 +2,9 @@
 import type { Context } from "effect"
 import type { State } from "../../Circuit.ts"
 import type { CircuitEvent } from "../../CircuitEvent.ts"
-import { type CallResult, callResults } from "../../CircuitObserver.ts"
 import { definitions } from "../../MetricDefinition.ts"
 import type { Kind } from "../../Outcome.ts"
+import { type CallResult, callResults } from "../observers/observer.ts"
 import { SeriesSet, type Update } from "./metricSeries.ts"
 
 export class CircuitSeries {
