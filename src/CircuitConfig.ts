@@ -3,13 +3,16 @@
  *
  * @since 0.1.0
  */
-import { Config, ConfigProvider, Effect, Option } from "effect"
+import { Config, Context, type Duration } from "effect"
 import type { CircuitPolicy } from "./CircuitPolicy.ts"
+import { compilePolicy } from "./internal/options/compiledPolicy.ts"
+import { setting, underPrefix } from "./internal/options/settings.ts"
+import { invalid } from "./internal/options/validation.ts"
 import * as TripPolicy from "./TripPolicy.ts"
 
 /**
  * Reads a policy from settings under a prefix; a setting that is absent keeps its default. Durations are written
- * like `30 seconds`.
+ * like `30 seconds`. A setting that breaks its rule is a `ConfigError` that names its variable, the rule and the value.
  *
  * | setting | field |
  * | --- | --- |
@@ -27,58 +30,75 @@ import * as TripPolicy from "./TripPolicy.ts"
  * @since 0.1.0
  */
 export const policy = (prefix = "CIRCUIT"): Config.Config<CircuitPolicy> =>
-  Config.all({
-    kind: optional(Config.Literals(["consecutive", "failure_rate", "slow_call_rate", "adaptive"], "TRIP_POLICY")),
-    failures: optional(Config.Number("FAILURES")),
-    threshold: optional(Config.Number("THRESHOLD")),
-    window: optional(Config.String("WINDOW")),
-    minimumCalls: optional(Config.Number("MINIMUM_CALLS")),
-    slowerThan: optional(Config.Duration("SLOWER_THAN")),
-    openDuration: optional(Config.Duration("OPEN_DURATION")),
-    maxOpenDuration: optional(Config.Duration("MAX_OPEN_DURATION")),
-    probes: optional(Config.Number("PROBES")),
-    successesToClose: optional(Config.Number("SUCCESSES_TO_CLOSE")),
-    probeLease: optional(Config.Duration("PROBE_LEASE")),
-    ramp: optional(Config.Duration("RAMP")),
-    attemptTimeout: optional(Config.Duration("ATTEMPT_TIMEOUT"))
-  }).pipe(
-    Config.nested(prefix),
-    Config.mapEffect(
-      (
-        { failures, kind, minimumCalls, slowerThan, threshold, window: text, ...others }
-      ): Effect.Effect<CircuitPolicy, Config.ConfigError> => {
-        const rest: CircuitPolicy = Object.fromEntries(
-          Object.entries(others).filter(([, value]) => value !== undefined)
-        )
-        const window = text === undefined ? undefined : /^\d+$/.test(text) ? Number(text) : text as TripPolicy.Window
-        switch (kind) {
-          case undefined:
-            if ((threshold ?? window ?? minimumCalls ?? slowerThan) !== undefined) {
-              return missing(`${prefix}_TRIP_POLICY must name a rate for the settings of one to have a meaning`)
-            }
-            return Effect.succeed(
-              failures === undefined ? rest : { ...rest, tripPolicy: TripPolicy.consecutive(failures) }
-            )
-          case "consecutive":
-            return Effect.succeed({ ...rest, tripPolicy: TripPolicy.consecutive(failures ?? 3) })
-          case "adaptive":
-            return Effect.succeed({ ...rest, tripPolicy: TripPolicy.adaptive({ failures }) })
-          case "failure_rate":
-          case "slow_call_rate": {
-            if (threshold === undefined || window === undefined) {
-              return missing(`${prefix}_THRESHOLD and ${prefix}_WINDOW must be set for the trip policy "${kind}"`)
-            }
-            const rate = { threshold, window, minimumCalls }
-            if (kind === "failure_rate") return Effect.succeed({ ...rest, tripPolicy: TripPolicy.failureRate(rate) })
-            return slowerThan === undefined
-              ? missing(`${prefix}_SLOWER_THAN must be set for the trip policy "${kind}"`)
-              : Effect.succeed({ ...rest, tripPolicy: TripPolicy.slowCallRate({ ...rate, slowerThan }) })
-          }
-        }
-      }
-    )
+  underPrefix(
+    prefix,
+    Config.all({
+      kind: setting(Config.String, "TRIP_POLICY"),
+      failures: setting(Config.Number, "FAILURES"),
+      threshold: setting(Config.Number, "THRESHOLD"),
+      window: setting(Config.String, "WINDOW"),
+      minimumCalls: setting(Config.Number, "MINIMUM_CALLS"),
+      slowerThan: setting(Config.Duration, "SLOWER_THAN"),
+      openDuration: setting(Config.Duration, "OPEN_DURATION"),
+      maxOpenDuration: setting(Config.Duration, "MAX_OPEN_DURATION"),
+      probes: setting(Config.Number, "PROBES"),
+      successesToClose: setting(Config.Number, "SUCCESSES_TO_CLOSE"),
+      probeLease: setting(Config.Duration, "PROBE_LEASE"),
+      ramp: setting(Config.Duration, "RAMP"),
+      attemptTimeout: setting(Config.Duration, "ATTEMPT_TIMEOUT")
+    }),
+    ({ failures, kind, minimumCalls, slowerThan, threshold, window, ...others }) => {
+      const tripPolicy = tripPolicyOf(prefix, kind, { failures, minimumCalls, slowerThan, threshold, window })
+      const policy: CircuitPolicy = Object.fromEntries(
+        Object.entries({ tripPolicy, ...others }).filter(([, value]) => value !== undefined)
+      )
+      // Nothing of the environment is a schedule, which alone needs services.
+      compilePolicy(policy, Context.empty())
+      return policy
+    }
   )
 
-const optional = <A>(config: Config.Config<A>) => Config.map(Config.option(config), Option.getOrUndefined)
+interface TripSettings {
+  readonly failures: number | undefined
+  readonly threshold: number | undefined
+  readonly window: string | undefined
+  readonly minimumCalls: number | undefined
+  readonly slowerThan: Duration.Duration | undefined
+}
 
-const missing = (message: string) => Effect.fail(new Config.ConfigError(new ConfigProvider.SourceError({ message })))
+const tripPolicyOf = (
+  prefix: string,
+  kind: string | undefined,
+  settings: TripSettings
+): TripPolicy.TripPolicy | undefined => {
+  const { failures, minimumCalls, slowerThan, threshold, window } = settings
+  switch (kind) {
+    case undefined:
+      for (const [field, value] of Object.entries({ threshold, window, minimumCalls, slowerThan })) {
+        if (value !== undefined) invalid(field, value, `left out unless ${prefix}_TRIP_POLICY names a rate`)
+      }
+      return failures === undefined ? undefined : TripPolicy.consecutive(failures)
+    case "consecutive":
+      return TripPolicy.consecutive(failures ?? 3)
+    case "adaptive":
+      return TripPolicy.adaptive({ failures })
+    case "failure_rate":
+    case "slow_call_rate": {
+      const needed = <A>(field: string, value: A | undefined): A =>
+        value ?? invalid(field, value, `set for the trip policy "${kind}"`)
+      const rate = {
+        threshold: needed("threshold", threshold),
+        window: windowOf(needed("window", window)),
+        minimumCalls
+      }
+      return kind === "failure_rate"
+        ? TripPolicy.failureRate(rate)
+        : TripPolicy.slowCallRate({ ...rate, slowerThan: needed("slowerThan", slowerThan) })
+    }
+    default:
+      return invalid("tripPolicy", kind, "one of consecutive, failure_rate, slow_call_rate, adaptive")
+  }
+}
+
+// A text that is neither is refused where the policy is checked.
+const windowOf = (text: string) => /^\d+$/.test(text) ? Number(text) : text as TripPolicy.Window

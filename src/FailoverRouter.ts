@@ -51,16 +51,17 @@
  *
  * @since 0.1.0
  */
-import { Config, Context, type Duration, Effect, Layer, type Schedule, Schema, SchemaIssue, Stream } from "effect"
+import { type Config, Context, type Duration, Effect, Layer, type Schedule, Stream } from "effect"
 import type { CircuitBreaker } from "./CircuitBreaker.ts"
 import type { CircuitBreakerError } from "./CircuitError.ts"
 import type { Classify } from "./CircuitPolicy.ts"
 import type { CircuitState } from "./CircuitState.ts"
 import type { Operator } from "./CircuitStore.ts"
 import type { FailoverError } from "./FailoverError.ts"
-import { decode, type Fence, type RouteOptions, type Target } from "./FailoverRoute.ts"
+import type { Fence, RouteOptions, Target } from "./FailoverRoute.ts"
 import { make as makeRouter } from "./internal/failover/router.ts"
-import { invalidAsConfigError } from "./internal/options/configError.ts"
+import { routesFromEnvironment } from "./internal/failover/routesFromEnvironment.ts"
+import { invalidAsConfigError } from "./internal/options/settings.ts"
 import type { ClassifyPart } from "./StreamSignal.ts"
 
 /**
@@ -187,23 +188,9 @@ export class FailoverRouter extends Context.Service<FailoverRouter, {
 export const layer = <R = never>(options: Options<R>): Layer.Layer<FailoverRouter, never, CircuitBreaker | R> =>
   Layer.effect(FailoverRouter, makeRouter(options))
 
-const variable = "FAILOVER_ROUTES"
-
-const routesFromEnvironment: Config.Config<Options["routes"]> = Config.schema(
-  Schema.fromJsonString(Schema.Unknown),
-  variable
-).pipe(
-  Config.mapEffect((json) =>
-    Effect.mapError(
-      decode(json),
-      ({ issue }) => new Config.ConfigError(new Schema.SchemaError(new SchemaIssue.Pointer([variable], issue)))
-    )
-  )
-)
-
 /**
- * A router whose routes come from the environment: `FAILOVER_ROUTES`, as the JSON of `FailoverRoute.Routes`. An invalid
- * one is a `ConfigError`.
+ * A router whose routes come from the environment: `FAILOVER_ROUTES`, as the JSON of `FailoverRoute.Routes`. What breaks
+ * a rule is a `ConfigError` that names its place in the variable, the rule and the value.
  *
  * @category layers
  * @since 0.1.0

@@ -53,7 +53,7 @@ import { Clock, type Config, Effect, Layer, type Redacted, Schema } from "effect
 import { HttpRouter } from "effect/http"
 import * as CircuitBreaker from "../CircuitBreaker.ts"
 import { elapsedMillis, wallMillis } from "../internal/clock/time.ts"
-import { invalidAsConfigError } from "../internal/options/configError.ts"
+import { invalidAsConfigError } from "../internal/options/settings.ts"
 import * as validation from "../internal/options/validation.ts"
 import * as circuits from "./internal/circuits.ts"
 import * as feed from "./internal/feed.ts"

@@ -38,15 +38,15 @@
  *
  * @since 0.1.0
  */
-import { Config, Data, type Duration, Effect, Layer, Option, type Scope } from "effect"
+import { Config, Data, type Duration, Effect, Layer, type Scope } from "effect"
 import type { Redis as RedisService } from "effect/persistence/Redis"
 import type { Cluster, ClusterNode, Redis } from "ioredis"
 import { CircuitStore, type MemoryOptions } from "../CircuitStore.ts"
 import { Fresh } from "../internal/circuit/fresh.ts"
 import { Registry } from "../internal/circuit/registry.ts"
 import { wallMillis } from "../internal/clock/time.ts"
-import { invalidAsConfigError } from "../internal/options/configError.ts"
-import { invalid, millis, positiveInt } from "../internal/options/validation.ts"
+import { invalidAsConfigError, setting, underPrefix } from "../internal/options/settings.ts"
+import { boolean, invalid, millis, positiveInt } from "../internal/options/validation.ts"
 import { Authority } from "./internal/authority.ts"
 import * as circuitId from "./internal/circuitId.ts"
 import * as effectRedisPort from "./internal/effectRedisPort.ts"
@@ -153,7 +153,8 @@ export const layerRedis: {
   Layer.effect(CircuitStore, make(effectRedisPort.make, options)) as Layer.Layer<CircuitStore, never, RedisService>
 
 /**
- * Reads the options of a store from settings under a prefix; a setting that is absent keeps its default.
+ * Reads the options of a store from settings under a prefix; a setting that is absent keeps its default. One that breaks
+ * its rule is a `ConfigError` that names its variable, the rule and the value, but for the URL, which can be a secret.
  *
  * | setting | field |
  * | --- | --- |
@@ -168,20 +169,25 @@ export const layerRedis: {
  * @since 0.1.0
  */
 export const config = (prefix = "CIRCUIT_REDIS"): Config.Config<{ readonly url: string } & Options> =>
-  Config.all({
-    url: Config.String("URL"),
-    prefix: optional(Config.String("PREFIX")),
-    operationTimeout: optional(Config.Duration("OPERATION_TIMEOUT")),
-    connectTimeout: optional(Config.Duration("CONNECT_TIMEOUT")),
-    maxStaleness: optional(Config.Duration("MAX_STALENESS")),
-    flushInterval: optional(Config.Duration("FLUSH_INTERVAL")),
-    lease: optional(Config.Duration("LEASE")),
-    idleTimeToLive: optional(Config.Duration("IDLE_TIME_TO_LIVE")),
-    maxCircuits: optional(Config.Number("MAX_CIRCUITS")),
-    requireConnection: optional(Config.Boolean("REQUIRE_CONNECTION"))
-  }).pipe(Config.nested(prefix))
-
-const optional = <A>(config: Config.Config<A>) => Config.map(Config.option(config), Option.getOrUndefined)
+  underPrefix(
+    prefix,
+    Config.all({
+      url: setting(Config.String, "URL"),
+      prefix: setting(Config.String, "PREFIX"),
+      operationTimeout: setting(Config.Duration, "OPERATION_TIMEOUT"),
+      connectTimeout: setting(Config.Duration, "CONNECT_TIMEOUT"),
+      maxStaleness: setting(Config.Duration, "MAX_STALENESS"),
+      flushInterval: setting(Config.Duration, "FLUSH_INTERVAL"),
+      lease: setting(Config.Duration, "LEASE"),
+      idleTimeToLive: setting(Config.Duration, "IDLE_TIME_TO_LIVE"),
+      maxCircuits: setting(Config.Number, "MAX_CIRCUITS"),
+      requireConnection: setting(Config.Boolean, "REQUIRE_CONNECTION")
+    }),
+    ({ url, ...options }) => {
+      read(options)
+      return { url: urlOf(url), ...options }
+    }
+  )
 
 /**
  * Circuits in the Redis that the environment names: see `config` for the settings. An invalid one is a `ConfigError`.
@@ -215,12 +221,10 @@ const connect = (connection: Connection): Effect.Effect<RedisPort, never, Scope.
 const urlOf = (url: unknown): string =>
   typeof url === "string" && /^rediss?:\/\/./.test(url)
     ? url
-    : invalid("url", "of another form", "a URL that begins with redis:// or rediss://")
+    : invalid("url", url === undefined ? url : "of another form", "a URL that begins with redis:// or rediss://")
 
 const make = Effect.fnUntraced(function*<R>(port: Effect.Effect<RedisPort, never, R>, options: Options) {
   const settings = read(options)
-  const limits = { ...settings, maxCircuits: positiveInt("maxCircuits", options.maxCircuits ?? 100_000) }
-  const connectMillis = millis("connectTimeout", options.connectTimeout ?? "1 second")
   const opened = yield* port
   const authority = yield* Authority.make(opened, settings)
   const heartbeat = new Heartbeat(authority, opened, () => registry.values(), (message) => {
@@ -240,10 +244,10 @@ const make = Effect.fnUntraced(function*<R>(port: Effect.Effect<RedisPort, never
       circuit.forgotten()
       fresh.outlive(circuit)
     }
-  }, limits)
+  }, settings)
   yield* Effect.addFinalizer(() => heartbeat.flushed)
-  yield* heartbeat.start(connectMillis)
-  if (options.requireConnection === true && authority.fault !== undefined) {
+  yield* heartbeat.start(settings.connectMillis)
+  if (settings.requireConnection && authority.fault !== undefined) {
     return yield* new RedisUnavailable({ error: authority.fault })
   }
   return CircuitStore.of({
@@ -262,7 +266,10 @@ const read = (options: Options) => ({
   maxStalenessMillis: millis("maxStaleness", options.maxStaleness ?? "1 second", 10),
   flushMillis: millis("flushInterval", options.flushInterval ?? "200 millis"),
   leaseMillis: millis("lease", options.lease ?? "10 seconds", 100),
-  idleMillis: millis("idleTimeToLive", options.idleTimeToLive ?? "1 hour")
+  idleMillis: millis("idleTimeToLive", options.idleTimeToLive ?? "1 hour"),
+  connectMillis: millis("connectTimeout", options.connectTimeout ?? "1 second"),
+  maxCircuits: positiveInt("maxCircuits", options.maxCircuits ?? 100_000),
+  requireConnection: boolean("requireConnection", options.requireConnection ?? false)
 })
 
 const prefixOf = (prefix: unknown): string =>

@@ -68,7 +68,7 @@ describe("settings from the environment", () => {
   ])("%s lists those that it reads", (path, prefix) => {
     const source = sources.get(path)!
     const listed = Array.from(source.matchAll(/^ \* \| (`[A-Z].*?) \|/gm), ([, cell]) => codesOf(cell!)).flat()
-    const asked = Array.from(source.matchAll(/Config\.\w+\((?:\[.*?\], )?"([A-Z_]+)"\)/g), ([, name]) => name!)
+    const asked = Array.from(source.matchAll(/setting\(Config\.\w+, "([A-Z_]+)"\)/g), ([, name]) => name!)
     assert.sameMembers(listed, asked.map((name) => `${prefix}_${name}`))
   })
 })

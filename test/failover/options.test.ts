@@ -350,43 +350,80 @@ describe("layerConfig", () => {
       }))
     ))
 
-  it.effect("fails without the setting", () =>
+  it.effect.each<readonly [string, Record<string, string>, string]>([
+    ["nothing", {}, "FAILOVER_ROUTES must be routes as JSON, but is \"\""],
+    ["what is no JSON", { FAILOVER_ROUTES: "{" }, "FAILOVER_ROUTES must be routes as JSON, but is \"{\""],
+    [
+      "what has another form",
+      { FAILOVER_ROUTES: "{\"chat\":[\"us\"]}" },
+      "FAILOVER_ROUTES.chat must be an object with targets, but is a list"
+    ],
+    [
+      "a text as targets",
+      { FAILOVER_ROUTES: "{\"chat\":{\"targets\":\"us\"}}" },
+      "FAILOVER_ROUTES.chat.targets must be a list of at least one target, but is \"us\""
+    ],
+    [
+      "a number as duration",
+      { FAILOVER_ROUTES: "{\"chat\":{\"targets\":[\"us\"],\"deadline\":5}}" },
+      "FAILOVER_ROUTES.chat.deadline must be string, but is 5"
+    ],
+    [
+      "a number as a target's duration",
+      { FAILOVER_ROUTES: "{\"chat\":{\"targets\":[\"us\",{\"name\":\"eu\",\"idleTimeout\":5}]}}" },
+      "FAILOVER_ROUTES.chat.targets[1].idleTimeout must be string, but is 5"
+    ],
+    [
+      "no duration",
+      { FAILOVER_ROUTES: "{\"chat\":{\"targets\":[\"us\"],\"deadline\":\"soon\"}}" },
+      "FAILOVER_ROUTES.chat.deadline must be a finite duration of at least 1 ms and at most ten years, but is \"soon\""
+    ],
+    [
+      "a duration out of its bounds",
+      { FAILOVER_ROUTES: "{\"chat\":{\"targets\":[\"us\"],\"deadline\":\"0 seconds\"}}" },
+      "FAILOVER_ROUTES.chat.deadline must be a finite duration of at least 1 ms and at most ten years, but is \"0 seconds\""
+    ],
+    [
+      "what makes no sense together",
+      { FAILOVER_ROUTES: "{\"chat\":{\"targets\":[\"us\",\"us\"]}}" },
+      "FAILOVER_ROUTES.chat.targets must be a list in which no name appears twice, but is \"us\""
+    ],
+    [
+      "no routes",
+      { FAILOVER_ROUTES: "{}" },
+      "FAILOVER_ROUTES must be an object with at least one route, but is an object"
+    ]
+  ])("is a ConfigError that names its place, rule and value: %s", ([, env, sentence]) =>
     Effect.gen(function*() {
-      const error = yield* Effect.flip(Effect.scoped(Layer.build(from({}))))
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(from(env))))
       assert.instanceOf(error, Config.ConfigError)
-      assert.include(error.message, "FAILOVER_ROUTES")
+      assert.strictEqual(error.message, `SourceError: ${sentence}`)
     }))
 
-  it.effect.each(
+  it.effect.each<readonly [string, string, string]>([
     [
-      ["what is no JSON", "{", "FAILOVER_ROUTES"],
-      ["what has another form", "{\"chat\":[\"us\"]}", "FAILOVER_ROUTES"],
-      ["a text as targets", "{\"chat\":{\"targets\":\"us\"}}", "targets"],
-      ["a number as duration", "{\"chat\":{\"targets\":[\"us\"],\"deadline\":5}}", "deadline"],
-      [
-        "W50: a field that there is not, such as a fence that would be open",
-        "{\"chat\":{\"targets\":[\"us\"],\"allow\":{\"region\":[\"eu\"]}}}",
-        "region"
-      ],
-      ["no duration", "{\"chat\":{\"targets\":[\"us\"],\"deadline\":\"soon\"}}", "deadline"],
-      ["an unknown kind", "{\"chat\":{\"targets\":[\"us\"],\"failOverOn\":[\"sadness\"]}}", "failOverOn"],
-      [
-        "what makes no sense together",
-        "{\"chat\":{\"targets\":[\"us\",\"us\"]}}",
-        "routes.chat.targets must be a list in which no name appears twice, but is \"us\""
-      ],
-      [
-        "a duration out of its bounds",
-        "{\"chat\":{\"targets\":[\"us\"],\"deadline\":\"0 seconds\"}}",
-        "routes.chat.deadline must be a finite duration of at least 1 ms and at most ten years"
-      ],
-      ["no routes", "{}", "routes must be an object with at least one route, but is an object"]
-    ] as const
-  )("is a ConfigError that says so: %s", ([, value, sentence]) =>
+      "W50: a field that there is not, such as a fence that would be open",
+      "{\"chat\":{\"targets\":[\"us\"],\"allow\":{\"region\":[\"eu\"]}}}",
+      "FAILOVER_ROUTES.chat.allow.region must be left out"
+    ],
+    [
+      "an unknown kind",
+      "{\"chat\":{\"targets\":[\"us\"],\"failOverOn\":[\"sadness\"]}}",
+      "FAILOVER_ROUTES.chat.failOverOn must be one of rate_limited, quota_exhausted, "
+    ]
+  ])("is a ConfigError that lists what is known: %s", ([, value, sentence]) =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(Effect.scoped(Layer.build(from({ FAILOVER_ROUTES: value }))))
       assert.instanceOf(error, Config.ConfigError)
       assert.include(error.message, sentence)
+    }))
+
+  it.effect("names the field where another option of the program is wrong", () =>
+    Effect.gen(function*() {
+      const env = { FAILOVER_ROUTES: "{\"chat\":{\"targets\":[\"us\"]}}" }
+      const layer = from(env, { healthProbe: () => Effect.succeed(true), healthProbeTimeout: 0 })
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(layer)))
+      assert.include(error.message, "SourceError: healthProbeTimeout must be a finite duration of at least 1 ms")
     }))
 
   it.effect("takes routes from anywhere else", () =>

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Config, ConfigProvider, Context, Duration, Effect, Exit, Layer, Schedule } from "effect"
-import { CircuitBreaker, CircuitConfig, CircuitPolicy, CircuitState, CircuitStore, TripPolicy } from "effect-resilience"
+import { Cause, Context, Duration, Effect, Exit, Layer, Schedule } from "effect"
+import { CircuitBreaker, CircuitPolicy, CircuitState, CircuitStore, TripPolicy } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { openSchedule } from "../../src/internal/options/openSchedule.ts"
 import * as validation from "../../src/internal/options/validation.ts"
@@ -342,101 +342,6 @@ describe("keys", () => {
     }).pipe(Effect.provide(CircuitTest.layer({ tripPolicy: TripPolicy.consecutive(1) }))))
 })
 
-describe("layerConfig", () => {
-  const policyOf = (env: Record<string, string>) => CircuitConfig.policy().parse(ConfigProvider.fromEnv({ env }))
-  const layerOf = (env: Record<string, string>, defaults?: CircuitPolicy.CircuitPolicy) =>
-    CircuitBreaker.layerConfig(CircuitConfig.policy(), defaults).pipe(
-      Layer.provide(CircuitStore.layerMemory),
-      Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
-    )
-
-  it.effect.each<[string, string, CircuitPolicy.CircuitPolicy]>([
-    ["CIRCUIT_FAILURES", "3", { tripPolicy: TripPolicy.consecutive(3) }],
-    ["CIRCUIT_TRIP_POLICY", "consecutive", { tripPolicy: TripPolicy.consecutive(3) }],
-    ["CIRCUIT_TRIP_POLICY", "adaptive", { tripPolicy: TripPolicy.adaptive() }],
-    ["CIRCUIT_OPEN_DURATION", "10 seconds", { openDuration: Duration.seconds(10) }],
-    ["CIRCUIT_MAX_OPEN_DURATION", "2 hours", { maxOpenDuration: Duration.hours(2) }],
-    ["CIRCUIT_PROBES", "2", { probes: 2 }],
-    ["CIRCUIT_SUCCESSES_TO_CLOSE", "3", { successesToClose: 3 }],
-    ["CIRCUIT_PROBE_LEASE", "5 minutes", { probeLease: Duration.minutes(5) }],
-    ["CIRCUIT_RAMP", "1 minute", { ramp: Duration.minutes(1) }],
-    ["CIRCUIT_ATTEMPT_TIMEOUT", "30 seconds", { attemptTimeout: Duration.seconds(30) }]
-  ])("reads %s=%s", ([name, value, expected]) =>
-    Effect.gen(function*() {
-      assert.deepStrictEqual(yield* policyOf({ [name]: value }), expected)
-    }))
-
-  const rateSettings = { CIRCUIT_THRESHOLD: "0.5", CIRCUIT_WINDOW: "100", CIRCUIT_MINIMUM_CALLS: "20" }
-
-  it.effect("reads a failure rate over a number of calls or a duration", () =>
-    Effect.gen(function*() {
-      const env = { ...rateSettings, CIRCUIT_TRIP_POLICY: "failure_rate" }
-      const policy = { threshold: 0.5, minimumCalls: 20, window: 100 }
-      assert.deepStrictEqual(yield* policyOf(env), { tripPolicy: TripPolicy.failureRate(policy) })
-      assert.deepStrictEqual(yield* policyOf({ ...env, CIRCUIT_WINDOW: "30 seconds" }), {
-        tripPolicy: TripPolicy.failureRate({ ...policy, window: "30 seconds" })
-      })
-    }))
-
-  it.effect("reads a slow call rate", () =>
-    Effect.gen(function*() {
-      const env = { ...rateSettings, CIRCUIT_TRIP_POLICY: "slow_call_rate", CIRCUIT_SLOWER_THAN: "2 seconds" }
-      const { tripPolicy } = yield* policyOf(env)
-      assert.deepInclude(tripPolicy, { _tag: "SlowCallRate", threshold: 0.5, minimumCalls: 20, window: 100 })
-      assert.deepInclude(tripPolicy, { slowerThan: Duration.seconds(2) })
-    }))
-
-  it.effect("reads a structure, and settings under another prefix", () =>
-    Effect.gen(function*() {
-      const provider = ConfigProvider.fromUnknown({ LLM: { FAILURES: 3 }, CIRCUIT: { FAILURES: 4 } })
-      assert.deepStrictEqual(yield* CircuitConfig.policy("LLM").parse(provider), {
-        tripPolicy: TripPolicy.consecutive(3)
-      })
-    }))
-
-  it.effect("what is absent keeps its default", () =>
-    Effect.gen(function*() {
-      yield* Effect.flip(Effect.fail("503").pipe(CircuitBreaker.execute({ key: "model" })))
-      assert.deepInclude(yield* CircuitBreaker.state("model"), { _tag: "Closed", failureThreshold: 3 })
-    }).pipe(Effect.provide(layerOf({}))))
-
-  it.effect("what is set takes the place of the program's default, and nothing else does", () =>
-    Effect.gen(function*() {
-      yield* Effect.flip(Effect.fail("503").pipe(CircuitBreaker.execute({ key: "model" })))
-      const state = yield* CircuitBreaker.state("model")
-      assert(state._tag === "Open")
-      assert.strictEqual(Duration.toMillis(state.retryAfter), 7000)
-    }).pipe(Effect.provide(layerOf(
-      { CIRCUIT_OPEN_DURATION: "7 seconds" },
-      { tripPolicy: TripPolicy.consecutive(1), openDuration: "1 hour" }
-    ))))
-
-  it.effect.each<[Record<string, string>, RegExp]>([
-    [{ CIRCUIT_FAILURES: "many" }, /"FAILURES"/],
-    [{ CIRCUIT_FAILURES: "0" }, /tripPolicy\.failures must be a whole number of 1 or more, but is 0/],
-    [{ CIRCUIT_PROBES: "1.5" }, /probes must be .*, but is 1\.5/],
-    [{ CIRCUIT_PROBES: "NaN" }, /probes must be .*, but is NaN/],
-    [{ CIRCUIT_SUCCESSES_TO_CLOSE: "-1" }, /successesToClose must be .*, but is -1/],
-    [{ CIRCUIT_TRIP_POLICY: "sometimes" }, /"TRIP_POLICY"/],
-    [{ CIRCUIT_OPEN_DURATION: "soon" }, /"OPEN_DURATION"/],
-    [{ CIRCUIT_OPEN_DURATION: "-1 seconds" }, /openDuration must be/],
-    [{ CIRCUIT_MAX_OPEN_DURATION: "Infinity" }, /maxOpenDuration must be a finite duration/],
-    [{ CIRCUIT_PROBE_LEASE: "0 seconds" }, /probeLease must be/],
-    [{ CIRCUIT_RAMP: "x" }, /"RAMP"/],
-    [{ CIRCUIT_ATTEMPT_TIMEOUT: "30" }, /"ATTEMPT_TIMEOUT"/],
-    [{ CIRCUIT_TRIP_POLICY: "failure_rate" }, /CIRCUIT_THRESHOLD and CIRCUIT_WINDOW must be set/],
-    [{ CIRCUIT_TRIP_POLICY: "slow_call_rate", ...rateSettings }, /CIRCUIT_SLOWER_THAN must be set/],
-    [{ CIRCUIT_TRIP_POLICY: "failure_rate", ...rateSettings, CIRCUIT_THRESHOLD: "2" }, /tripPolicy\.threshold must be/],
-    [{ CIRCUIT_TRIP_POLICY: "failure_rate", ...rateSettings, CIRCUIT_WINDOW: "wide" }, /tripPolicy\.window must be/],
-    [{ CIRCUIT_TRIP_POLICY: "failure_rate", ...rateSettings, CIRCUIT_MINIMUM_CALLS: "101" }, /minimumCalls must be no/]
-  ])("fails to build with a ConfigError for %o", ([env, message]) =>
-    Effect.gen(function*() {
-      const error = yield* Effect.flip(Effect.scoped(Layer.build(layerOf(env))))
-      assert(error instanceof Config.ConfigError)
-      assert.match(error.message, message)
-    }))
-})
-
 describe("gateJitter", () => {
   it.effect("is a share: from 0 to 1", () =>
     Effect.gen(function*() {
@@ -444,24 +349,5 @@ describe("gateJitter", () => {
         assert.strictEqual(invalidIn(yield* built(breaker({ gateJitter }))).field, "gateJitter")
       }
       for (const gateJitter of [0, 1]) assert.isTrue(Exit.isSuccess(yield* built(breaker({ gateJitter }))))
-    }))
-})
-
-describe("settings without a meaning", () => {
-  it.effect("W50: those of a rate are refused where no rate is asked for", () =>
-    Effect.gen(function*() {
-      for (const setting of ["THRESHOLD", "WINDOW", "MINIMUM_CALLS"]) {
-        const provider = ConfigProvider.fromEnv({ env: { [`CIRCUIT_${setting}`]: "1" } })
-        const exit = yield* Effect.exit(
-          Layer.build(
-            CircuitBreaker.layerConfig().pipe(
-              Layer.provide(CircuitStore.layerMemory),
-              Layer.provide(ConfigProvider.layer(provider))
-            )
-          )
-        )
-        assert.isTrue(Exit.isFailure(exit))
-        assert.include(String(exit), "CIRCUIT_TRIP_POLICY must name a rate")
-      }
     }))
 })

@@ -91,27 +91,39 @@ describe("options from the environment", () => {
       assert.isTrue(left > 3_590_000 && left <= 3_600_000)
     }))
 
-  const invalid: ReadonlyArray<readonly [setting: string, value: string]> = [
-    ["OPERATION_TIMEOUT", "soon"],
-    ["OPERATION_TIMEOUT", "0 millis"],
-    ["MAX_STALENESS", "1 millis"],
-    ["LEASE", "1 millis"],
-    ["MAX_CIRCUITS", "-1"],
-    ["PREFIX", "a b"],
-    ["REQUIRE_CONNECTION", "perhaps"],
-    ["URL", "http://localhost"]
+  const atLeast = (millis: number) => `a finite duration of at least ${millis} ms and at most ten years`
+  const anUrl = "a URL that begins with redis:// or rediss://"
+  const invalid: ReadonlyArray<readonly [setting: string, value: string, rule: string, shown: string]> = [
+    ["OPERATION_TIMEOUT", "soon", atLeast(1), "\"soon\""],
+    ["OPERATION_TIMEOUT", "0 millis", atLeast(1), "\"0\""],
+    ["CONNECT_TIMEOUT", "at once", atLeast(1), "\"at once\""],
+    ["MAX_STALENESS", "1 millis", atLeast(10), "\"1ms\""],
+    ["FLUSH_INTERVAL", "-1 seconds", atLeast(1), "\"-1s\""],
+    ["LEASE", "1 millis", atLeast(100), "\"1ms\""],
+    ["IDLE_TIME_TO_LIVE", "Infinity", atLeast(1), "\"Infinity\""],
+    ["MAX_CIRCUITS", "-1", "a whole number of 1 or more", "-1"],
+    ["MAX_CIRCUITS", "many", "a whole number of 1 or more", "\"many\""],
+    ["PREFIX", "a b", "1 to 200 characters without spaces and braces", "\"a b\""],
+    ["REQUIRE_CONNECTION", "perhaps", "true or false", "\"perhaps\""],
+    ["URL", "http://:secret@localhost", anUrl, "\"of another form\""]
   ]
 
-  it.live.each(invalid)("are a ConfigError when %s is %s", ([setting, value]) =>
-    Effect.gen(function*() {
-      const problem = yield* problemOf(from({ CIRCUIT_REDIS_URL: url, [`CIRCUIT_REDIS_${setting}`]: value }))
-      assert.strictEqual(tagOf(problem), "ConfigError")
-      assert.notInclude(String(problem), "undefined")
-    }))
+  it.live.each(invalid)(
+    "are a ConfigError that names CIRCUIT_REDIS_%s where it is %s",
+    ([setting, value, rule, shown]) =>
+      Effect.gen(function*() {
+        const problem = yield* problemOf(from({ CIRCUIT_REDIS_URL: url, [`CIRCUIT_REDIS_${setting}`]: value }))
+        assert.strictEqual(tagOf(problem), "ConfigError")
+        assert.strictEqual(
+          String(problem),
+          `ConfigError(SourceError: CIRCUIT_REDIS_${setting} must be ${rule}, but is ${shown})`
+        )
+      })
+  )
 
   it.live("are a ConfigError when there is no URL, and an error of its own when Redis is required and gone", () =>
     Effect.gen(function*() {
-      assert.strictEqual(tagOf(yield* problemOf(from({}))), "ConfigError")
+      assert.include(String(yield* problemOf(from({}))), `CIRCUIT_REDIS_URL must be ${anUrl}, but is undefined`)
       const gone = { CIRCUIT_REDIS_URL: "redis://127.0.0.1:1", CIRCUIT_REDIS_REQUIRE_CONNECTION: "true" }
       assert.instanceOf(yield* problemOf(from(gone)), RedisCircuitStore.RedisUnavailable)
     }))

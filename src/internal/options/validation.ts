@@ -47,3 +47,6 @@ export const optionalDuration = (field: string, value: Duration.Input | undefine
 
 export const key = (value: unknown): string =>
   typeof value === "string" && value !== "" ? value : invalid("key", value, "a string that is not empty")
+
+export const boolean = (field: string, value: unknown): boolean =>
+  typeof value === "boolean" ? value : invalid(field, value, "true or false")

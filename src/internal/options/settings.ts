@@ -1,0 +1,39 @@
+/** Options that come from the environment: a wrong one is an error of the configuration, and names its variable. */
+import { Config, ConfigProvider, Effect, identity, Option } from "effect"
+import { InvalidOptions } from "../../CircuitPolicy.ts"
+
+/**
+ * One setting, undefined if it is absent. What `read` cannot read goes on as the text that it is, for the rule of its
+ * option to refuse: that tells the rule and the value.
+ */
+export const setting = <A>(read: (name: string) => Config.Config<A>, name: string): Config.Config<A | undefined> =>
+  Config.map(
+    Config.option(Config.orElse(read(name), () => Config.String(name) as Config.Config<never>)),
+    Option.getOrUndefined
+  )
+
+/** Options made of the settings under a prefix. What `make` throws about a field is an error about its variable. */
+export const underPrefix = <A, B>(
+  prefix: string,
+  settings: Config.Config<A>,
+  make: (settings: A) => B
+): Config.Config<B> =>
+  Config.mapEffect(
+    Config.nested(settings, prefix),
+    (read) => invalidAsConfigError(Effect.sync(() => make(read)), (field) => `${prefix}_${settingOf(field)}`)
+  )
+
+/** `tripPolicy.minimumCalls` is `MINIMUM_CALLS`. */
+const settingOf = (field: string): string =>
+  field.slice(field.lastIndexOf(".") + 1).replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()
+
+/** `nameOf` gives the name under which users know a field. */
+export const invalidAsConfigError = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  nameOf: (field: string) => string = identity
+): Effect.Effect<A, E | Config.ConfigError, R> =>
+  Effect.catchDefect(self, (defect) => {
+    if (!(defect instanceof InvalidOptions)) return Effect.die(defect)
+    const { message } = new InvalidOptions({ ...defect, field: nameOf(defect.field) })
+    return Effect.fail(new Config.ConfigError(new ConfigProvider.SourceError({ message })))
+  })
