@@ -5,13 +5,14 @@ import * as Answer from "./Answer.ts"
 import { now, seconds } from "./storyTime.ts"
 
 /**
- * - `model`: "chat" by default.
+ * - `model`: "chat" by default. `prompt`: "hello" by default.
  * - `body`: sent as it is, in place of a chat.
  * - `leaveAfterParts`, `leaveAfter`: goes away after so many parts with content, or seconds.
  * - `pauseAfterParts`: reads nothing for 25 seconds after so many parts with content.
  */
 export interface Options {
   readonly model?: string | undefined
+  readonly prompt?: string | undefined
   readonly stream?: boolean | undefined
   readonly includeUsage?: boolean | undefined
   readonly authorization?: string | undefined
@@ -76,10 +77,10 @@ export const models = (url: string, authorization?: string): Effect.Effect<Reado
     return data.map(({ id }) => id)
   })
 
-const chat = ({ includeUsage, model = "chat", stream = false }: Options) =>
+const chat = ({ includeUsage, model = "chat", prompt = "hello", stream = false }: Options) =>
   JSON.stringify({
     model,
-    messages: [{ role: "user", content: "hello" }],
+    messages: [{ role: "user", content: prompt }],
     ...(stream ? { stream } : {}),
     ...(stream && includeUsage === true ? { stream_options: { include_usage: true } } : {})
   })

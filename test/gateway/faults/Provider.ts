@@ -82,10 +82,16 @@ const close = (server: Server) =>
   })
 
 const chat = (body: unknown): Chat => {
-  const { model, stream, stream_options } = body as {
+  const { messages, model, stream, stream_options } = body as {
     readonly model: string
+    readonly messages?: ReadonlyArray<{ readonly content?: unknown }>
     readonly stream?: boolean
     readonly stream_options?: { readonly include_usage?: boolean }
   }
-  return { model, stream: stream === true, includeUsage: stream_options?.include_usage === true }
+  return {
+    model,
+    stream: stream === true,
+    includeUsage: stream_options?.include_usage === true,
+    prompt: String(messages?.[0]?.content ?? "")
+  }
 }

@@ -7,6 +7,8 @@ export interface Chat {
   readonly model: string
   readonly stream: boolean
   readonly includeUsage: boolean
+  /** What the caller wrote. */
+  readonly prompt: string
 }
 
 export type Reply = (chat: Chat) => ScriptedProvider.Answer
