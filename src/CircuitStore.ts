@@ -10,7 +10,7 @@ import type { Rejection } from "./CircuitError.ts"
 
 import type { CircuitState } from "./CircuitState.ts"
 import type { EvidenceLog } from "./internal/circuit/evidenceLog.ts"
-import { Fresh } from "./internal/circuit/fresh.ts"
+import { Initial } from "./internal/circuit/initial.ts"
 import { LocalCircuit } from "./internal/circuit/localCircuit.ts"
 import { Registry } from "./internal/circuit/registry.ts"
 import { wallMillis } from "./internal/clock/time.ts"
@@ -32,17 +32,17 @@ export interface Operator {
 }
 
 /**
- * One circuit of a store, with a view that answers at once and effects for what needs the store's authority.
+ * One circuit of a store: what this process knows, at once, and effects for what the store has to be asked.
  *
- * - `pass`: the permit that every call gets as things stand; undefined if there is something to decide.
- * - `generation`, `standing`: as far as this process knows.
- * - `admit`: decides without I/O. `"claim"` means that the call would hold a slot: run `claim`, where it cannot be
- *   interrupted, and settle the permit it gives.
+ * - `pass`: the permit that all calls share while the circuit is closed; undefined if `admit` has to decide.
+ * - `generation`, `stateName`: as far as this process knows.
+ * - `admit`: decides without I/O. `"claim"` means that the call needs a probe slot: run `claim` where it cannot be
+ *   interrupted, and settle the permit that it gives.
  * - `evidence`: which requests have failed and were served here. `turnAway`: rejects a call that may not be the probe.
- * - `settle`: ends an admitted call, once. Returns an effect if the store wants to be waited for.
- * - `rejectsFor`: for how many milliseconds from now every call is sure to be rejected, 0 if the next may pass.
- * - `listeners`: whom to tell how calls end, if anybody.
- * - `state`: what the authority says, `view`: what this process last knew.
+ * - `settle`: ends an admitted call, once. Returns an effect if the call has to wait for the store.
+ * - `rejectsFor`: for how many milliseconds from now every call is rejected, 0 if the next one may pass.
+ * - `listeners`: the observers of how calls end, if there are any.
+ * - `state`: asks the store. `view`: what this process read last.
  *
  * @category models
  * @since 0.1.0
@@ -51,7 +51,7 @@ export interface CircuitHandle {
   readonly key: string
   readonly pass: Permit | undefined
   readonly generation: number
-  readonly standing: State
+  readonly stateName: State
   readonly timed: boolean
   readonly evidence: EvidenceLog
   readonly admit: (clock: Clock.Clock, now: number) => Permit | Rejection | "claim"
@@ -129,12 +129,12 @@ export const layerMemoryWith = (options: MemoryOptions): Layer.Layer<CircuitStor
       const clock = yield* Clock.Clock
       const hub = new Hub(clock)
       // A generation from the wall clock is new even after a restart, which keeps outage ids apart.
-      const fresh = new Fresh(wallMillis(clock) * 1000 + 1)
+      const initial = new Initial(wallMillis(clock) * 1000 + 1)
       const registry = new Registry<LocalCircuit>({
-        make: (key, policy) => new LocalCircuit(key, policy, hub, fresh.circuit, fresh.pass),
+        make: (key, policy) => new LocalCircuit(key, policy, hub, initial.circuit, initial.pass),
         dropped: (circuit) => {
           circuit.forgotten()
-          fresh.outlive(circuit)
+          initial.outlive(circuit)
         }
       }, limits)
       return {

@@ -1,20 +1,19 @@
 /**
  * One breaker for the whole fleet: circuits whose authority is a Redis server, a Cluster or a server behind Sentinels.
  *
- * Every process keeps a complete breaker in memory that follows the shared one. While Redis answers, no call waits for
- * it: a healthy call is admitted and ended in memory, and a rejection is decided there too. What is waited for is the
- * first use of a key, a failure that counts, and a probe; one round trip each, never longer than `operationTimeout`.
- * Transitions are pushed to every process. While Redis does not answer, every process goes on by itself, and brings in
- * what it knows when Redis is back.
+ * Every process keeps a replica of each circuit in memory. Healthy calls are admitted and ended there, and rejections
+ * are decided there, without waiting for Redis. A call waits at the first use of a key, for a failure that counts, and
+ * for a probe: one round trip each, never longer than `operationTimeout`. Transitions are pushed to every process. While
+ * Redis does not answer, a process is degraded: its circuits decide by themselves, and are merged when Redis is back.
  *
  * **Gotchas**
  *
  * - This store lives in real time. Under `TestClock` provide `CircuitStore.layerMemory`.
  * - A shared window of more than 64 calls (or milliseconds) forgets by slots of a 64th of it, not call by call.
  * - Successes reach the windows of the fleet within `flushInterval`, and failures at once.
- * - A success that ends while the news of a failure is on its way does not end that streak. Where a tenth of a call and
- *   more ends in a round trip to Redis, take a longer streak or a rate.
- * - What an operator does while Redis is away holds in that process; of it only a hold is brought in afterwards.
+ * - A success that ends while a failure of another process is on its way here does not end that streak. Where many calls
+ *   end within one round trip to Redis, take a longer streak or a rate.
+ * - An operator's order while Redis is away holds in that process only. Of these orders only `forceOpen` is merged.
  *
  * **Example** (swapping one layer)
  *
@@ -42,7 +41,7 @@ import { Config, Data, type Duration, Effect, Layer, type Scope } from "effect"
 import type { Redis as RedisService } from "effect/persistence/Redis"
 import type { Cluster, ClusterNode, Redis } from "ioredis"
 import { CircuitStore, type MemoryOptions } from "../CircuitStore.ts"
-import { Fresh } from "../internal/circuit/fresh.ts"
+import { Initial } from "../internal/circuit/initial.ts"
 import { Registry } from "../internal/circuit/registry.ts"
 import { wallMillis } from "../internal/clock/time.ts"
 import { invalidAsConfigError, setting, underPrefix } from "../internal/options/settings.ts"
@@ -61,14 +60,14 @@ import { RedisCircuit } from "./internal/redisCircuit.ts"
  *
  * - `prefix`: what every key and channel begins with. Breakers that share it share their circuits; other programs
  *   should have another. Default: `effect-resilience`.
- * - `operationTimeout`: how long an operation may take before this process goes on by itself. Default: 100 ms.
+ * - `operationTimeout`: how long an operation may take before this process is degraded. Default: 100 ms.
  * - `maxStaleness`: how old the view of a circuit in use may be when pushed messages are lost. Default: 1 second.
- * - `flushInterval`: how long successes that only matter to a rate are held back, to be told together. Default: 200 ms.
- * - `lease`: how long the probe of a process that died blocks the others. It is prolonged while the probe runs, up to
- *   the policy's `probeLease`. Default: 10 seconds.
- * - `idleTimeToLive`, `maxCircuits`: as in `CircuitStore.layerMemoryWith`, for the circuits of this process and, the
- *   first, for those in Redis.
- * - `connectTimeout`: how long the layer waits for Redis before it lets the program start without. Default: 1 second.
+ * - `flushInterval`: how long successes that only a rate counts wait to be reported together. Default: 200 ms.
+ * - `lease`: how long the probe slot of a process that died stays taken. It is renewed while the probe runs, up to the
+ *   policy's `probeLease`. Default: 10 seconds.
+ * - `idleTimeToLive`, `maxCircuits`: as in `CircuitStore.layerMemoryWith`, for the circuits of this process;
+ *   `idleTimeToLive` also for the records in Redis.
+ * - `connectTimeout`: how long the layer waits for Redis before the program starts without it. Default: 1 second.
  * - `requireConnection`: fail with `RedisUnavailable` instead. Default: false.
  *
  * @category models
@@ -87,11 +86,11 @@ export interface Options extends MemoryOptions {
 /**
  * How to reach Redis, one of:
  *
- * - `url`, with `redisOptions` for what it does not say: `redis://`, or `rediss://` for TLS, with user and password.
+ * - `url`, beginning with `redis://`, or `rediss://` for TLS, with user and password; `redisOptions` for all else.
  * - `redisOptions`: the options of ioredis, also those for Sentinels.
  * - `cluster`: some nodes of a Cluster, and the options of ioredis for it.
- * - `client`: one of ioredis that you have already. It is not closed with the layer. Set `maxRetriesPerRequest: 0` on it,
- *   or what was given up may be carried out after a reconnect, and `socketTimeout`, to notice a dead connection.
+ * - `client`: a client of ioredis that you have already, and close yourself. Set `maxRetriesPerRequest: 0` on it, or
+ *   operations that were given up may run after a reconnect, and `socketTimeout`, to notice a dead connection.
  *
  * @category models
  * @since 0.1.0
@@ -121,7 +120,7 @@ export class RedisUnavailable extends Data.TaggedError("RedisUnavailable")<{ rea
 }
 
 /**
- * Circuits in Redis, by ioredis, which has to be installed beside this library.
+ * Circuits in Redis, through ioredis, which has to be installed beside this library.
  *
  * @category layers
  * @since 0.1.0
@@ -134,9 +133,9 @@ export const layer: {
   Layer.effect(CircuitStore, make(connect(options), options)) as Layer.Layer<CircuitStore>
 
 /**
- * Circuits in Redis, by the client of Effect's own `Redis` service, such as `NodeRedis.layer` of
- * `@effect/platform-node`. Set `disableOfflineQueue: true` on its client, or what was given up will be carried out after
- * a reconnect. Such a client reconnects its subscriptions silently, so a message may be missed for `maxStaleness`.
+ * Circuits in Redis, through Effect's own `Redis` service, such as `NodeRedis.layer` of `@effect/platform-node`. Set
+ * `disableOfflineQueue: true` on its client, or operations that were given up run after a reconnect. Such a client
+ * reconnects its subscriptions silently, so a process may miss a transition for `maxStaleness`.
  *
  * @category layers
  * @since 0.1.0
@@ -228,21 +227,22 @@ const make = Effect.fnUntraced(function*<R>(port: Effect.Effect<RedisPort, never
   const opened = yield* port
   const authority = yield* Authority.make(opened, settings)
   const heartbeat = new Heartbeat(authority, opened, () => registry.values(), (message) => {
-    const heard = readMessage(message, authority.now())
-    if (heard !== undefined && heard.owner !== authority.owner) {
-      registry.peek(circuitId.decode(heard.id))?.learn(heard.read)
+    const published = readMessage(message, authority.now())
+    if (published !== undefined && published.owner !== authority.owner) {
+      registry.peek(circuitId.decode(published.id))?.learn(published.read)
     }
   })
-  // Microseconds, as the store counts, and others in each process: what two of them see alone are two outages.
-  const fresh = new Fresh(wallMillis(authority.clock) * 1000 + Math.ceil(Math.random() * 1000))
+  // In microseconds, as generations of Redis are, and different in each process: two degraded processes that open see
+  // two outages, and their ids must not be equal.
+  const initial = new Initial(wallMillis(authority.clock) * 1000 + Math.ceil(Math.random() * 1000))
   const registry = new Registry<RedisCircuit>({
     make: (key, policy) => {
       authority.use()
-      return new RedisCircuit(key, policy, authority, heartbeat, fresh, true)
+      return new RedisCircuit(key, policy, authority, heartbeat, initial, true)
     },
     dropped: (circuit) => {
       circuit.forgotten()
-      fresh.outlive(circuit)
+      initial.outlive(circuit)
     }
   }, settings)
   yield* Effect.addFinalizer(() => heartbeat.flushed)
@@ -254,7 +254,7 @@ const make = Effect.fnUntraced(function*<R>(port: Effect.Effect<RedisPort, never
     circuit: (key, policy, clock, now) => registry.use(key, policy, clock, now),
     keep: (key, policy, clock, now) => registry.use(key, policy, clock, now, true),
     find: (key, policy, now) =>
-      registry.get(key, now) ?? new RedisCircuit(key, policy, authority, heartbeat, fresh, false),
+      registry.get(key, now) ?? new RedisCircuit(key, policy, authority, heartbeat, initial, false),
     circuits: (now) => registry.all(now),
     hub: authority.hub
   })

@@ -46,12 +46,12 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "begins again with the first generation after expiry",
     breaks: invariants.generationsIncrease,
-    taker: { ...real, fresh: () => 1 }
+    taker: { ...real, initial: () => 1 }
   },
   {
     name: "goes on with the generation that has expired",
     breaks: invariants.generationsIncrease,
-    taker: { ...real, fresh: (forgotten) => forgotten }
+    taker: { ...real, initial: (forgotten) => forgotten }
   },
   {
     name: "enters half-open in the generation of the opening",

@@ -62,7 +62,7 @@ const horizon = 20
 export const oneProcess = (
   policy: CompiledPolicy,
   invariants: ReadonlyArray<Invariant>,
-  { fresh, take }: Taker = real
+  { initial, take }: Taker = real
 ): World<Place, Step> => {
   const { rules } = policy
   const start = 10
@@ -91,11 +91,11 @@ export const oneProcess = (
     return { ...place, history: forget(record(history, seen, invariants), after) }
   }
 
-  // What `Registry` and `Fresh` do at the next use of a key that nobody used for long.
+  // What `Registry` and `Initial` do at the next use of a key that nobody used for long.
   const renewed = (place: Place): Place => {
     if (!new Local(policy, hub, place).isIdle(place.now, idleMillis)) return place
     const before = place.circuit
-    const circuit = Circuit.initial(fresh(before.generation))
+    const circuit = Circuit.initial(initial(before.generation))
     const found = { process: "one", view: viewOf(circuit) }
     return moment({ ...place, circuit, held: false, seenAt: place.now }, { by: "forgetting", before, told: [], found })
   }

@@ -1,7 +1,7 @@
 /** How the real circuit of the memory store takes one step, at a time that the walk sets. */
 import { Clock, Effect } from "effect"
 import { Circuit, type CircuitEvent, type Outcome } from "effect-resilience"
-import { Fresh } from "../../src/internal/circuit/fresh.ts"
+import { Initial } from "../../src/internal/circuit/initial.ts"
 import { LocalCircuit } from "../../src/internal/circuit/localCircuit.ts"
 import { Hub } from "../../src/internal/observers/hub.ts"
 import type { CompiledPolicy } from "../../src/internal/options/compiledPolicy.ts"
@@ -39,7 +39,7 @@ export interface Taken {
 export interface Taker {
   readonly take: (policy: CompiledPolicy, place: Place, step: Step) => Taken
   /** The generation of the circuit that comes after a forgotten one. */
-  readonly fresh: (forgotten: number) => number
+  readonly initial: (forgotten: number) => number
 }
 
 export class Local extends LocalCircuit {
@@ -78,10 +78,10 @@ export const real: Taker = {
       events: [...events]
     }
   },
-  fresh: (generation) => {
-    const fresh = new Fresh(1)
-    fresh.outlive({ generation })
-    return fresh.circuit.generation
+  initial: (generation) => {
+    const initial = new Initial(1)
+    initial.outlive({ generation })
+    return initial.circuit.generation
   }
 }
 

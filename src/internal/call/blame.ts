@@ -69,7 +69,7 @@ const tell = ({ circuit, clock, hub }: Call, kind: Outcome.Kind, notCounted: Not
 export const keptFromProbing = (call: Call): Rejection | undefined => {
   const { circuit, clock, policy } = call
   if (!circuit.evidence.isRemembering && call.evidence === undefined) return undefined
-  if (circuit.standing !== "open" && circuit.standing !== "half_open") return undefined
+  if (circuit.stateName !== "open" && circuit.stateName !== "half_open") return undefined
   const evidence = known(call)
   const now = circuitMillis(clock)
   const isElsewhere = evidence.failedAt !== undefined && evidence.failedAt !== circuit.key

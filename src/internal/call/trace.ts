@@ -81,7 +81,7 @@ export const failedOver = (call: TracedCall, from: TargetName, to: TargetName, c
 
 const stand = ({ circuit }: Traced, span: Tracer.Span, admitted: boolean) => {
   span.attribute("circuit.key", circuit.key)
-  span.attribute("circuit.state", circuit.standing)
+  span.attribute("circuit.state", circuit.stateName)
   span.attribute("circuit.admitted", admitted)
 }
 

@@ -187,7 +187,7 @@ export class LocalCircuit implements CircuitHandle {
     this.hub.announce({ event: "store.policy_mismatch", key: this.key, at: wallMillis(clock) })
   }
 
-  get standing(): Circuit.State {
+  get stateName(): Circuit.State {
     return this.circuit.state
   }
 

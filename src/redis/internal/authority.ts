@@ -1,4 +1,4 @@
-/** The store at the other end: operations on it, bounded in time, and whether it can be relied on. */
+/** The connection of this process to Redis: operations, bounded in time, and whether their answers can be relied on. */
 import { Cause, Clock, Effect, Fiber, FiberSet, Option } from "effect"
 import type { CircuitEvent } from "../../CircuitEvent.ts"
 import { circuitMillis, elapsedMillis, wallMillis } from "../../internal/clock/time.ts"
@@ -23,26 +23,28 @@ type Fork = <A, E>(self: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
 
 export class Authority {
   readonly settings: Settings
-  /** Redis lives in real time, whatever clock the calling fiber has. */
+  /** Real time, whatever clock the calling fiber has, because Redis knows no other. */
   readonly clock: Clock.Clock = realClock
   readonly hub = new Hub(realClock)
-  /** Tells the probes and the messages of this process from those of others. */
+  /** Identifies this process in the probes and messages that it writes. */
   readonly owner = crypto.randomUUID().replaceAll("-", "")
-  /** Runs in the background, until the store's scope closes. */
+  /** Runs an effect in the background, until the store's scope closes. */
   readonly fork: Fork
-  /** Whether this process decides for itself, because the store does not answer. */
-  alone = true
-  /** A view from an earlier epoch may have missed a message. */
+  /** Whether every circuit of this process decides by itself, because Redis does not answer. */
+  degraded = true
+  /** Rises when messages may have been missed: what a circuit read in an earlier epoch may be out of date. */
   epoch = 0
   private readonly port: RedisPort
   private readonly circuitScript = script(circuitLua)
   private readonly pulseScript = script(pulseLua)
-  private hearing = false
+  /** Whether every message arrives. */
+  private subscribed = false
+  /** Whether any circuit was used, so that observers care about trouble. */
   private used = false
   /** What was announced of the present trouble. */
   private announced: CircuitEvent | undefined
   private trouble: { readonly at: number; readonly operation: string; readonly error: string } | undefined
-  /** The circuit whose operation failed last: when the store works again for its key, it works. */
+  /** The circuit whose operation failed last. The pulse tries its key, because other keys may be on healthy nodes. */
   private suspect = ""
 
   constructor(port: RedisPort, settings: Settings, fork: Fork) {
@@ -58,16 +60,16 @@ export class Authority {
     const run = yield* FiberSet.makeRuntime()
     const authority = new Authority(port, settings, (self) => {
       const timed = Effect.provideService(self, Clock.Clock, realClock)
-      // What is told of a call carries what identifies it, also when it is told later.
+      // With the caller's context, because events that come of this work belong to the caller's span.
       const caller = Fiber.getCurrent()
       return run(caller === undefined ? timed : Effect.provideContext(timed, caller.context))
     })
-    // Calls that outlive the store are on their own.
-    yield* Effect.addFinalizer(() => Effect.sync(() => authority.alone = true))
+    // A call may end after the store's scope has closed: its circuit then decides by itself.
+    yield* Effect.addFinalizer(() => Effect.sync(() => authority.degraded = true))
     return authority
   })
 
-  /** How often the heart beats. */
+  /** The time between two pulses. */
   get beatMillis(): number {
     return Math.min(this.settings.maxStalenessMillis / 2, this.settings.leaseMillis / 3)
   }
@@ -82,7 +84,7 @@ export class Authority {
     return [`${prefix}:transitions`, `${prefix}:pulse:${this.owner}`]
   }
 
-  /** One operation on the circuit of an id. `known` is the latest generation this process had from the store. */
+  /** Runs one operation on the circuit of an id. `known` is the latest generation that this process got from Redis. */
   operate(
     operation: Operation,
     id: string,
@@ -95,7 +97,7 @@ export class Authority {
     return this.port.run(this.circuitScript, `${prefix}:{${id}}`, [...common, ...args.map(String)])
   }
 
-  /** Gives up what takes longer than a call may lose by it, and tells how long it took. */
+  /** Gives up after `operationTimeout`, because a call may be waiting, and reports to observers how long it took. */
   within<A>(operation: string, self: Effect.Effect<A, RedisFault>): Effect.Effect<A, RedisFault> {
     const limited = Effect.raceFirst(self, deadline(this.settings.operationMillis))
     return Effect.suspend(() => {
@@ -110,69 +112,70 @@ export class Authority {
     })
   }
 
-  /** Writes beside the suspect and calls this process on its own channel. */
+  /** Writes a key on the node of the suspect, and publishes to this process's own channel. */
   pulse(beat: number): Effect.Effect<unknown, RedisFault> {
     const { maxStalenessMillis, prefix } = this.settings
     const args = [String(beat), this.channels[1], String(Math.max(1000, 4 * maxStalenessMillis))]
     return this.within("pulse", this.port.run(this.pulseScript, `${prefix}:{${this.suspect}}:pulse`, args))
   }
 
-  /** An operation did not happen: from now on every circuit of this process decides for itself. */
-  lost(operation: string, { code }: RedisFault, id = this.suspect): void {
+  /** An operation failed: from now on every circuit of this process decides by itself. */
+  degrade(operation: string, { code }: RedisFault, id = this.suspect): void {
     this.suspect = id
-    this.alone = true
-    // What it did not do it may not have pushed either.
-    this.hearing = false
+    this.degraded = true
+    // Until a pulse arrives again, because a Redis that does not answer may not publish either.
+    this.subscribed = false
     this.troubled(operation, code)
   }
 
-  /** The store answers again, and knows all that happened here meanwhile. */
-  found(): void {
-    this.alone = false
+  /** Redis answers again, and every circuit that moved here meanwhile is merged into it. */
+  recover(): void {
+    this.degraded = false
     this.suspect = ""
     this.epoch++
     this.restored()
   }
 
-  /** Messages may have been missed: views hold until the next look, not longer. */
-  deaf(code: string): void {
-    this.hearing = false
+  /** Messages may have been missed: each circuit reads its record before it decides again. */
+  subscriptionLost(code: string): void {
+    this.subscribed = false
     this.epoch++
     this.troubled("subscribe", code)
   }
 
-  /** From now on no message is missed. */
-  hears(): void {
-    if (this.hearing) return
-    this.hearing = true
+  /** From now on every message arrives. */
+  subscriptionWorks(): void {
+    if (this.subscribed) return
+    this.subscribed = true
     this.epoch++
     this.restored()
   }
 
-  get sound(): boolean {
-    return !this.alone && this.hearing
+  /** Whether Redis answers and every message arrives. */
+  get reliable(): boolean {
+    return !this.degraded && this.subscribed
   }
 
-  /** What is wrong, if anything is: a code as in `store.degraded`. */
+  /** What is wrong, as a code of `store.degraded`, or nothing. */
   get fault(): string | undefined {
-    return this.trouble?.error ?? (this.sound ? undefined : timedOut.code)
+    return this.trouble?.error ?? (this.reliable ? undefined : timedOut.code)
   }
 
-  /** Somebody uses a circuit, so somebody can hear what was wrong before. */
+  /** A circuit is used for the first time: observers get the trouble that was there before. */
   use(): void {
     if (this.used) return
     this.used = true
-    this.tellTrouble()
+    this.announceTrouble()
   }
 
   private troubled(operation: string, error: string): void {
-    // Before somebody hears of it, a better reason takes the place of a worse one.
+    // As long as no observer has the trouble, one that says more replaces it.
     if (this.trouble !== undefined && (this.used || weightOf(error) <= weightOf(this.trouble.error))) return
     this.trouble = { at: this.now(), operation, error }
-    if (this.used) this.tellTrouble()
+    if (this.used) this.announceTrouble()
   }
 
-  private tellTrouble(): void {
+  private announceTrouble(): void {
     if (this.trouble === undefined) return
     const { error, operation } = this.trouble
     const event: CircuitEvent = { event: "store.degraded", at: wallMillis(this.clock), operation, error }
@@ -181,7 +184,7 @@ export class Authority {
   }
 
   private restored(): void {
-    if (this.trouble === undefined || !this.sound) return
+    if (this.trouble === undefined || !this.reliable) return
     const { at } = this.trouble
     this.trouble = undefined
     this.announced = undefined
@@ -190,12 +193,12 @@ export class Authority {
   }
 }
 
-// What the server says tells more than that it cannot be reached, and that more than its silence.
+// How much an error says: words of the server most, that it cannot be reached less, and its silence least.
 const weightOf = (error: string) => error === "SILENT" ? 0 : error === "CONNECTION" || error === "TIMEOUT" ? 1 : 2
 
 const timedOut = new RedisFault({ code: "TIMEOUT" })
 
-// A process that was busy for longer than the deadline finds the answer waiting: one turn of the event loop reads it.
+// After one more turn of the event loop, because a process that was busy until the deadline has yet to read the answer.
 const deadline = (millis: number): Effect.Effect<never, RedisFault> =>
   Effect.callback((resume) => {
     let turn: NodeJS.Immediate | undefined

@@ -1,7 +1,7 @@
-/** A key as part of a Redis key: any string, told apart from every other, readable if it was. */
+/** The key of a circuit as part of a Redis key: unique for any string, and readable where the key is. */
 const unsafe = /[^A-Za-z0-9_.~/@+=:-]/g
 
-/** By UTF-16 units, so that half a surrogate pair has a name too. */
+/** Encodes UTF-16 units, because a key may hold half of a surrogate pair. */
 export const encode = (key: string): string =>
   key.replace(unsafe, (unit) => `%${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
 

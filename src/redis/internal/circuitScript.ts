@@ -1,4 +1,4 @@
-/** The script that keeps a circuit in its hash: the whole of it, in the order in which it runs. */
+/** The script that keeps a circuit in a hash: its parts in the order in which they run. */
 import * as health from "./luaHealth.ts"
 import * as machine from "./luaMachine.ts"
 import * as operations from "./luaOperations.ts"
@@ -14,8 +14,8 @@ export const circuitLua = [
 ].join("")
 
 /**
- * Writes, so that a server that cannot does not pass for healthy, and calls its own process: whoever hears it hears
- * the others too.
+ * The pulse. It writes, because a server that cannot write is of no use, and publishes to the process that runs it: if
+ * that arrives, so do the messages of other processes.
  */
 export const pulseLua = `
 redis.call("SET", KEYS[1], ARGV[1], "PX", ARGV[3])

@@ -1,9 +1,9 @@
 /**
  * The port on Effect's own `Redis` service, whichever client is behind it.
  *
- * What the service does not tell, this port cannot know: whether there is a connection, and whether a subscription was
- * interrupted and taken up again. A client that queues commands while it is not connected does so here as well; with
- * `NodeRedis`, `disableOfflineQueue: true` makes it fail at once.
+ * The service does not say whether there is a connection, nor whether a subscription was interrupted and resumed. A
+ * client that queues commands while it is not connected does so here as well; with `NodeRedis`,
+ * `disableOfflineQueue: true` makes it fail at once.
  */
 import { Deferred, Effect, Queue } from "effect"
 import { Redis } from "effect/persistence"
@@ -18,7 +18,7 @@ export const make: Effect.Effect<RedisPort, never, Redis.Redis> = Effect.map(Red
         numberOfKeys: 1
       }).withReturnType<unknown>()
     )
-  // The service loads a script once for each descriptor it is given.
+  // One descriptor for each script, because the service loads a script once for each descriptor.
   const compiled = new WeakMap<Script, ReturnType<typeof compile>>()
 
   const listen = Effect.fnUntraced(function*(
@@ -33,7 +33,7 @@ export const make: Effect.Effect<RedisPort, never, Redis.Redis> = Effect.map(Red
         Effect.forever,
         Effect.mapError(fault),
         Deferred.into(lost),
-        // A subscription that has failed says so in its queue, and only there.
+        // In a fiber of its own, because a failed subscription fails its queue and nothing else.
         Effect.forkScoped({ startImmediately: true })
       )
     }
@@ -50,7 +50,7 @@ export const make: Effect.Effect<RedisPort, never, Redis.Redis> = Effect.map(Red
     subscribe: Effect.fnUntraced(function*(channels, onMessage) {
       const lost = Deferred.makeUnsafe<never, RedisFault>()
       const listening = Deferred.makeUnsafe<void>()
-      // Clients cannot be interrupted while they connect. In a fiber of its own, that keeps nobody waiting.
+      // In a fiber of its own, because a client that connects cannot be interrupted, and the store's scope must close.
       const fiber = yield* listen(channels, onMessage, lost).pipe(
         Effect.andThen(Deferred.succeed(listening, undefined)),
         Effect.andThen(Deferred.await(lost)),

@@ -3,9 +3,9 @@ import { property } from "../../internal/untrusted/values.ts"
 import { RedisFault } from "./port.ts"
 
 /**
- * The first word of the server's error, `CONNECTION` for anything else. Every error of a server begins with a word in
- * capitals, and no error that a client makes up does: that holds for all clients, also where a bundler has renamed
- * their classes. Only the first word counts; the rest of an error may quote a caller's arguments.
+ * The first word of the server's error, `CONNECTION` for any other error. Every error of a server begins with a word in
+ * capitals, and no error that a client makes does: unlike class names, that survives a bundler. The rest of the message
+ * is not read, because it may quote a caller's arguments.
  */
 export const faultCode = (error: unknown): string => {
   let at = error

@@ -1,19 +1,19 @@
-/** What goes on in the background of a store: it listens, feels the pulse, tends its circuits, and finds back. */
+/** The background work of a store: messages, the pulse, leases and old views, and the way back after an outage. */
 import { Effect, Latch, Schedule } from "effect"
 import type { Authority } from "./authority.ts"
 import { RedisFault, type RedisPort } from "./port.ts"
 
 /** What the heartbeat needs of a circuit. */
 export interface Follower {
-  /** Whether this process alone took it elsewhere, so that the store has to hear of it. */
+  /** Whether this process moved the circuit while Redis was away, so that it has to be merged. */
   readonly diverged: boolean
-  /** Tells the store what this process knows. */
+  /** Writes to Redis what this process knows of the circuit. */
   readonly merge: Effect.Effect<void, RedisFault>
-  /** The next view counts, whatever came before. */
+  /** Takes over the next record, however old it is. */
   readonly rejoin: () => void
-  /** Leases to renew, and views in use that are old. */
+  /** Renews leases, and reads the record again if the view is old and in use; undefined if neither is due. */
   readonly tend: Effect.Effect<void> | undefined
-  /** Reports what was held back. */
+  /** Reports the successes that wait to be sent together. */
   readonly flush: Effect.Effect<void>
 }
 
@@ -22,14 +22,15 @@ export class Heartbeat {
   private readonly port: RedisPort
   private readonly followers: () => Iterable<Follower>
   private readonly onMessage: (message: string) => void
-  private readonly held = new Set<Follower>()
-  private readonly holding = Latch.makeUnsafe()
+  /** The circuits that wait to report, and a latch that is open while there are any. */
+  private readonly unflushed = new Set<Follower>()
+  private readonly anyUnflushed = Latch.makeUnsafe()
   private readonly silent = Latch.makeUnsafe()
-  /** Numbers of the calls of the pulse: the last one tried, carried out, and heard. */
+  /** Numbers of pulses: the last one tried, the last one carried out, and the last one that arrived as a message. */
   private beats = 0
   private sent = 0
-  private heard = 0
-  /** Calls up to this one may have gone out before anybody listened. */
+  private arrived = 0
+  /** Pulses up to this one may have been published before the subscription was there. */
   private mayMiss = 0
 
   constructor(
@@ -44,19 +45,19 @@ export class Heartbeat {
     this.onMessage = onMessage
   }
 
-  /** Has a circuit report soon what it holds back. */
+  /** Has a circuit report after the flush interval, together with others. */
   flushLater(follower: Follower): void {
-    this.held.add(follower)
-    this.holding.openUnsafe()
+    this.unflushed.add(follower)
+    this.anyUnflushed.openUnsafe()
   }
 
-  /** Starts everything, and ends when the store is found sound or patience does. */
-  start(patienceMillis: number): Effect.Effect<void> {
+  /** Starts everything, and ends when Redis is reliable, or after this time at the latest. */
+  start(connectMillis: number): Effect.Effect<void> {
     const { authority } = this
     const soon = Effect.andThen(Effect.sleep("20 millis"), this.pulse)
     const first = this.pulse.pipe(
-      Effect.andThen(Effect.repeat(soon, { until: () => authority.sound })),
-      Effect.timeoutOption(patienceMillis)
+      Effect.andThen(Effect.repeat(soon, { until: () => authority.reliable })),
+      Effect.timeoutOption(connectMillis)
     )
     const beat = Effect.andThen(Effect.sleep(authority.beatMillis), Effect.andThen(this.pulse, this.tend))
     return Effect.suspend(() => {
@@ -72,25 +73,25 @@ export class Heartbeat {
     const { authority } = this
     const beat = ++this.beats
     return Effect.matchEffect(authority.pulse(beat), {
-      onFailure: (fault) => Effect.sync(() => authority.lost("pulse", fault)),
+      onFailure: (fault) => Effect.sync(() => authority.degrade("pulse", fault)),
       onSuccess: () => {
-        // The call of the last beat is here by now, or lost.
-        if (this.heard < this.sent) {
-          authority.deaf(silence.code)
+        // The last pulse has arrived by now, or the subscription does not work.
+        if (this.arrived < this.sent) {
+          authority.subscriptionLost(silence.code)
           if (this.sent > this.mayMiss) this.silent.openUnsafe()
         }
         this.sent = beat
-        return authority.alone ? this.rejoin : Effect.void
+        return authority.degraded ? this.rejoin : Effect.void
       }
     })
   })
 
-  // As long as circuits go their own way meanwhile, there is more to tell.
+  // Again and again, because calls move circuits while others are merged.
   private readonly rejoin: Effect.Effect<void> = Effect.suspend(() => {
     const followers = [...this.followers()]
     const diverged = followers.filter((follower) => follower.diverged)
     if (diverged.length > 0) {
-      // A record that is of no use keeps nobody from coming back.
+      // A circuit whose record is unusable has no longer diverged, and does not keep the process degraded.
       const merged = (follower: Follower) =>
         Effect.catch(follower.merge, (fault) => follower.diverged ? Effect.fail(fault) : Effect.void)
       return Effect.forEach(diverged, merged, { concurrency: 16, discard: true }).pipe(
@@ -99,7 +100,7 @@ export class Heartbeat {
       )
     }
     for (const follower of followers) follower.rejoin()
-    this.authority.found()
+    this.authority.recover()
     return Effect.void
   })
 
@@ -114,39 +115,39 @@ export class Heartbeat {
   private readonly listen: Effect.Effect<void> = Effect.suspend(() => {
     const { authority } = this
     const [transitions] = authority.channels
-    const hear = (channel: string, message: string) => {
+    const receive = (channel: string, message: string) => {
       if (channel === transitions) return this.onMessage(message)
       const beat = Number(message)
-      // Of another's making.
+      // No pulse of this process: any client can publish to its channel.
       if (!(beat <= this.beats)) return
-      this.heard = Math.max(this.heard, beat)
-      // A late one says nothing of the present, nor does a subscription that was given up.
-      if (this.heard === this.beats && !this.silent.isOpen()) authority.hears()
+      this.arrived = Math.max(this.arrived, beat)
+      // Only the newest pulse, on a subscription that was not given up, shows that messages arrive now.
+      if (this.arrived === this.beats && !this.silent.isOpen()) authority.subscriptionWorks()
     }
-    // A connection that only seems to be there says nothing, not even that it is gone.
+    // Gives up a subscription that stays silent, because a dead connection may not report that it is closed.
     const untilSilent = Effect.andThen(this.silent.await, Effect.fail(silence))
-    const listening = Effect.flatMap(this.port.subscribe(authority.channels, hear), (lost) => {
+    const listening = Effect.flatMap(this.port.subscribe(authority.channels, receive), (lost) => {
       this.mayMiss = this.beats
       this.silent.closeUnsafe()
       return Effect.raceFirst(lost, untilSilent)
     })
     return Effect.scoped(listening).pipe(
-      Effect.catch(({ code }) => Effect.sync(() => authority.deaf(code))),
+      Effect.catch(({ code }) => Effect.sync(() => authority.subscriptionLost(code))),
       Effect.repeat(Schedule.jittered(Schedule.spaced("250 millis")))
     )
   })
 
-  /** Has every circuit report what it holds back. */
+  /** Has every circuit report the successes that wait. */
   readonly flushed: Effect.Effect<void> = Effect.suspend(() => {
-    this.holding.closeUnsafe()
-    const held = [...this.held]
-    this.held.clear()
-    return Effect.forEach(held, ({ flush }) => flush, { concurrency: 16, discard: true })
+    this.anyUnflushed.closeUnsafe()
+    const followers = [...this.unflushed]
+    this.unflushed.clear()
+    return Effect.forEach(followers, ({ flush }) => flush, { concurrency: 16, discard: true })
   })
 
   private readonly flush: Effect.Effect<void> = Effect.forever(Effect.suspend(() => {
     const pause = Effect.sleep(this.authority.settings.flushMillis)
-    return Effect.andThen(this.holding.await, Effect.andThen(pause, this.flushed))
+    return Effect.andThen(this.anyUnflushed.await, Effect.andThen(pause, this.flushed))
   }))
 }
 

@@ -8,7 +8,7 @@ import { RedisFault, type RedisPort, type Script } from "./port.ts"
 
 export type Client = Redis | Cluster
 
-/** How replies look is the port's business. */
+/** Without `replyMapping`, because the port relies on the form of replies. */
 export type Options = Omit<RedisOptions, "replyMapping">
 
 export type Connect =
@@ -22,7 +22,7 @@ export interface OfCluster extends Omit<ClusterOptions, "redisOptions"> {
   readonly redisOptions?: Omit<NonNullable<ClusterOptions["redisOptions"]>, "replyMapping"> | undefined
 }
 
-/** A client with settings that suit the port, closed with the scope. It connects in the background, and for ever. */
+/** A client with settings that suit the port, closed with the scope. It connects in the background, again and again. */
 export const connect = (to: Connect): Effect.Effect<Client, never, Scope.Scope> =>
   Effect.flatMap(ioredis, ({ Cluster, Redis }) =>
     Effect.acquireRelease(
@@ -32,7 +32,7 @@ export const connect = (to: Connect): Effect.Effect<Client, never, Scope.Scope> 
           : "url" in to
           ? atUrl(Redis, to.url, over(settings, to.options))
           : new Redis(over(settings, to.options))
-        // Without a listener ioredis prints them. What they mean to the store, `run` and `subscribe` say.
+        // Ignored here, because `run` and `subscribe` fail with them; without a listener ioredis prints them.
         return client.on("error", () => {})
       }),
       (client) => Effect.sync(() => client.disconnect())
@@ -42,16 +42,16 @@ const atUrl = (Client: typeof Redis, url: string, options: Options): Redis => {
   try {
     return new Client(url, options)
   } catch (error) {
-    // It quotes what it could not read, and there is a password in that.
+    // The error quotes the URL, which may hold a password.
     if (property(error, "code") === "ERR_INVALID_URL") return invalid("url", "…", "a URL like redis://host:6379")
     throw error
   }
 }
 
-/** The port on a client of any kind, which stays its owner's to close. */
+/** The port on a client of any kind, which its owner has to close. */
 export const make = (client: Client): Effect.Effect<RedisPort> =>
   Effect.sync(() => {
-    // A lazy client connects at its first command, and `run` sends none before it is connected.
+    // Connects a lazy client, because `run` sends no command before it is connected.
     if (client.status === "wait") client.connect().catch(() => {})
     const run = runner(client)
     return {
@@ -66,26 +66,26 @@ export const make = (client: Client): Effect.Effect<RedisPort> =>
     }
   })
 
-// Channels know no databases.
+// Keeps the channels of two databases apart, because Redis publishes to all databases.
 const databaseOf = ({ options }: Client): string => "db" in options && options.db ? `${options.db}:` : ""
 
-// Runs a script by its hash. Where the server does not know it, one call brings it along, and the others wait for that.
+// Runs a script by its hash. If the server does not know it, one call sends the text, and the others wait for that.
 const runner = (client: Client) => {
-  const bringing = new Map<Script, Promise<unknown>>()
+  const sends = new Map<Script, Promise<unknown>>()
   const byHash = (script: Script, key: string, args: ReadonlyArray<string>, otherwise: () => Promise<unknown>) =>
     client.evalsha(script.sha1, 1, key, ...args).catch((error: unknown) => {
       if (faultCode(error) !== "NOSCRIPT") throw error
       return otherwise()
     })
   return (script: Script, key: string, args: ReadonlyArray<string>): Promise<unknown> => {
-    const bring = () => client.eval(script.lua, 1, key, ...args)
+    const send = () => client.eval(script.lua, 1, key, ...args)
     return byHash(script, key, args, () => {
-      const brought = bringing.get(script)
-      // Another node of a Cluster may still not know it.
-      if (brought !== undefined) return brought.then(() => byHash(script, key, args, bring), bring)
-      const bringer = bring().finally(() => bringing.delete(script))
-      bringing.set(script, bringer)
-      return bringer
+      const first = sends.get(script)
+      // By the text again if it has to be, because another node of a Cluster may not know the script yet.
+      if (first !== undefined) return first.then(() => byHash(script, key, args, send), send)
+      const sent = send().finally(() => sends.delete(script))
+      sends.set(script, sent)
+      return sent
     })
   }
 }
@@ -113,7 +113,7 @@ const subscribe = Effect.fnUntraced(function*(
       await connection.connect()
       await connection.subscribe(...channels)
     },
-    // A server that turns the connection down (`WRONGPASS`) is only heard of in an event.
+    // ioredis reports a server that refuses the connection (`WRONGPASS`) only by an event.
     catch: (cause) => {
       const refused = fault(cause)
       return refused.code === "CONNECTION" ? fault(reason) : refused
@@ -129,8 +129,9 @@ const subscribe = Effect.fnUntraced(function*(
 })
 
 /**
- * A connection for messages alone. It does not come back by itself, which would hide that messages were missed. In a
- * Cluster every node hears everything; a client of the whole Cluster would move on from a lost node silently.
+ * A connection for messages only. It does not reconnect by itself, because that would hide that messages were missed.
+ * In a Cluster it goes to one node: every node has all messages, and a client of the whole Cluster would silently move
+ * on from a lost one.
  */
 const subscriber = (client: Client): Redis | undefined => {
   const nodes = isCluster(client) ? client.nodes() : [client]
@@ -151,10 +152,10 @@ const ioredis = Effect.promise(() =>
   })
 )
 
-/** From 50 ms, doubling to 1 s, shortened at random so that processes do not come back all at once. It never gives up. */
+/** Milliseconds: 50, doubling up to 1,000, shortened at random so that processes do not reconnect all at once. */
 const backoff = (attempt: number): number => Math.min(1000, 50 * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2)
 
-// For every connection: an operation happens now or not at all, and a server that does not answer is given up.
+// For every connection: an operation runs now or fails, and a connection that does not answer is closed.
 const nodeSettings = {
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
@@ -172,7 +173,7 @@ const settings: Options = {
   sentinelCommandTimeout: 2000
 }
 
-// The queue stays on in a Cluster: its connections are made when they are first needed, and commands wait for that.
+// With a queue, because a Cluster connects to a node at its first command, which has to wait for that.
 const clusterSettings = (options: OfCluster = {}) =>
   over({
     clusterRetryStrategy: backoff,
@@ -180,7 +181,7 @@ const clusterSettings = (options: OfCluster = {}) =>
     retryDelayOnClusterDown: 0
   }, { ...options, redisOptions: over(nodeSettings, options.redisOptions) })
 
-// An option that is undefined is not given, as everywhere in ioredis.
+// An option that is undefined keeps its default, as everywhere in ioredis.
 const over = <A extends object, B extends object>(settings: A, own: B | undefined): A & B => ({
   ...settings,
   ...Object.fromEntries(Object.entries(own ?? {}).filter(([, value]) => value !== undefined)) as B

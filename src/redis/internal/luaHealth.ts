@@ -1,12 +1,12 @@
 /**
  * `health.ts`, `window.ts` and `adaptive.ts` in Lua. A window keeps its calls in slots, at most 64 and one more, so
- * that a report costs the same whatever its size: one of up to 64 calls or milliseconds is exact, a longer one leaves
- * by slots.
+ * that a report costs the same whatever its size. A window of up to 64 calls or milliseconds is exact; a longer one
+ * forgets by slots.
  */
 export const slots = 64
 
 export const lua = `
--- As text: the policy it belongs to, and after a bar one part for each criterion that remembers something.
+-- Health as text: the policy that it belongs to, and after a bar one part for each criterion that has a window.
 local parts = {}
 local function emptyPart(criterion)
   if criterion._tag == "Adaptive" then return { rate = 0, evidence = 0, recordedAt = 0, zone = "middle" } end
@@ -68,8 +68,8 @@ for _, criterion in ipairs(policy.criteria) do
   slowerThanMillis = math.min(slowerThanMillis, criterion.slowerThanMillis or math.huge)
 end
 
--- Forgets what has left the window: slots of the past, or calls beyond its number. Of these, clean ones leave one by
--- one, and a slot with a marked one as a whole.
+-- Forgets what has left the window: slots that are too old, or calls beyond its number. Calls that are not marked leave
+-- one by one, a slot with a marked one leaves as a whole.
 local function expire(criterion, part)
   local first = part.slots[1]
   while first do
@@ -100,7 +100,7 @@ local function recordWindow(criterion, part, calls, marked)
   end
   while calls > 0 do
     local last = part.slots[#part.slots]
-    -- Clean calls in a row are one slot, however many.
+    -- Calls in a row that are not marked share a slot, however many.
     if not last or last[1] ~= at or (last[2] >= room and last[3] + marked > 0) then
       last = { at, 0, 0 }
       part.slots[#part.slots + 1] = last
@@ -146,8 +146,8 @@ local function anyReached(tag)
   return false
 end
 
--- Takes in calls that spoke about health: some clean ones, or one that may be marked. Tells whether the windows,
--- these calls included, say open.
+-- Records calls in the windows: some that are not marked, or one that may be, as failed or slow. True if a window, with
+-- these calls in it, opens the circuit.
 local function recordCalls(calls, failed, durationMillis)
   for i, criterion in ipairs(policy.criteria) do
     if criterion._tag == "FailureRate" then

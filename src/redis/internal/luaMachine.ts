@@ -47,7 +47,7 @@ local function claim(owner, leaseMillis)
   return c.issued
 end
 
--- Takes the probe out of the list; false if it is not in it any more.
+-- Takes the probe out of the list; false if it is no longer there.
 local function take(id, owner)
   for i, probe in ipairs(c.probes) do
     if probe.id == id and probe.owner == owner then
@@ -132,8 +132,8 @@ local function force(untilMillis)
   c.openUntil = openUntil
 end
 
--- Brings in what another process knows of this circuit, after the store lost it or was out of its reach: whichever is
--- still held open wins, and otherwise the later generation; of two deadlines the later one survives.
+-- Merges the circuit of a process that was degraded, or that knows a record which Redis lost. A circuit that is still
+-- open wins over one that is not, and otherwise the later generation wins. Of two deadlines the later one survives.
 local function holds(circuit)
   return (circuit.state == "open" or circuit.state == "forced_open") and circuit.openUntil > now
 end
@@ -143,11 +143,11 @@ local function merge(other, takesBack)
   local stored = { held = c.held, note = c.note, actor = c.actor, forced = holds(c) and c.state == "forced_open" }
   local taken = newer
   if holds(c) ~= holds(other) and not (newer and other.state == "disabled") then taken = holds(other) end
-  -- Nobody else has moved it: what is on trial elsewhere is not closed here.
+  -- No process has moved the record: a circuit that is open or half-open in the degraded process stays so.
   if other.generation == c.generation and c.state == "closed" and (other.state == "open" or other.state == "half_open") then
     taken = true
   end
-  -- What a process brought in on its way back, and its operator took back before it was here.
+  -- An operator has reset in that process what it had merged a moment ago.
   if takesBack then taken = true end
   local fenced = taken ~= newer
   local generation = math.max(c.generation, other.generation)
@@ -157,7 +157,7 @@ local function merge(other, takesBack)
   if taken then
     for name, value in pairs(other) do c[name] = value end
     if c.state == "half_open" then
-      -- Who probes is not known here: the next caller does.
+      -- Open and due, because the process that ran the probe is unknown: the next caller claims a new one.
       c.state, c.openUntil, c.probes, c.issued, c.successes, fenced = "open", now, {}, 0, 0, true
     end
   end

@@ -1,4 +1,4 @@
-/** What a process may ask for: the operations of the one script, each a step that nobody can see half of. */
+/** The operations of the script, each of which is atomic. */
 
 /** The names of the arguments of an operation, in their order after the common ones; a `:` marks a text. */
 export const operations = {
@@ -8,7 +8,7 @@ export const operations = {
   claim: ["leaseMillis"],
   /** Prolongs the lease of a probe; 0 if it is no longer its owner's. */
   renew: ["generation", "probe", "leaseMillis"],
-  /** Ends a call, after so many clean ones of the same generation. An outcome of "" is none. */
+  /** Reports `calls` successes of a generation, and after them one call; an `outcome` of "" is no call. */
   report: [
     "generation",
     "calls",
@@ -21,12 +21,12 @@ export const operations = {
     "firstMillis",
     "nextMillis"
   ],
-  /** Holds the circuit open; without an end if `forMillis` is that of `never`. */
+  /** Opens the circuit for an operator; without an end if `forMillis` is `never`. */
   force: ["forMillis", ":note", ":actor"],
   reset: [":note", ":actor"],
   disable: [":note", ":actor"],
   enable: [":note", ":actor"],
-  /** Brings in a circuit as JSON, its times as what is left of them. */
+  /** Brings in a circuit as JSON; each time is the milliseconds that are left. */
   merge: [":circuit"]
 } as const
 
@@ -36,7 +36,7 @@ const table = Object.entries(operations).map(([name, args]) =>
   `${name} = { ${args.map((arg) => `"${arg}"`).join(", ")} }`
 )
 
-/** Checks everything that came in before anything is written. */
+/** Checks every argument before anything is written. */
 export const luaArguments = `
 local signatures = { ${table.join(", ")} }
 local signature = signatures[ARGV[1]]
@@ -65,7 +65,7 @@ end
 `
 
 export const luaOperations = `
--- The store lost what this process has seen, or went back behind it: the process brings it in first.
+-- The record is older than what this process has seen, because Redis lost it: the process has to merge first.
 if ARGV[1] ~= "merge" and c.generation < whole(ARGV[3]) then return answer("stale") end
 
 if ARGV[1] == "read" then return answer("ok") end
@@ -90,7 +90,7 @@ if ARGV[1] == "renew" then
   return answer("ok", "0")
 end
 
--- What changes nothing leaves the words of whoever changed something.
+-- An order that changes nothing does not replace the words of the operator who changed something.
 local idle = not present and (ARGV[1] == "reset" or ARGV[1] == "enable")
   or ARGV[1] == "disable" and c.state == "disabled" or ARGV[1] == "enable" and c.state ~= "disabled"
 if idle then return answer("ok") end
@@ -109,8 +109,8 @@ elseif ARGV[1] == "merge" then
     openedAt = true, openUntil = true, closedAt = true, outageAt = true, rampUntil = true, gateUntil = true, hintUntil = true
   }
   local other = cjson.decode(arg.circuit)
-  local sound = type(other) == "table" and states[other.state]
-  for _, name in ipairs(sound and numbers or {}) do
+  local valid = type(other) == "table" and states[other.state]
+  for _, name in ipairs(valid and numbers or {}) do
     local value = other[name]
     if not times[name] then
       value = whole(value)
@@ -121,18 +121,19 @@ elseif ARGV[1] == "merge" then
     else
       value = type(value) == "number" and whole(math.abs(value)) and math.max(1, after(value)) or nil
     end
-    other[name], sound = value, sound and value
+    other[name], valid = value, valid and value
   end
-  for _, name in ipairs(sound and texts or {}) do
-    sound = sound and (name == "probes" or type(other[name]) == "string")
+  for _, name in ipairs(valid and texts or {}) do
+    valid = valid and (name == "probes" or type(other[name]) == "string")
   end
-  sound = sound and whole(other.told) and whole(other.takesBack)
-  if not sound then return redis.error_reply("ERR effect-resilience: merge needs a circuit") end
-  local told, takesBack = other.told, other.takesBack == 1
-  other.probes, other.told, other.takesBack = {}, nil, nil
+  valid = valid and whole(other.announced) and whole(other.takesBack)
+  if not valid then return redis.error_reply("ERR effect-resilience: merge needs a circuit") end
+  local announced, takesBack = other.announced, other.takesBack == 1
+  other.probes, other.announced, other.takesBack = {}, nil, nil
   merge(other, takesBack and other.generation == c.generation)
-  -- No generation comes again that the process told of while it was alone, unless that would fence off a probe.
-  if c.generation < told and c.state ~= "half_open" then c.generation = math.max(told + 1, micros) end
+  -- No generation is issued again that the process has announced while it was degraded. A probe that runs is not cut
+  -- off for that.
+  if c.generation < announced and c.state ~= "half_open" then c.generation = math.max(announced + 1, micros) end
 end
 
 if ARGV[1] == "report" then

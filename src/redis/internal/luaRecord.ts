@@ -23,7 +23,7 @@ export const numbers = [
 ] as const
 
 /**
- * `latencyTripped` tells that slowness alone led to this opening, `held` that an operator's hold led to this outage;
+ * `latencyTripped` says that only slow calls led to this opening, `held` that an operator's hold led to this outage;
  * `note` and `actor` are the operator's words.
  */
 export const texts = [
@@ -159,7 +159,7 @@ local function save()
   redis.call("HSET", KEYS[1], unpack(written))
   if expireAt == never then redis.call("PERSIST", KEYS[1]) else redis.call("PEXPIREAT", KEYS[1], int(expireAt)) end
   if counting() then return end
-  -- Whoever may not publish has told so by not hearing itself.
+  -- Ignores an error, because a client that may not publish notices it by its pulse, which does not arrive.
   redis.pcall("PUBLISH", ARGV[5], cjson.encode({ ARGV[4], owner, int(now), unpack(reply) }))
 end
 

@@ -1,10 +1,9 @@
-/** What this store asks of a Redis client: to run one script on one key, and to listen to channels. */
+/** What this store needs of a Redis client: to run a script on one key, and to subscribe to channels. */
 import { Data, type Effect, type Scope } from "effect"
 
 /**
- * Why an operation did not happen, by its code: the first word of the server's error (`READONLY`, `NOPERM`, `OOM`, …),
- * `CONNECTION` if there is none to the server, `TIMEOUT` if it did not answer in time, `REPLY` if the answer makes no
- * sense.
+ * Why an operation failed, as a code: the first word of the server's error (`READONLY`, `NOPERM`, `OOM`, …),
+ * `CONNECTION` without a connection, `TIMEOUT` without an answer in time, `REPLY` for an answer that is malformed.
  */
 export class RedisFault extends Data.TaggedError("RedisFault")<{ readonly code: string }> {}
 
@@ -14,16 +13,16 @@ export interface Script {
 }
 
 export interface RedisPort {
-  /** What tells the client's keys from those of other clients with the same names, and channels do not have. */
+  /** The client's own prefix of keys, and its database: what makes channels as distinct as keys are. */
   readonly keyPrefix: string
   /**
-   * Runs a script on one key, by its hash where the server knows it. Fails at once while there is no connection: an
-   * operation that waits in a queue would be carried out when nobody wants it any more.
+   * Runs a script on one key, by its hash where the server knows it. Fails at once while there is no connection,
+   * because an operation that waits in a queue would run after its caller has given it up.
    */
   readonly run: (script: Script, key: string, args: ReadonlyArray<string>) => Effect.Effect<unknown, RedisFault>
   /**
-   * Listens to channels. The outer effect ends when every channel is subscribed to, the inner one fails when messages
-   * may have been missed; then it is time to subscribe again.
+   * Subscribes to channels. The outer effect ends when all are subscribed, the inner one fails when messages may have
+   * been missed; the store then subscribes again.
    */
   readonly subscribe: (
     channels: ReadonlyArray<string>,

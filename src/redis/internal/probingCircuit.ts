@@ -1,4 +1,4 @@
-/** A stored circuit whose probe slots are claimed, kept and given back. */
+/** A stored circuit that claims probe slots, renews their leases and gives back what was lost. */
 import { Clock, Effect, Fiber } from "effect"
 import type { Permit } from "../../Circuit.ts"
 import type { Rejection } from "../../CircuitError.ts"
@@ -7,13 +7,13 @@ import type { RedisFault } from "./port.ts"
 import type { Answer } from "./record.ts"
 import { StoredCircuit } from "./storedCircuit.ts"
 
-/** Until when a probe may run, and when the store was last told that it still does. */
+/** Until when a probe may run, and when its lease in Redis was renewed last. */
 interface Lease {
   readonly until: number
   renewedAt: number
 }
 
-/** Claims on their way, and the probes that the store granted. */
+/** The claims that are on their way to Redis, and the probes that it granted. */
 interface Probing {
   readonly claims: Set<Fiber.Fiber<unknown, RedisFault>>
   readonly probes: Map<Permit, Lease>
@@ -26,44 +26,44 @@ const notProbing = begin()
 
 export class ProbingCircuit extends StoredCircuit {
   private probing = notProbing
-  /** The store may hold a slot that nobody here knows of: for a claim that was given up, or a probe it was not told of. */
+  /** Whether Redis may hold a slot for no call of this process, because a claim or the report of a probe failed. */
   protected slotLost = false
 
   get pass(): Permit | undefined {
-    return this.fresh ? this.replica.pass : undefined
+    return this.upToDate ? this.replica.pass : undefined
   }
 
   admit(): Permit | Rejection | "claim" {
-    return this.fresh ? this.replica.admit(this.authority.clock, this.authority.now()) : "claim"
+    return this.upToDate ? this.replica.admit(this.authority.clock, this.authority.now()) : "claim"
   }
 
   get claim(): Effect.Effect<Permit | Rejection> {
     return Effect.suspend(() => {
-      const free = this.fresh ? this.policy.rules.probes : 1
+      const free = this.upToDate ? this.policy.rules.probes : 1
       const [first] = this.probing.claims
-      if (this.alone || first === undefined || this.probing.claims.size < free) return this.ask()
-      // Whoever asks, asks for all: most of those who wait are turned away by what it learns.
+      if (this.degraded || first === undefined || this.probing.claims.size < free) return this.ask()
+      // Other callers wait for the first claim, because its answer is likely to turn them away too.
       return Effect.flatMap(Effect.interruptible(Fiber.await(first)), () => {
         const decision = this.replica.pass ?? this.admit()
         if (decision !== "claim") return Effect.succeed(decision)
-        return this.alone || this.probing.claims.size < this.policy.rules.probes
+        return this.degraded || this.probing.claims.size < this.policy.rules.probes
           ? this.ask()
           : Effect.sync(() => this.replica.refuse(this.authority.clock))
       })
     })
   }
 
-  /** Takes a probe that ends off the list; false if the store did not grant it. */
+  /** Takes a probe that ends off the list; false if Redis did not grant it. */
   protected ended(permit: Permit): boolean {
     return this.probing.probes.delete(permit)
   }
 
-  /** Keeps running probes where the store's short leases do not count: they are for processes that died. */
+  /** Gives running probes the policy's lease: that of Redis is short only to notice processes that died. */
   protected prolong(): void {
     for (const [{ probe }, { until }] of this.probing.probes) this.replica.prolong(probe, until)
   }
 
-  /** Prolongs the leases that have run for a third. */
+  /** Renews in Redis the leases that have run for a third. */
   protected renewals(now: number): ReadonlyArray<Effect.Effect<unknown, RedisFault>> {
     const { leaseMillis } = this.authority.settings
     return [...this.probing.probes]
@@ -77,7 +77,7 @@ export class ProbingCircuit extends StoredCircuit {
     return this.send("renew", generation, probe, Math.min(leaseMillis, lease.until - lease.renewedAt))
   }
 
-  /** Frees the slots that the store holds for this process and nobody here knows of. */
+  /** Frees the slots that Redis holds for this process and no call of it. */
   protected giveBackLost({ circuit: { generation, probes }, owners }: Answer): Effect.Effect<void, RedisFault> {
     if (!this.slotLost || this.probing.claims.size > 0) return Effect.void
     this.slotLost = false
@@ -90,11 +90,11 @@ export class ProbingCircuit extends StoredCircuit {
     return this.send("report", generation, 0, 0, probe, "Ignored", "cancelled", 0, 0, 1, 1)
   }
 
-  // The script answers the one who waits, or nobody: a slot for a caller who has left is given back.
+  // Claims a slot. It is given back if the caller was interrupted before the answer came.
   private ask(): Effect.Effect<Permit | Rejection> {
     const { authority, replica } = this
-    const alone = Effect.provideService(replica.claim, Clock.Clock, authority.clock)
-    if (this.alone) return alone
+    const decideHere = Effect.provideService(replica.claim, Clock.Clock, authority.clock)
+    if (this.degraded) return decideHere
     let left = false
     let granted: Permit | undefined
     const lease = this.policy.rules.probeLeaseMillis
@@ -125,7 +125,7 @@ export class ProbingCircuit extends StoredCircuit {
       ),
       Effect.flatMap(() => {
         if (granted !== undefined) return Effect.succeed(granted)
-        if (this.alone) return alone
+        if (this.degraded) return decideHere
         const decision = replica.pass ?? replica.admit(authority.clock, this.readAt)
         return Effect.succeed(decision === "claim" ? replica.refuse(authority.clock) : decision)
       })
@@ -135,7 +135,7 @@ export class ProbingCircuit extends StoredCircuit {
   private giveBack(permit: Permit): void {
     const { authority, replica } = this
     if (!this.ended(permit)) return
-    if (this.alone) replica.settle(authority.clock, permit, cancelled, 0, true)
+    if (this.degraded) replica.settle(authority.clock, permit, cancelled, 0, true)
     else authority.fork(Effect.ignore(this.free(permit)))
   }
 }

@@ -1,4 +1,4 @@
-/** A circuit as the script tells it, in the words and the time of this process. */
+/** The record of a circuit as it travels between Redis and a process, whose clocks differ. */
 import * as Circuit from "../../Circuit.ts"
 import type { Operator } from "../../CircuitStore.ts"
 import { kinds } from "../../Outcome.ts"
@@ -8,12 +8,12 @@ import { numbers, texts } from "./luaRecord.ts"
 export interface Read {
   readonly circuit: Circuit.Circuit
   readonly revision: number
-  /** Whose the probes are, in their order. */
+  /** The processes of the probes, in the order of the probes. */
   readonly owners: ReadonlyArray<string>
-  /** What the operator who did this said. */
+  /** The reason and the name that the operator gave. */
   readonly words: Operator
   readonly held: boolean
-  /** Whether slowness alone led to this opening. */
+  /** Whether the circuit opened for slow calls only. */
   readonly latencyTripped: boolean
 }
 
@@ -24,9 +24,9 @@ export interface Answer extends Read {
   readonly mismatch: boolean
   readonly failureThreshold: number
   readonly failureRatePpm: number | undefined
-  /** From server time to that of this process. */
+  /** What to add to a time of the server to get one of this process. */
   readonly shift: number
-  /** What the operation gave beside the record. */
+  /** What the operation answered beside the record. */
   readonly given: ReadonlyArray<number>
 }
 
@@ -35,7 +35,7 @@ const reasons = new Set<string>(Circuit.reasons)
 const knownKinds = new Set<string>(kinds)
 const size = texts.length + numbers.length
 
-/** Reads an answer that arrived at `now`; undefined if it makes no sense. */
+/** Reads an answer that arrived at `now`; undefined if it is malformed. */
 export const readAnswer = (reply: unknown, now: number): Answer | "newer" | undefined => {
   if (!isTexts(reply)) return undefined
   const [status, serverNow, corrupt, mismatch, threshold, rate] = reply
@@ -60,7 +60,7 @@ export const readAnswer = (reply: unknown, now: number): Answer | "newer" | unde
   }
 }
 
-/** A message about a transition; undefined if it makes no sense. */
+/** Reads a message about a transition; undefined if it is malformed. */
 export const readMessage = (
   message: string,
   now: number
@@ -77,7 +77,7 @@ export const readMessage = (
   return id === undefined || owner === undefined || read === undefined ? undefined : { id, owner, read }
 }
 
-/** Server time in the time of this process, given the way from one to the other. */
+/** A time of the server as one of this process. */
 export const toLocal = (at: number, shift: number): number => at === 0 || at === Circuit.never ? at : at + shift
 
 const readRecord = (record: ReadonlyArray<string>, shift: number, now: number): Read | undefined => {
@@ -87,7 +87,7 @@ const readRecord = (record: ReadonlyArray<string>, shift: number, now: number): 
   if (rest.length !== numbers.length || ![...fields.values()].every(Number.isSafeInteger)) return undefined
   const number = (name: typeof numbers[number]) => fields.get(name)!
   const time = (name: typeof numbers[number]) => toLocal(number(name), shift)
-  // A gate or a ramp of the past is none.
+  // A gate or a ramp that has ended is 0, as the machine has it.
   const later = (until: number) => until > now ? until : 0
   return {
     revision: number("revision"),
@@ -126,21 +126,21 @@ const readProbes = (text: string, shift: number): ReadonlyArray<Circuit.Probe> =
   }))
 
 /**
- * A circuit for the script to merge: its times as what is left of them, `false` for none and `null` for no end.
- * `told` is the latest generation that this process has told of.
+ * A circuit for the script to merge: each time as the milliseconds that are left, `false` for none and `null` for no
+ * end. `announced` is the latest generation that this process has announced.
  */
 export const writeCircuit = (
   circuit: Circuit.Circuit,
   revision: number,
   hold: Operator | undefined,
   now: number,
-  told = circuit.generation,
+  announced = circuit.generation,
   takesBack = false
 ): string => {
   const left = (at: number) => at === 0 ? false : at === Circuit.never ? null : at - now
   return JSON.stringify({
     ...circuit,
-    told,
+    announced,
     takesBack: takesBack ? 1 : 0,
     probes: [],
     openedAt: left(circuit.openedAt),
@@ -158,7 +158,7 @@ export const writeCircuit = (
   })
 }
 
-// The server's JSON does not take half of a surrogate pair.
+// Replaces halves of surrogate pairs, because the server's JSON parser rejects them.
 const wellFormed = (text = "") => Buffer.from(text).toString()
 
 const isTexts = (value: unknown): value is ReadonlyArray<string> =>

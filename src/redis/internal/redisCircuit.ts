@@ -1,11 +1,11 @@
-/** One circuit of the fleet as this process sees it: a replica that answers at once, and an authority that decides. */
+/** A circuit of the fleet in this process: a replica that answers at once, and a record in Redis that decides. */
 import { Clock, Effect, Fiber } from "effect"
 import { never, type Permit, type State } from "../../Circuit.ts"
 import type { Rejection } from "../../CircuitError.ts"
 import type { CircuitState } from "../../CircuitState.ts"
 import type { CircuitHandle, Operator } from "../../CircuitStore.ts"
 import type { EvidenceLog } from "../../internal/circuit/evidenceLog.ts"
-import type { Fresh } from "../../internal/circuit/fresh.ts"
+import type { Initial } from "../../internal/circuit/initial.ts"
 import { wholeMillis } from "../../internal/circuit/localCircuit.ts"
 import type { Kept } from "../../internal/circuit/registry.ts"
 import type { Listeners } from "../../internal/observers/listeners.ts"
@@ -24,9 +24,9 @@ interface Call {
 
 export class RedisCircuit extends ProbingCircuit implements CircuitHandle, Kept, Follower {
   private readonly heartbeat: Heartbeat
-  /** Successes of a generation that the store has not heard of, and whether one of them ended a streak of failures. */
-  private heldOf = 0
-  private held = 0
+  /** The successes of a generation that are still to be reported, and whether one of them ended a streak. */
+  private unreportedOf = 0
+  private unreported = 0
   private streakEnded = false
 
   constructor(
@@ -34,10 +34,10 @@ export class RedisCircuit extends ProbingCircuit implements CircuitHandle, Kept,
     policy: CompiledPolicy,
     authority: Authority,
     heartbeat: Heartbeat,
-    fresh: Fresh,
+    initial: Initial,
     kept: boolean
   ) {
-    super(key, policy, authority, fresh, kept)
+    super(key, policy, authority, initial, kept)
     this.heartbeat = heartbeat
   }
 
@@ -45,8 +45,8 @@ export class RedisCircuit extends ProbingCircuit implements CircuitHandle, Kept,
     return this.replica.timed
   }
 
-  get standing(): State {
-    return this.replica.standing
+  get stateName(): State {
+    return this.replica.stateName
   }
 
   get generation(): number {
@@ -79,7 +79,7 @@ export class RedisCircuit extends ProbingCircuit implements CircuitHandle, Kept,
     const { authority, replica } = this
     if (replica.changesNothing(permit, outcome)) return undefined
     const { clock } = authority
-    if (this.alone) {
+    if (this.degraded) {
       if (this.ended(permit)) this.slotLost = true
       return replica.settle(clock, permit, outcome, durationMillis, interrupted)
     }
@@ -91,7 +91,7 @@ export class RedisCircuit extends ProbingCircuit implements CircuitHandle, Kept,
       if (outcome._tag === "Ignored") return undefined
       if (outcome._tag === "Success" && !replica.isSlow(durationMillis)) {
         replica.observe(clock, outcome, durationMillis)
-        return this.hold()
+        return this.reportLater()
       }
     }
     const report = authority.fork(this.report(call))
@@ -105,7 +105,7 @@ export class RedisCircuit extends ProbingCircuit implements CircuitHandle, Kept,
   get state(): Effect.Effect<CircuitState> {
     const view = Effect.sync(() => this.view())
     return Effect.suspend(() =>
-      this.alone ? view : Effect.matchEffect(this.send("read"), {
+      this.degraded ? view : Effect.matchEffect(this.send("read"), {
         onFailure: () => view,
         onSuccess: (answer) => Effect.sync(() => this.agreed(this.replica.viewWith(this.authority.clock, answer)))
       })
@@ -116,7 +116,7 @@ export class RedisCircuit extends ProbingCircuit implements CircuitHandle, Kept,
     return this.agreed(this.replica.view(this.authority.clock))
   }
 
-  // In the generations of the fleet: one that each process counts by itself is told as the 0 that it is for all.
+  // With the generation of the record, so that all processes agree: 0 while there is none.
   private agreed(state: CircuitState): CircuitState {
     return { ...state, generation: this.inStore(state.generation) }
   }
@@ -163,37 +163,39 @@ export class RedisCircuit extends ProbingCircuit implements CircuitHandle, Kept,
   }
 
   get tend(): Effect.Effect<void> | undefined {
-    const { alone, beatMillis, settings } = this.authority
-    if (alone) return void this.prolong()
+    const { beatMillis, degraded, settings } = this.authority
+    if (degraded) return void this.prolong()
     const now = this.authority.now()
     const due = this.renewals(now)
     if (due.length > 0) return Effect.ignore(Effect.all(due))
-    // At the next beat it would be too old.
+    // Already now, because at the next beat the view would be too old.
     const old = now - this.readAt >= settings.maxStalenessMillis - beatMillis
     if (!this.slotLost && (!old || now - this.seenAt >= settings.maxStalenessMillis)) return undefined
-    return Effect.ignore(this.alone ? this.merge : Effect.tap(this.send("read"), (answer) => this.giveBackLost(answer)))
+    return Effect.ignore(
+      this.degraded ? this.merge : Effect.tap(this.send("read"), (answer) => this.giveBackLost(answer))
+    )
   }
 
   get flush(): Effect.Effect<void> {
-    return Effect.suspend(() => this.alone || this.held === 0 ? Effect.void : this.report(undefined))
+    return Effect.suspend(() => this.degraded || this.unreported === 0 ? Effect.void : this.report(undefined))
   }
 
-  // Successes are heard of later; the one that ends a streak is told at once, but nobody waits for it.
-  private hold(): undefined {
+  // Successes are reported later, together. One that ends a streak is reported at once, but the call does not wait.
+  private reportLater(): undefined {
     const { authority, replica } = this
     const { failures, generation } = replica.current
-    if (this.heldOf !== generation) this.forget()
-    this.heldOf = generation
-    if (replica.remembers) this.held++
+    if (this.unreportedOf !== generation) this.forget()
+    this.unreportedOf = generation
+    if (replica.remembers) this.unreported++
     if (failures > 0) {
       this.streakEnded = true
       replica.endStreak()
       authority.fork(this.report(undefined))
-    } else if (this.held > 0) this.heartbeat.flushLater(this)
+    } else if (this.unreported > 0) this.heartbeat.flushLater(this)
   }
 
   private forget(): void {
-    this.held = 0
+    this.unreported = 0
     this.streakEnded = false
   }
 
@@ -203,14 +205,14 @@ export class RedisCircuit extends ProbingCircuit implements CircuitHandle, Kept,
       const { clock } = authority
       const { durationMillis = 0, outcome, permit } = call ?? {}
       const generation = permit?.generation ?? replica.current.generation
-      if (this.heldOf !== generation) this.forget()
-      const { held, streakEnded } = this
+      if (this.unreportedOf !== generation) this.forget()
+      const { streakEnded, unreported } = this
       this.forget()
       const { first, next } = replica.openSteps(authority.now())
       const sent = this.query(
         "report",
         this.inStore(generation),
-        held,
+        unreported,
         streakEnded ? 1 : 0,
         permit?.probe ?? 0,
         outcome?._tag ?? "",
@@ -221,7 +223,7 @@ export class RedisCircuit extends ProbingCircuit implements CircuitHandle, Kept,
         next
       )
       return Effect.match(sent, {
-        // What the store could not be told counts here.
+        // A call that could not be reported counts in the replica.
         onFailure: () => {
           if (call !== undefined) {
             this.slotLost ||= call.permit.probe > 0
@@ -232,7 +234,7 @@ export class RedisCircuit extends ProbingCircuit implements CircuitHandle, Kept,
           if (call !== undefined && answer.status === "late") replica.late(clock, call.outcome)
           else if (call !== undefined) {
             if (call.permit.probe === 0) replica.observe(clock, call.outcome, call.durationMillis)
-            replica.tellCall(clock, call, answer)
+            replica.announceCall(clock, call, answer)
           }
           this.adopt(answer)
         }
@@ -246,13 +248,13 @@ export class RedisCircuit extends ProbingCircuit implements CircuitHandle, Kept,
     { actor = "", reason = "" }: Operator,
     here: Effect.Effect<void>
   ): Effect.Effect<void> {
-    const alone = Effect.provideService(here, Clock.Clock, this.authority.clock)
+    const steerHere = Effect.provideService(here, Clock.Clock, this.authority.clock)
     return Effect.suspend(() => {
-      if (this.alone) return alone
-      const told = this.send(operation, ...args, reason, actor)
-      // Whoever has never looked would not know what it is that changes.
-      const looked = this.looked ? told : Effect.andThen(this.send("read"), told)
-      return Effect.matchEffect(looked, { onFailure: () => alone, onSuccess: () => Effect.void })
+      if (this.degraded) return steerHere
+      const ordered = this.send(operation, ...args, reason, actor)
+      // Reads first if it never has, because the transition is announced only if the state before it is known.
+      const announced = this.hasRead ? ordered : Effect.andThen(this.send("read"), ordered)
+      return Effect.matchEffect(announced, { onFailure: () => steerHere, onSuccess: () => Effect.void })
     })
   }
 }

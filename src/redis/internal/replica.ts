@@ -1,4 +1,4 @@
-/** A local circuit that follows one elsewhere, and takes over when that cannot be reached. */
+/** A local circuit that follows a record, and decides by itself while that cannot be reached. */
 import type { Clock } from "effect"
 import * as Circuit from "../../Circuit.ts"
 import type { Rejection } from "../../CircuitError.ts"
@@ -15,15 +15,15 @@ export class Replica extends LocalCircuit {
     return this.circuit
   }
 
-  /** Takes over what the store says, and tells of the transition, if it is one. */
-  adopt(clock: Clock.Clock, { circuit, held, latencyTripped, words }: Read, tell: boolean): void {
+  /** Takes over a record, and announces the transition if it is one that this process should announce. */
+  adopt(clock: Clock.Clock, { circuit, held, latencyTripped, words }: Read, announces: boolean): void {
     const now = circuitMillis(clock)
     const before = this.circuit
-    // The ramp is each process's own: it admits its share of its own calls.
+    // Each process has a ramp of its own, because it admits a share of its own calls.
     const same = circuit.generation === before.generation
     this.replace(now, { ...circuit, rampCredit: same ? before.rampCredit : circuit.rampCredit })
     this.hold = held ? words : undefined
-    if (tell) this.tellTransition(clock, now, before, words, latencyTripped)
+    if (announces) this.tellTransition(clock, now, before, words, latencyTripped)
   }
 
   /** Keeps the slot of a running probe. */
@@ -32,13 +32,13 @@ export class Replica extends LocalCircuit {
     this.replace(this.seenAt, { ...this.circuit, probes })
   }
 
-  /** Ends the streak of failures here, ahead of the store. */
+  /** Ends the streak of failures in this process, before the report reaches Redis. */
   endStreak(): void {
     const now = this.seenAt
     this.replace(now, { ...this.circuit, failures: 0, lastFailureKind: "", hintUntil: 0 })
   }
 
-  /** Keeps the windows of this process warm: they decide when the store cannot. */
+  /** Records a call in the windows of this process, because they decide while Redis cannot. */
   observe(clock: Clock.Clock, outcome: Outcome, durationMillis: number): void {
     const health = this.weighed()
     this.seenAt = circuitMillis(clock)
@@ -54,14 +54,14 @@ export class Replica extends LocalCircuit {
     return durationMillis > this.weighed().slowerThanMillis
   }
 
-  /** Turns a call away because its probe slot went to another. */
+  /** Turns a call away because another one got the probe slot. */
   refuse(clock: Clock.Clock): Rejection {
     const rejected = { _tag: "Rejected", by: "half_open", retryAfterMillis: undefined, circuit: this.circuit } as const
     return this.reject(clock, circuitMillis(clock), rejected)
   }
 
-  /** Tells what a call said, in the numbers of the store; the transition it led to follows by `adopt`. */
-  tellCall(
+  /** Announces how a call ended, with the numbers of the record. `adopt` announces the transition that follows. */
+  announceCall(
     clock: Clock.Clock,
     call: {
       readonly permit: Circuit.Permit
@@ -91,7 +91,7 @@ export class Replica extends LocalCircuit {
     }))
   }
 
-  /** The present state, with what the store knows of health. */
+  /** The present state, with the failure rate and threshold of the record. */
   viewWith(clock: Clock.Clock, { failureRatePpm, failureThreshold }: Answer): CircuitState {
     const scene = this.scene(clock, circuitMillis(clock))
     return describe.state(this.circuit, scene, { failureThreshold, failureRatePpm })

@@ -1,7 +1,7 @@
-/** What the store holds for one circuit, and how this process follows it. */
+/** A circuit whose record is in Redis, and the replica by which this process follows it. */
 import { Effect } from "effect"
 import type { Circuit } from "../../Circuit.ts"
-import type { Fresh } from "../../internal/circuit/fresh.ts"
+import type { Initial } from "../../internal/circuit/initial.ts"
 import { wallMillis } from "../../internal/clock/time.ts"
 import type { CompiledPolicy } from "../../internal/options/compiledPolicy.ts"
 import type { Authority } from "./authority.ts"
@@ -17,99 +17,99 @@ export class StoredCircuit {
   readonly policy: CompiledPolicy
   protected readonly authority: Authority
   protected readonly replica: Replica
-  /** The time of the last look, and the epoch in which it was taken. */
+  /** When the record was read last, and in which epoch. */
   protected readAt = 0
   private epoch = -1
-  /** Whether this process knows what the store holds. */
-  protected looked = false
+  /** Whether the record was read at all. */
+  protected hasRead = false
   private readonly id: string
-  /** As long as the store gave no generation, which it tells as 0, this process counts from one of its own. */
+  /** The circuit of this process as long as Redis has no record, whose generation is 0 there and unique here. */
   private readonly unknown: Circuit
-  /** What the store said last: the circuit, and how new that is. */
+  /** The record that was read last, and its revision. */
   private confirmed: Circuit
   private revision = -1
-  /** What this process told the store while it came back, and what the store made of it. */
-  private merged: { readonly told: Circuit; readonly answer: Answer } | undefined
-  /** What is wrong with the record, if that makes it useless: then this process decides for itself. */
+  /** What this process sent to be merged after an outage, and what Redis made of it. */
+  private merged: { readonly sent: Circuit; readonly answer: Answer } | undefined
+  /** Why the record cannot be used, if so: then this process decides by itself. */
   private unusable: Problem | undefined
-  private corruptTold = false
-  /** Nobody is told of what a circuit finds that is made for one question and then forgotten. */
+  private corruptAnnounced = false
+  /** False for a circuit that is made to answer one question: it publishes no events, because no call uses it. */
   private readonly kept: boolean
-  private readonly numbering: Fresh
+  private readonly numbering: Initial
 
-  constructor(key: string, policy: CompiledPolicy, authority: Authority, fresh: Fresh, kept: boolean) {
+  constructor(key: string, policy: CompiledPolicy, authority: Authority, initial: Initial, kept: boolean) {
     this.key = key
     this.policy = policy
     this.authority = authority
     this.kept = kept
-    this.numbering = fresh
+    this.numbering = initial
     this.id = circuitId.encode(key)
-    this.confirmed = this.unknown = fresh.circuit
-    this.replica = new Replica(key, policy, authority.hub, fresh.circuit, fresh.pass)
+    this.confirmed = this.unknown = initial.circuit
+    this.replica = new Replica(key, policy, authority.hub, initial.circuit, initial.pass)
   }
 
-  /** Whether this process decides for itself. */
-  protected get alone(): boolean {
-    return this.authority.alone || this.unusable !== undefined
+  /** Whether this process decides by itself. */
+  protected get degraded(): boolean {
+    return this.authority.degraded || this.unusable !== undefined
   }
 
-  /** Whether the replica may answer: no message was missed since the last look, or there is nobody else to ask. */
-  protected get fresh(): boolean {
-    return this.epoch === this.authority.epoch || this.alone
+  /** Whether the replica may decide: no message was missed since the record was read, or Redis cannot be asked. */
+  protected get upToDate(): boolean {
+    return this.epoch === this.authority.epoch || this.degraded
   }
 
-  /** Takes over what another process did. */
+  /** Takes over a record that another process has published. */
   learn(read: Read): void {
     this.adopt(this.localized(read))
   }
 
-  /** Whether this process alone took the circuit elsewhere, so that the store has to hear of it. */
+  /** Whether this process moved the circuit while Redis was away, so that it has to be merged. */
   get diverged(): boolean {
     const { generation, gateUntil, openUntil } = this.replica.current
-    const known = this.merged?.told ?? this.confirmed
+    const known = this.merged?.sent ?? this.confirmed
     return this.unusable === undefined && (generation !== known.generation ||
       gateUntil > known.gateUntil || openUntil > known.openUntil)
   }
 
-  /** Follows the store from here on: its next view counts, whatever came before. */
+  /** Follows Redis again: the next record counts, whatever its revision. */
   rejoin(): void {
     this.revision = -1
     if (this.merged !== undefined) this.follow(this.merged.answer)
     this.merged = undefined
   }
 
-  /** Tells the store what this process knows. */
+  /** Merges what this process knows into the record. */
   get merge(): Effect.Effect<void, RedisFault> {
     return Effect.suspend(() => {
       const { current, hold } = this.replica
-      // The store knows this circuit by the generation it gave, not by those of the time alone.
+      // The record's generation, because those that this process counted while it was degraded are unknown to Redis.
       const generation = this.inStore(this.confirmed.generation)
-      const moved = current.generation !== (this.merged?.told ?? this.confirmed).generation
-      // One that was told of as something else does not come again.
-      const told = moved ? Math.max(current.generation, generation + 1) : generation
+      const moved = current.generation !== (this.merged?.sent ?? this.confirmed).generation
+      // Events have named the generations of this process: none of them may name another opening later.
+      const announced = moved ? Math.max(current.generation, generation + 1) : generation
       const takesBack = moved && this.merged !== undefined && current.reason === "reset"
       const mine = { ...current, generation }
-      const written = writeCircuit(mine, this.revision, hold, this.authority.now(), told, takesBack)
+      const written = writeCircuit(mine, this.revision, hold, this.authority.now(), announced, takesBack)
       return Effect.map(this.query("merge", written), (answer) => {
         this.revision = -1
-        if (!this.alone) return this.adopt(answer)
-        // Until all circuits are told of, this process goes on by itself, or there would be no end to it.
+        if (!this.degraded) return this.adopt(answer)
+        // This process stays degraded until all circuits are merged, because each that followed Redis could fail again.
         this.confirmed = answer.circuit
-        this.merged = { told: current, answer }
+        this.merged = { sent: current, answer }
       })
     })
   }
 
-  /** Asks the store, and takes over what it says of the circuit. */
+  /** Runs an operation, and takes over the record that it answers with. */
   protected send(operation: Operation, ...args: ReadonlyArray<string | number>): Effect.Effect<Answer, RedisFault> {
     return Effect.tap(this.query(operation, ...args), (answer) => Effect.sync(() => this.adopt(answer)))
   }
 
-  /** Asks the store. Whatever it answers was so after the question. */
+  /** Runs an operation. The record that it answers with is at least as new as the question. */
   protected query(operation: Operation, ...args: ReadonlyArray<string | number>): Effect.Effect<Answer, RedisFault> {
     const asked = Effect.suspend(() => {
       const { authority, confirmed, id, policy } = this
-      // Whatever happened before the question is in the answer.
+      // Read before the question: what was published until then is in the answer, what follows may not be.
       const { epoch } = authority
       return Effect.flatMap(
         authority.operate(operation, id, this.inStore(confirmed.generation), wirePolicy(policy), args),
@@ -125,42 +125,43 @@ export class StoredCircuit {
         }
       )
     })
-    // The store may have lost what this process has seen.
-    const heard = Effect.filterOrElse(
+    // Redis may have lost a record that this process has seen: it brings that in, and asks again.
+    const answered = Effect.filterOrElse(
       asked,
       ({ status }) => status !== "stale",
       () => Effect.andThen(this.merge, asked)
     )
     return Effect.tapError(
-      this.authority.within(operation, heard),
+      this.authority.within(operation, answered),
       (fault) => Effect.sync(() => this.failed(operation, fault))
     )
   }
 
-  /** Takes over what the store says, unless this process goes on by itself meanwhile. */
+  /** Takes over a record, unless this process is degraded meanwhile. */
   protected adopt(read: Read): void {
-    if (!this.alone) this.follow(read)
+    if (!this.degraded) this.follow(read)
   }
 
-  // Only what is newer than what this process knows of the store.
+  // Takes over a record that is newer than the one that was read last.
   private follow(read: Read): void {
     const known = this.inStore(this.confirmed.generation)
     const generation = this.inStore(read.circuit.generation)
     const isNews = generation > known || (generation === known && read.revision > this.revision)
     if (!isNews) return
-    // What a process finds is no transition, but what comes after is, and after what it did by itself.
-    const told = this.looked || this.inStore(this.replica.generation) > 0
-    this.looked = true
+    // A transition is announced if it happened while this process watched: not what the first read finds, unless the
+    // process has moved the circuit by itself before.
+    const announces = this.hasRead || this.inStore(this.replica.generation) > 0
+    this.hasRead = true
     this.revision = read.revision
-    // Circuits that the store does not know share one state: most keys never see a failure.
+    // Keeps the state that all circuits without a record share, because most keys never see a failure.
     if (read.revision === 0 && this.replica.current === this.unknown) return
-    this.replica.adopt(this.authority.clock, read, told)
+    this.replica.adopt(this.authority.clock, read, announces)
     this.confirmed = this.replica.current
-    // The one that is made for the key next does not begin before what this one tells.
+    // The next circuit of this key must not count from a generation that this one has shown.
     if (!this.kept) this.numbering.outlive(this.confirmed)
   }
 
-  /** A generation as the store knows it. */
+  /** A generation as Redis knows it: 0 while there is no record. */
   protected inStore(generation: number): number {
     return generation === this.unknown.generation ? 0 : generation
   }
@@ -172,20 +173,20 @@ export class StoredCircuit {
 
   private failed(operation: Operation, fault: RedisFault): void {
     const problem = problems[fault.code]
-    if (problem === undefined) return this.authority.lost(operation, fault, this.id)
-    if (this.unusable !== problem) this.tellCorrupt(problem)
+    if (problem === undefined) return this.authority.degrade(operation, fault, this.id)
+    if (this.unusable !== problem) this.announceCorrupt(problem)
     this.unusable = problem
   }
 
   private notice({ corrupt, mismatch }: Answer): void {
     if (this.unusable !== undefined) this.rejoin()
     this.unusable = undefined
-    if (corrupt && !this.corruptTold) this.tellCorrupt("unreadable_fields")
-    this.corruptTold = corrupt
+    if (corrupt && !this.corruptAnnounced) this.announceCorrupt("unreadable_fields")
+    this.corruptAnnounced = corrupt
     if (mismatch && this.kept) this.replica.disagree(this.authority.clock)
   }
 
-  private tellCorrupt(problem: Problem): void {
+  private announceCorrupt(problem: Problem): void {
     const { clock, hub } = this.authority
     if (!this.kept || !hub.listening) return
     hub.announce({ event: "store.corrupt", key: this.key, at: wallMillis(clock), problem })
@@ -194,5 +195,5 @@ export class StoredCircuit {
 
 type Problem = "unreadable_fields" | "wrong_type" | "newer_version"
 
-// Faults of one record, not of the store: it is left alone, and this process decides for itself.
+// Faults of one record, which do not make the process degraded: only this circuit decides by itself.
 const problems: Readonly<Record<string, Problem>> = { WRONGTYPE: "wrong_type", NEWER: "newer_version" }

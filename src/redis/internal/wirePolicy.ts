@@ -1,4 +1,4 @@
-/** A policy as the script reads it. */
+/** A policy as JSON, in the form that the script reads. */
 import { Hash } from "effect"
 import type { CompiledPolicy } from "../../internal/options/compiledPolicy.ts"
 

@@ -99,8 +99,8 @@ export class Fleet {
       case "Receive": {
         const { moved, served: { reply: { stored: { circuit } } } } = process.receive()
         const view = this.history.views[process.name]!
-        // A maker that has never looked takes over what it finds, and one that knows of something later keeps it.
-        const isNews = before.looked && before.circuit === process.circuit &&
+        // A maker that has never read takes over what it finds, and one that knows of something later keeps it.
+        const isNews = before.hasRead && before.circuit === process.circuit &&
           circuit.generation > before.confirmed.generation
         if (moved && isNews && circuit.state !== view.state) {
           made = { process: process.name, generation: circuit.generation }
@@ -126,7 +126,7 @@ export class Fleet {
         process.steer(step._tag === "Reset" ? "reset" : step._tag === "Disable" ? "disable" : "enable")
     }
     const after = insideOf(process)
-    const isNew = after.looked && (!before.looked || before.circuit !== after.circuit)
+    const isNew = after.hasRead && (!before.hasRead || before.circuit !== after.circuit)
     const found = isNew
       ? { process: process.name, view: { state: after.replica.state, generation: after.generation } }
       : undefined

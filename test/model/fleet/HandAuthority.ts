@@ -18,7 +18,7 @@ export interface Holder {
   readonly hear: (event: CircuitEvent.CircuitEvent) => void
 }
 
-/** A sound authority remembers nothing of who had it before, and takes long to make. */
+/** A reliable authority remembers nothing of who had it before, and takes long to make. */
 export class HandAuthority extends Authority {
   holder: Holder | undefined
   override readonly clock: Clock.Clock
@@ -42,8 +42,8 @@ export class HandAuthority extends Authority {
     this.owner = owner
     this.handPort = port
     this.hub.add({ name: "walk", onEvent: (event) => this.holder!.hear(event) })
-    this.found()
-    this.hears()
+    this.recover()
+    this.subscriptionWorks()
   }
 
   override within<A>(_operation: string, self: Effect.Effect<A, RedisFault>): Effect.Effect<A, RedisFault> {

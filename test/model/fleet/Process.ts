@@ -7,7 +7,7 @@ import { Clock, Effect, Exit, type Fiber } from "effect"
 import { type Circuit, Outcome } from "effect-resilience"
 import { noted } from "../../../src/internal/call/blocked.ts"
 import { guard } from "../../../src/internal/call/guard.ts"
-import { Fresh } from "../../../src/internal/circuit/fresh.ts"
+import { Initial } from "../../../src/internal/circuit/initial.ts"
 import { Registry } from "../../../src/internal/circuit/registry.ts"
 import type { CompiledPolicy } from "../../../src/internal/options/compiledPolicy.ts"
 import { Heartbeat } from "../../../src/redis/internal/heartbeat.ts"
@@ -74,10 +74,10 @@ export class Process {
     }
     this.heartbeat = new Heartbeat(authority, authority.handPort, () => this.registry.values(), () => {})
     // From before anything that the server counts from now on.
-    const fresh = new Fresh(now() * 1000 - 1)
+    const initial = new Initial(now() * 1000 - 1)
     this.registry = new Registry<RedisCircuit>({
-      make: (key, policy) => make(key, policy, this.authority, this.heartbeat, fresh, true),
-      dropped: (circuit) => fresh.outlive(circuit)
+      make: (key, policy) => make(key, policy, this.authority, this.heartbeat, initial, true),
+      dropped: (circuit) => initial.outlive(circuit)
     }, { idleMillis: authority.settings.idleMillis, maxCircuits: 1 })
   }
 

@@ -154,8 +154,8 @@ export class Server {
         const told = readTold(arg("circuit"), now)
         let merged = merge(before, told, now, micros)
         const { generation, state } = merged.circuit
-        if (generation < told.told && state !== "half_open") {
-          merged = { ...merged, circuit: { ...merged.circuit, generation: Math.max(told.told + 1, micros) } }
+        if (generation < told.announced && state !== "half_open") {
+          merged = { ...merged, circuit: { ...merged.circuit, generation: Math.max(told.announced + 1, micros) } }
         }
         return answer(save(released(before, merged)))
       }

@@ -20,8 +20,8 @@ export class WatchedCircuit implements CircuitHandle {
     return this.circuit.generation
   }
 
-  get standing() {
-    return this.circuit.standing
+  get stateName() {
+    return this.circuit.stateName
   }
 
   get evidence() {

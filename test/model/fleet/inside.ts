@@ -5,8 +5,8 @@ import type { Process } from "./Process.ts"
 export interface Inside {
   /** Undefined before its first use, and when it was forgotten. */
   readonly circuit: object | undefined
-  readonly looked: boolean
-  readonly fresh: boolean
+  readonly hasRead: boolean
+  readonly upToDate: boolean
   readonly revision: number
   readonly readAt: number
   readonly confirmed: Circuit.Circuit
@@ -26,8 +26,8 @@ export const insideOf = (process: Process): Inside => {
   const probing = field("probing")
   return {
     circuit,
-    looked: field("looked"),
-    fresh: field("fresh"),
+    hasRead: field("hasRead"),
+    upToDate: field("upToDate"),
     revision: field("revision"),
     readAt: field("readAt"),
     confirmed: field("confirmed"),
@@ -42,8 +42,8 @@ export const insideOf = (process: Process): Inside => {
 
 const nothing: Inside = {
   circuit: undefined,
-  looked: false,
-  fresh: false,
+  hasRead: false,
+  upToDate: false,
   revision: -1,
   readAt: 0,
   confirmed: Circuit.initial(0),

@@ -4,8 +4,8 @@ import type { Stored } from "./record.ts"
 
 /** A circuit as `writeCircuit` tells it, in the time of the server. */
 export interface Told extends Stored {
-  /** The latest generation that the process has told of. */
-  readonly told: number
+  /** The latest generation that the process has announced. */
+  readonly announced: number
   /** Whether its operator took back what it brought in a moment ago. */
   readonly takesBack: boolean
 }
@@ -13,7 +13,7 @@ export interface Told extends Stored {
 const times = ["openedAt", "openUntil", "closedAt", "outageAt", "rampUntil", "gateUntil", "hintUntil"] as const
 
 export const readTold = (text: string, now: number): Told => {
-  const { actor, held, latencyTripped: _, note, revision, takesBack, told, ...circuit } = JSON.parse(text)
+  const { actor, announced, held, latencyTripped: _, note, revision, takesBack, ...circuit } = JSON.parse(text)
   for (const name of times) {
     const left = circuit[name]
     circuit[name] = left === null ? Circuit.never : left === false ? 0 : Math.max(1, now + left)
@@ -26,7 +26,7 @@ export const readTold = (text: string, now: number): Told => {
     note,
     actor,
     expireAt: 0,
-    told,
+    announced,
     takesBack: takesBack === 1
   }
 }

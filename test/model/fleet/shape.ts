@@ -68,8 +68,8 @@ const processShape = (process: Process, now: number, ownerOf: OwnerOf, { history
   return [
     inside.circuit === undefined ? 0 : [
       circuitShape(inside.replica, now),
-      inside.looked,
-      inside.fresh,
+      inside.hasRead,
+      inside.upToDate,
       `R${Math.max(0, inside.revision)}`,
       generation(inside.confirmed.generation),
       Math.min(now - inside.readAt, maxStalenessMillis),

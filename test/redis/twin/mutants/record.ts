@@ -164,7 +164,7 @@ export const ofRecord: ReadonlyArray<Mutants> = [
   },
   {
     check: malformed["a circuit of which one field makes no sense is not brought in"],
-    faults: [["half a circuit is brought in", "if not sound then", "if false then"]]
+    faults: [["half a circuit is brought in", "if not valid then", "if false then"]]
   },
   {
     check: probes["I15, I19: nothing that is reported of an open circuit changes it"],
@@ -200,7 +200,7 @@ export const ofRecord: ReadonlyArray<Mutants> = [
   },
   {
     check: merging["a generation that a process saw go by does not come again with another state"],
-    faults: [["a generation stands for two states", "if c.generation < told", "if false"]]
+    faults: [["a generation stands for two states", "if c.generation < announced", "if false"]]
   },
   {
     check: merging["a half-open circuit is brought in as one whose next caller probes"],

@@ -63,7 +63,7 @@ export const messages = {
         ...lost,
         ...none,
         state: "open",
-        told: 0,
+        announced: 0,
         takesBack: 0,
         revision: 0,
         latencyTripped: "",

@@ -1,7 +1,7 @@
-/** The circuit of a key that nobody has used yet: all such keys share one, since most never see a failure. */
+/** The state in which circuits begin. All unused circuits share it, because most keys never see a failure. */
 import * as Circuit from "../../Circuit.ts"
 
-export class Fresh {
+export class Initial {
   circuit!: Circuit.Circuit
   pass!: Circuit.Permit
 
@@ -9,7 +9,7 @@ export class Fresh {
     this.startAt(generation)
   }
 
-  /** What comes after a circuit that is forgotten starts beyond it: generations and outage ids never come again. */
+  /** Lets circuits begin after one that is forgotten, because generations and outage ids are never issued twice. */
   outlive({ generation }: { readonly generation: number }): void {
     if (generation >= this.circuit.generation) this.startAt(generation + 2)
   }
