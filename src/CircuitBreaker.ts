@@ -198,13 +198,14 @@ export interface ForceOpenOptions extends Operator {
  *         return inner.execute(self, options)
  *       }))
  *   }))
+ * ).pipe(
+ *   Layer.provide(CircuitBreaker.layer()),
+ *   Layer.provide(CircuitStore.layerMemory)
  * )
  *
  * const program = Effect.succeed("hello").pipe(
  *   CircuitBreaker.execute({ key: "model" }),
- *   Effect.provide(Counted),
- *   Effect.provide(CircuitBreaker.layer()),
- *   Effect.provide(CircuitStore.layerMemory)
+ *   Effect.provide(Counted)
  * )
  *
  * await Effect.runPromise(program)

@@ -28,20 +28,23 @@
  * import { Effect, Layer } from "effect"
  * import { CircuitBreaker, CircuitStore, TripPolicy } from "effect-resilience"
  *
+ * const provider = (body: string): Effect.Effect<string, { readonly status: number }> =>
+ *   body === "poison" ? Effect.fail({ status: 500 }) : Effect.succeed("hello")
+ *
  * const send = (body: string) =>
- *   (body === "poison" ? Effect.fail({ status: 500 }) : Effect.succeed("hello")).pipe(
- *     CircuitBreaker.execute({ key: "model", evidence: { request: body } })
- *   )
+ *   provider(body).pipe(CircuitBreaker.execute({ key: "model", evidence: { request: body } }))
+ *
+ * const Breaker = CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(2) }).pipe(
+ *   Layer.provide(CircuitStore.layerMemory)
+ * )
  *
  * const program = Effect.gen(function*() {
  *   yield* send("fine")
  *   for (let sent = 0; sent < 5; sent++) yield* Effect.flip(send("poison"))
  *   return yield* send("fine")
- * }).pipe(Effect.provide(
- *   CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(2) }).pipe(Layer.provide(CircuitStore.layerMemory))
- * ))
+ * })
  *
- * await Effect.runPromise(program) // => "hello"
+ * await Effect.runPromise(Effect.provide(program, Breaker)) // => "hello"
  * ```
  *
  * @since 0.1.0
