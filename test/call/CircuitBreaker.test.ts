@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Deferred, Duration, Effect, Fiber, Latch } from "effect"
-import { CircuitBreaker, CircuitError, type CircuitPolicy, Outcome, TripPolicy } from "effect-resilience"
+import { Clock, Context, Deferred, Duration, Effect, Fiber, Latch, Layer } from "effect"
+import { CircuitBreaker, CircuitError, type CircuitPolicy, CircuitStore, Outcome, TripPolicy } from "effect-resilience"
 import { CircuitTest, RecordedEvents, ScriptedCall } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 
@@ -100,6 +100,24 @@ describe("CircuitBreaker, closed", () => {
       )
     }).pipe(Effect.provide(CircuitTest.layer((key) => key === "strict" ? strict : patient)))
   })
+
+  it.effect("measures a call by the policy of its circuit, also for a breaker that has another one on the same store", () =>
+    Effect.gen(function*() {
+      const store = yield* Layer.build(CircuitStore.layerMemory)
+      const build = (policy: CircuitPolicy.CircuitPolicy) =>
+        Effect.map(
+          Effect.provide(Layer.build(CircuitBreaker.layer(policy)), store),
+          Context.get(CircuitBreaker.CircuitBreaker)
+        )
+      const slow = TripPolicy.slowCallRate({ threshold: 1, slowerThan: "1 second", minimumCalls: 1, window: 1 })
+      const first = yield* build({ tripPolicy: slow })
+      const second = yield* build({})
+      yield* first.execute(Effect.void, { key })
+      const call = yield* Effect.forkChild(second.execute(Effect.delay(Effect.void, "10 seconds"), { key }))
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(call)
+      assert.strictEqual((yield* first.state(key))._tag, "Open")
+    }))
 })
 
 describe("CircuitBreaker, open", () => {

@@ -283,6 +283,7 @@ describe("the gate", () => {
       const permit = yield* CircuitBreaker.acquire(key)
       yield* says(Outcome.throttled("2 minutes"))
       yield* permit.settle(Outcome.failure("server_error"))
+      assert.strictEqual(yield* openFor, 120_000)
       yield* TestClock.adjust("119999 millis")
       assert.strictEqual((yield* rejection)._tag, "CircuitOpen")
       yield* TestClock.adjust("1 millis")

@@ -3,8 +3,7 @@ import { Data, Effect, Fiber, Layer, Random, Stream } from "effect"
 import { CircuitBreaker, CircuitObserver, CircuitStore, TripPolicy } from "effect-resilience"
 import { CircuitTest } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
+import { collectGarbage } from "../support/collectGarbage.ts"
 import { classifyPart, provider, ProviderFailed, type Step } from "../support/streams.ts"
 
 const streams = 1_000
@@ -168,10 +167,8 @@ describe("one thousand streams at once, each with an ending of its own", () => {
   it.effect("leave nothing behind in memory, round after round", () => {
     const tally: Tally = { calls: new Map(), settles: 0 }
     return Effect.gen(function*() {
-      setFlagsFromString("--expose-gc")
-      const gc: () => void = runInNewContext("gc")
       const heap = Effect.sync(() => {
-        gc()
+        collectGarbage()
         return process.memoryUsage().heapUsed
       })
       const rounds = (n: number) => Effect.repeat(round("first_content"), { times: n - 1 })

@@ -5,9 +5,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { stringify } from "yaml"
+import { eventually } from "../support/eventually.ts"
 import { findProgram } from "../support/programs/findProgram.ts"
 import { prometheus } from "../support/programs/programs.ts"
-import { eventually } from "../support/redis/eventually.ts"
 import { freePort } from "../support/redis/freePort.ts"
 
 /** Scraped every second, as `job` and with the given names of instances. `ruleFiles` are paths. */

@@ -1,12 +1,12 @@
 // The time of a call: the deadline of all targets together, the limit of one attempt, and who is judged as slow.
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Duration, Effect, Exit, Fiber, Stream } from "effect"
+import { Clock, Duration, Effect, Exit, Fiber, Option, Stream } from "effect"
 import { FailoverRouter } from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import { busily } from "../support/busily.ts"
 import { classifyPart, provider, type Step } from "../support/streams.ts"
-import { down, failure, makeTargets, route, tag, told, trail } from "./targets.ts"
+import { down, failure, makeTargets, route, router, tag, told, trail } from "./targets.ts"
 
 const targets = ["us", "eu"]
 const slow = (duration: Duration.Input) => Effect.delay(Effect.succeed("late"), duration)
@@ -143,6 +143,18 @@ describe("attemptTimeout", () => {
       const stream = FailoverRouter.stream("chat", () => provider(["text"], 60_000, ["finish"]), { classifyPart })
       assert.deepStrictEqual(yield* timed(Stream.runCollect(stream)), [Exit.succeed(["text", "finish"]), 60_000])
     }).pipe(Effect.provide(route({ targets, attemptTimeout: "1 second" }, {}, { attemptTimeout: "1 second" }))))
+
+  it.effect("that ends with the deadline is the target's own, which was too slow", () =>
+    Effect.gen(function*() {
+      const { ask } = makeTargets({ us: Effect.delay(down, "6 seconds"), eu: Effect.never })
+      const fiber = yield* Effect.forkChild(failure(ask()))
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual((yield* Fiber.join(fiber)).reason._tag, "DeadlineExceeded")
+      assert.strictEqual(yield* tag("eu"), "Open")
+    }).pipe(Effect.provide(route({
+      targets: ["us", { name: "eu", attemptTimeout: "4 seconds" }],
+      deadline: "10 seconds"
+    }))))
 })
 
 describe("the deadline of a stream", () => {
@@ -228,6 +240,34 @@ describe("the deadline of a stream", () => {
       firstContentTimeout: "9 seconds",
       idleTimeout: "9 seconds"
     }))))
+
+  it.effect("that is near leaves the first content its own limit, and not the shorter one of silence", () =>
+    Effect.gen(function*() {
+      const fiber = yield* FailoverRouter.stream(
+        "chat",
+        ({ name }) => name === "us" ? Stream.never : provider(["open"], 8_000, ["text"], ["finish"]),
+        { classifyPart }
+      ).pipe(Stream.runCollect, Effect.forkChild)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* Fiber.join(fiber), ["open", "text", "finish"])
+    }).pipe(Effect.provide(route({
+      targets: ["us", "eu"],
+      firstContentTimeout: "30 seconds",
+      idleTimeout: "5 seconds",
+      deadline: "40 seconds"
+    }))))
+
+  it.effect("lets go of what rescue holds back of a stream that has fallen silent", () =>
+    Effect.gen(function*() {
+      const answer = FailoverRouter.stream(
+        "chat",
+        ({ name }) => name === "us" ? Stream.concat(Stream.make("Hel"), Stream.never) : Stream.make("Good", " day"),
+        { rescue: 3, deadline: "20 seconds" }
+      )
+      const fiber = yield* Effect.forkChild(Effect.exit(Stream.runHead(answer)))
+      yield* TestClock.adjust("1 hour")
+      assert.deepStrictEqual(fiber.pollUnsafe(), Exit.succeed(Exit.succeed(Option.some("Hel"))))
+    }).pipe(Effect.provide(router({ routes: { chat: { targets: ["us", "eu"] } } }))))
 })
 
 describe("parts without content that come as fast as they can", () => {

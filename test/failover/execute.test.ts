@@ -1,18 +1,10 @@
 // What an attempt of `execute` leads to: the next target, the caller, or the same one again.
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Duration, Effect, Exit, Fiber, Schedule } from "effect"
-import {
-  CircuitBreaker,
-  CircuitError,
-  FailoverError,
-  FailoverRouter,
-  LlmRetry,
-  Outcome,
-  TripPolicy
-} from "effect-resilience"
+import { CircuitBreaker, CircuitError, FailoverError, FailoverRouter, Outcome } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
-import { answers, down, fails, failure, makeTargets, route, router, Said, tag, trail } from "./targets.ts"
+import { answers, down, fails, failure, makeTargets, route, router, Said, tag, through, trail } from "./targets.ts"
 
 const two = { targets: ["us", "eu"] }
 const results = Effect.flatMap(
@@ -279,6 +271,14 @@ describe("what a stand-in says", () => {
         assert.deepStrictEqual(take(), ["eu"])
       }
     }).pipe(Effect.provide(router())))
+
+  it.effect("is the caller's where the first was not asked, because its circuit turned the call away", () =>
+    Effect.gen(function*() {
+      yield* through("us", fails(Outcome.throttled("3 seconds")))
+      const { ask, take } = makeTargets({ eu: fails(Outcome.ignored("invalid_request")) })
+      assert.instanceOf(yield* Effect.flip(ask()), Said)
+      assert.deepStrictEqual(take(), ["eu"])
+    }).pipe(Effect.provide(router())))
 })
 
 describe("commit", () => {
@@ -314,129 +314,6 @@ describe("commit", () => {
       const { ask } = makeTargets({ us: down })
       assert.strictEqual(yield* ask(), "eu")
     }).pipe(Effect.provide(router())))
-})
-
-describe("retry at one target", () => {
-  const patient = { tripPolicy: TripPolicy.consecutive(100) }
-  const twice = () => Schedule.recurs(1)
-
-  it.effect("comes before the next one", () =>
-    Effect.gen(function*() {
-      const { ask, ends, take } = makeTargets({ us: down })
-      assert.strictEqual(yield* ask(), "eu")
-      assert.deepStrictEqual(take(), ["us", "us", "eu"])
-      ends.eu = down
-      assert.deepStrictEqual(trail(yield* failure(ask())), [
-        "us overloaded",
-        "us overloaded",
-        "eu overloaded",
-        "eu overloaded"
-      ])
-    }).pipe(Effect.provide(route(two, { retry: twice }, patient))))
-
-  it.effect("is each target's own", () =>
-    Effect.gen(function*() {
-      const { ask, take } = makeTargets({ us: down, eu: down })
-      yield* failure(ask())
-      assert.deepStrictEqual(take(), ["us", "eu", "eu", "eu"])
-    }).pipe(Effect.provide(
-      route(two, { retry: ({ name }) => Schedule.recurs(name === "us" ? 0 : 2) }, patient)
-    )))
-
-  it.effect.each(
-    [
-      ["is useless", fails(Outcome.openNow("quota_exhausted")), ["us", "eu"]],
-      ["is refused", fails(Outcome.ignored("auth")), ["us", "eu"]],
-      ["is the caller's", fails(Outcome.ignored("invalid_request")), ["us"]]
-    ] as const
-  )("is not tried where it %s", ([, end, asked]) =>
-    Effect.gen(function*() {
-      const { ask, take } = makeTargets({ us: end })
-      yield* Effect.exit(ask())
-      assert.deepStrictEqual(take(), asked)
-    }).pipe(Effect.provide(route(two, { retry: twice }, patient))))
-
-  it.effect("ends when the failure has opened the circuit", () =>
-    Effect.gen(function*() {
-      const { ask, take } = makeTargets({ us: down })
-      assert.strictEqual(yield* ask(), "eu")
-      assert.deepStrictEqual(take(), ["us", "eu"])
-    }).pipe(Effect.provide(route(two, { retry: () => Schedule.recurs(5) }))))
-
-  it.effect("that helps leaves one target's error to the caller who gets none", () =>
-    Effect.gen(function*() {
-      let calls = 0
-      const answer = yield* FailoverRouter.execute("chat", ({ name }) => ++calls === 1 ? down : Effect.succeed(name))
-      assert.deepStrictEqual([answer, calls], ["us", 2])
-    }).pipe(Effect.provide(route(two, { retry: twice }, patient))))
-
-  it.effect("waits for what the target asks for, with LlmRetry", () =>
-    Effect.gen(function*() {
-      const asked: Array<string> = []
-      const fiber = yield* FailoverRouter.execute("chat", ({ name }) =>
-        Effect.suspend(() =>
-          asked.push(name) === 1
-            ? Effect.fail({ status: 429, headers: { "retry-after": "3" } })
-            : Effect.succeed(name)
-        )).pipe(Effect.forkChild({ startImmediately: true }))
-      yield* TestClock.adjust("2999 millis")
-      assert.deepStrictEqual(asked, ["us"])
-      yield* TestClock.adjust("400 millis")
-      assert.strictEqual(yield* Fiber.join(fiber), "us")
-      assert.deepStrictEqual(asked, ["us", "us"])
-    }).pipe(Effect.provide(
-      route(two, { classify: undefined, retry: () => LlmRetry.policy({ attempts: 2, maxWait: "5 seconds" }) }, patient)
-    )))
-
-  it.effect("does not wait longer than maxWait: the next target is asked at once", () =>
-    Effect.gen(function*() {
-      const { ask, take } = makeTargets({ us: Effect.fail({ status: 429, headers: { "retry-after": "6" } }) })
-      assert.strictEqual(yield* ask(), "eu")
-      assert.deepStrictEqual(take(), ["us", "eu"])
-    }).pipe(Effect.provide(
-      route(two, { classify: undefined, retry: () => LlmRetry.policy({ attempts: 2, maxWait: "5 seconds" }) }, patient)
-    )))
-
-  it.effect.each(
-    [
-      ["just fits", "9 seconds", ["us", "us"]],
-      ["would end with the deadline", "10 seconds", ["us"]],
-      ["would outlast the deadline", "11 seconds", ["us"]]
-    ] as const
-  )("and a wait that %s", ([, wait, before]) =>
-    Effect.gen(function*() {
-      const { ask, take } = makeTargets({ us: down })
-      const fiber = yield* Effect.forkChild(ask(), { startImmediately: true })
-      yield* TestClock.adjust("9500 millis")
-      assert.deepStrictEqual(take(), [...before, "eu"])
-      assert.strictEqual(yield* Fiber.join(fiber), "eu")
-    }).pipe(Effect.provide(
-      route({ ...two, deadline: "10 seconds" }, {
-        retry: () => Schedule.upTo(Schedule.spaced(wait), { times: 1 })
-      }, patient)
-    )))
-
-  it.effect("is interrupted in its wait", () =>
-    Effect.gen(function*() {
-      const { ask, take } = makeTargets({ us: down })
-      const fiber = yield* Effect.forkChild(ask(), { startImmediately: true })
-      yield* Fiber.interrupt(fiber)
-      assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(fiber)))
-      assert.deepStrictEqual(take(), ["us"])
-    }).pipe(Effect.provide(route(two, { retry: () => Schedule.spaced("1 hour") }, patient))))
-})
-
-describe("a guard of its own inside", () => {
-  it.effect("of the same key as part of a probe is the target's one probe", () =>
-    Effect.gen(function*() {
-      const { ask } = makeTargets({ us: down })
-      yield* ask()
-      yield* CircuitTest.adjustToProbe("chat/us")
-      const answer = yield* FailoverRouter.execute("chat", ({ key, name }) =>
-        Effect.succeed(name).pipe(CircuitBreaker.execute({ key })))
-      assert.strictEqual(answer, "us")
-      assert.strictEqual(yield* tag("us"), "Closed")
-    }).pipe(Effect.provide(route(two))))
 })
 
 describe("concurrent calls", () => {

@@ -1,7 +1,7 @@
 // When nobody serves a call: what the error tells, how long to wait, and the target of last resort.
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, Layer } from "effect"
-import { CircuitBreaker, CircuitError, FailoverRouter, LlmRetry, Outcome } from "effect-resilience"
+import { Duration, Effect, Exit, Fiber, Layer, Stream } from "effect"
+import { CircuitBreaker, CircuitError, FailoverRouter, LlmRetry, Outcome, StreamSignal } from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import { answers, down, fails, failure, makeTargets, route, router, Said, tag, told, trail } from "./targets.ts"
@@ -127,6 +127,12 @@ describe("an exhausted route", () => {
       assert.instanceOf(error.attempts[0]?.error, Said)
       assert.deepStrictEqual(trail(error), ["us overloaded"])
     }).pipe(Effect.provide(route({ targets: ["us"] }))))
+
+  it.effect("makes errors without stack traces, because in an outage every call makes one", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(FailoverRouter.execute("chat", () => down))
+      assert.notMatch(String(error.stack), /\n\s+at /)
+    }).pipe(Effect.provide(router())))
 })
 
 describe("least_bad", () => {
@@ -265,5 +271,22 @@ describe("without a breaker", () => {
       const fiber = yield* Effect.forkChild(failure(ask()))
       yield* TestClock.adjust("10 seconds")
       assert.strictEqual((yield* Fiber.join(fiber)).reason._tag, "DeadlineExceeded")
+    }).pipe(Effect.provide(noop)))
+
+  it.effect("a stream that is cut before its first content is no answer", () =>
+    Effect.gen(function*() {
+      const answer = FailoverRouter.stream(
+        "chat",
+        ({ name }) => name === "us" ? Stream.make("open") : Stream.make("open", "hello", "finish"),
+        {
+          classifyPart: (part) =>
+            part === "open"
+              ? StreamSignal.alive
+              : part === "finish"
+              ? StreamSignal.finish(Outcome.success)
+              : StreamSignal.content
+        }
+      )
+      assert.deepStrictEqual(yield* Stream.runCollect(answer), ["open", "hello", "finish"])
     }).pipe(Effect.provide(noop)))
 })

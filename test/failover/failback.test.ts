@@ -203,6 +203,16 @@ describe("I157: the time away", () => {
     }).pipe(Effect.provide(route({
       targets: [{ name: "a", tier: 1 }, { name: "b", tier: 1 }, { name: "c", tier: 2 }]
     }))))
+
+  it.effect("goes on from one stand-in to the next, also where the primary is only throttled", () =>
+    Effect.gen(function*() {
+      yield* through("us", fails(Outcome.throttled("1 hour")))
+      yield* TestClock.adjust("10 seconds")
+      yield* through("eu", down)
+      yield* TestClock.adjust("5 seconds")
+      const [state] = yield* FailoverRouter.snapshot
+      assert.deepStrictEqual([state?.active.name, state?.failedOverFor], ["asia", Duration.seconds(15)])
+    }).pipe(Effect.provide(router())))
 })
 
 describe("while nobody takes calls", () => {

@@ -1,8 +1,8 @@
 // Routes as they are given: what is refused and with which words, what is taken, and that nobody can change it later.
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Config, ConfigProvider, Duration, Effect, Exit, Layer } from "effect"
+import { Cause, Config, ConfigProvider, Duration, Effect, Exit, Layer, Stream } from "effect"
 import { CircuitPolicy, FailoverRouter } from "effect-resilience"
-import { active, breaker, makeTargets, route, router } from "./targets.ts"
+import { active, breaker, down, makeTargets, route, router } from "./targets.ts"
 
 type Routes = FailoverRouter.Options["routes"]
 
@@ -267,6 +267,35 @@ describe("I138: routes", () => {
         { route: "chat", name: "eu", key: "k", region: "eu", tier: 2, weight: 1, contextTokens: 9 }
       ])
     }).pipe(Effect.provide(route({ targets: ["us", { name: "eu", key: "k", region: "eu", contextTokens: 9 }] }))))
+
+  it.effect("may name the circuit of another one, by its default key", () =>
+    Effect.gen(function*() {
+      yield* Effect.exit(FailoverRouter.execute("chat", () => down))
+      const [, code] = yield* FailoverRouter.snapshot
+      assert.strictEqual(code?.targets[0]?.circuit._tag, "Open")
+    }).pipe(Effect.provide(router({
+      routes: { chat: { targets: ["us"] }, code: { targets: [{ name: "us", key: "chat/us" }] } }
+    }))))
+
+  it.effect("are refused where a target would share its circuit with the last resort", () =>
+    Effect.gen(function*() {
+      const layer = route({ targets: ["us", "us/last-resort"], whenExhausted: "least_bad" })
+      assert.isTrue(Exit.hasDies(yield* Effect.exit(Effect.scoped(Layer.build(layer)))))
+    }))
+
+  it.effect("are refused for a list of targets with holes", () =>
+    Effect.gen(function*() {
+      const targets = ["us"]
+      targets[3] = "eu"
+      assert.isTrue(Exit.hasDies(yield* Effect.exit(Effect.scoped(Layer.build(route({ targets }))))))
+    }))
+
+  it.effect("are refused with a classify or a retry that is no function", () =>
+    Effect.gen(function*() {
+      for (const options of [{ classify: "LlmOutcome" as never }, { retry: 3 as never }]) {
+        assert.isTrue(Exit.hasDies(yield* Effect.exit(Effect.scoped(Layer.build(router(options))))))
+      }
+    }))
 })
 
 describe("I139: routes", () => {
@@ -458,5 +487,18 @@ describe("what a call brings", () => {
       ]
       for (const [field, options] of cases) assert.strictEqual(yield* invalidIn(ask(options)), field)
       assert.deepStrictEqual(asked, [])
+    }).pipe(Effect.provide(router())))
+
+  it.effect("is refused where a fence is misspelt, which would be open", () =>
+    Effect.gen(function*() {
+      const misspelt: object = { alow: { regions: ["eu"] } }
+      for (
+        const call of [
+          FailoverRouter.execute("chat", () => Effect.void, misspelt),
+          Stream.runDrain(FailoverRouter.stream("chat", () => Stream.make("hello"), misspelt))
+        ]
+      ) {
+        assert.isTrue(Exit.hasDies(yield* Effect.exit(call)))
+      }
     }).pipe(Effect.provide(router())))
 })

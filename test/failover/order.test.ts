@@ -1,9 +1,10 @@
 // Whom a call goes to: the order of targets, tiers and weights, sticky keys, fences.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Random } from "effect"
+import { Effect, Fiber, Random } from "effect"
 import { CircuitBreaker, FailoverRouter, Outcome } from "effect-resilience"
+import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
-import { active, down, fails, failure, makeTargets, route, router, trail } from "./targets.ts"
+import { active, down, fails, failure, makeTargets, route, router, tag, through, told, trail } from "./targets.ts"
 
 /** How often each target answered, of so many calls. */
 const shares = Effect.fnUntraced(function*(calls: number, options: (n: number) => FailoverRouter.ExecuteOptions) {
@@ -285,4 +286,67 @@ describe("a fence", () => {
       yield* failure(ask({ allow: { regions: ["eu"] } }))
       assert.deepStrictEqual(take(), ["eu"])
     }).pipe(Effect.provide(route({ targets, whenExhausted: "least_bad" }))))
+})
+
+describe("a target on trial", () => {
+  /** A circuit that is half-open, and asked everybody to wait. */
+  const gatedProbe = (target: string) =>
+    Effect.gen(function*() {
+      yield* CircuitBreaker.forceOpen(`chat/${target}`, { for: "1 second" })
+      yield* TestClock.adjust("1 second")
+      yield* through(target, fails(Outcome.throttled("1 hour")))
+      assert.strictEqual(yield* tag(target), "HalfOpen")
+    })
+
+  it.effect("is not tried while it wants to be left alone", () =>
+    Effect.gen(function*() {
+      yield* gatedProbe("us")
+      yield* TestClock.adjust("30 seconds")
+      const recorded = yield* RecordedEvents.RecordedEvents
+      const before = (yield* recorded.calls).length
+      const { ask } = makeTargets()
+      assert.strictEqual(yield* ask(), "eu")
+      assert.deepStrictEqual((yield* recorded.calls).slice(before).map(({ key }) => key), ["chat/eu"])
+    }).pipe(Effect.provide(router())))
+
+  it.effect("is tried at once where it shares the tier of who serves", () =>
+    Effect.gen(function*() {
+      yield* CircuitBreaker.forceOpen("chat/a", { for: "1 second" })
+      yield* TestClock.adjust("1 second")
+      const { ask, take } = makeTargets()
+      assert.strictEqual(yield* ask(), "a")
+      assert.deepStrictEqual(take(), ["a"])
+      assert.strictEqual(yield* tag("a"), "Closed")
+    }).pipe(Effect.provide(route({ targets: [{ name: "a", tier: 1 }, { name: "b", tier: 1 }] }))))
+
+  it.effect("comes before those that are away, whatever their tier", () =>
+    Effect.gen(function*() {
+      yield* CircuitBreaker.forceOpen("chat/us")
+      yield* CircuitBreaker.forceOpen("chat/asia", { for: "1 second" })
+      yield* TestClock.adjust("1 second")
+      const { ask } = makeTargets({ eu: down, asia: down })
+      assert.deepStrictEqual(trail(yield* failure(ask())), [
+        "eu overloaded",
+        "asia overloaded",
+        "us forced_open (not asked)"
+      ])
+    }).pipe(Effect.provide(router())))
+
+  it.effect("is no last resort while it wants to be left alone", () =>
+    Effect.gen(function*() {
+      yield* gatedProbe("us")
+      const { ask, take } = makeTargets()
+      assert.deepStrictEqual(trail(yield* failure(ask())), ["us throttled (not asked)"])
+      assert.deepStrictEqual(take(), [])
+    }).pipe(Effect.provide(route({ targets: ["us"], whenExhausted: "least_bad" }))))
+
+  it.effect("is left with the kind of its last failure as the cause, or none if there was none", () =>
+    Effect.gen(function*() {
+      for (const name of ["us", "eu", "asia"]) yield* through(name, down)
+      yield* CircuitTest.adjustToProbe("chat/asia")
+      const probe = yield* Effect.forkChild(through("asia", Effect.never), { startImmediately: true })
+      yield* CircuitBreaker.reset("chat/eu")
+      assert.strictEqual((yield* told).at(-1), "asia -> eu: overloaded")
+      yield* Fiber.interrupt(probe)
+    }).pipe(Effect.provide(router())))
 })

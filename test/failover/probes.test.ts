@@ -11,7 +11,7 @@ import {
 } from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
-import { active, breaker, classify, down, fails, failure, makeTargets, router, tag, told } from "./targets.ts"
+import { active, breaker, classify, down, fails, failure, makeTargets, route, router, tag, told } from "./targets.ts"
 
 type Probe = Effect.Effect<boolean, unknown>
 
@@ -118,6 +118,14 @@ describe("a standby", () => {
       assert.lengthOf(probes.take(), 11)
     }).pipe(Effect.provide(probed(probes, ["us", "eu"], { healthProbeInterval: "1 second" })))
   })
+
+  it.effect("is no target that serves by weight", () =>
+    Effect.gen(function*() {
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* told, ["probe of c: success"])
+    }).pipe(Effect.provide(route({
+      targets: [{ name: "a", tier: 1 }, { name: "b", tier: 1 }, { name: "c", tier: 2 }]
+    }, { healthProbe: () => Effect.succeed(true) }))))
 })
 
 describe("W56: a primary", () => {
@@ -291,15 +299,6 @@ describe("a health probe", () => {
       assert.lengthOf(probes.take().filter((name) => name === "us"), 10)
     }).pipe(Effect.provide(probed(probes)))
   })
-
-  it.effect("that the breaker's policy cuts off has timed out", () =>
-    Effect.gen(function*() {
-      yield* TestClock.adjust("1 second")
-      assert.deepStrictEqual(yield* told, ["probe of eu: timeout"])
-    }).pipe(Effect.provide(router({
-      routes: { chat: { targets: ["us", "eu"] } },
-      healthProbe: () => Effect.never
-    }, { attemptTimeout: "1 second" }))))
 
   it.effect("heeds the wait that it was asked for", () => {
     const probes = makeProbes({ eu: fails(Outcome.openNow("quota_exhausted", "10 minutes")) })
@@ -527,4 +526,33 @@ describe("a health probe", () => {
       assert.strictEqual(yield* ask(), "eu")
     }).pipe(Effect.provide(layer))
   })
+
+  it.effect("that the breaker's policy cuts off has timed out, and counts once", () =>
+    Effect.gen(function*() {
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(yield* tag("eu"), "Closed")
+      assert.deepStrictEqual((yield* told).filter((line) => line.includes("eu")), ["probe of eu: timeout"])
+    }).pipe(Effect.provide(
+      route({ targets: ["us", "eu"] }, { healthProbe: () => Effect.never }, {
+        attemptTimeout: "1 second",
+        tripPolicy: TripPolicy.consecutive(3)
+      })
+    )))
+
+  it.effect("of a provider that ten routes share is one at a time", () =>
+    Effect.gen(function*() {
+      let running = 0
+      let most = 0
+      const healthProbe = () =>
+        Effect.gen(function*() {
+          most = Math.max(most, ++running)
+          yield* Effect.sleep("50 millis")
+          running--
+          return true
+        })
+      const targets = [{ name: "us", key: "us" }, { name: "eu", key: "eu" }]
+      const routes = Object.fromEntries(Array.from({ length: 10 }, (_, route) => [`route-${route}`, { targets }]))
+      yield* Effect.provide(TestClock.adjust("10 seconds"), router({ routes, healthProbe }))
+      assert.strictEqual(most, 1)
+    }))
 })

@@ -1,9 +1,11 @@
 // What a stream of a route has open, and lets go of: finalizers, interruption, back-pressure, probes.
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Duration, Effect, Exit, Fiber, Layer, Stream } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, Fiber, Layer, Stream } from "effect"
 import { CircuitBreaker, FailoverError, FailoverRouter } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
+import { collectGarbage } from "../support/collectGarbage.ts"
+import { eventually } from "../support/eventually.ts"
 import { called, provider, ProviderFailed, told as toldBy } from "../support/streams.ts"
 import { classify, classifyPart, makeStreams, rescued, type Script, streamed, Streams } from "./streams.ts"
 import { failure, route, router, tag } from "./targets.ts"
@@ -113,6 +115,36 @@ describe("what a stream has open", () => {
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(log, [])
     }).pipe(Effect.provide(Streams())))
+
+  it.live("is no part that was held back and let go of", () =>
+    Effect.gen(function*() {
+      const more = yield* Deferred.make<void>()
+      const parts: Array<WeakRef<object>> = []
+      const source = Stream.range(1, 60).pipe(
+        Stream.rechunk(1),
+        Stream.map((number) => {
+          const part = { number }
+          parts.push(new WeakRef(part))
+          return part
+        }),
+        Stream.concat(Stream.drain(Stream.fromEffect(Deferred.await(more))))
+      )
+      const lettingGo = (
+        stream: Stream.Stream<unknown, unknown, FailoverRouter.FailoverRouter | CircuitBreaker.CircuitBreaker>
+      ) =>
+        Effect.gen(function*() {
+          parts.length = 0
+          const fiber = yield* Effect.forkChild(Stream.runDrain(stream))
+          yield* eventually(Effect.sync(() => parts.length === 60))
+          yield* eventually(Effect.sync(() => {
+            collectGarbage()
+            return parts.filter((part) => part.deref() !== undefined).length <= 2
+          }))
+          yield* Fiber.interrupt(fiber)
+        })
+      yield* lettingGo(CircuitBreaker.stream(source, { key: "control" }))
+      yield* lettingGo(FailoverRouter.stream("chat", () => source, { rescue: 50 }))
+    }).pipe(Effect.provide(router({ routes: { chat: { targets: ["us"] } } }))))
 })
 
 describe("back-pressure", () => {

@@ -6,7 +6,7 @@ import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import { called, provider, ProviderFailed, told as toldBy } from "../support/streams.ts"
 import { classify, classifyPart, makeStreams, rescued, type Script, streamed, Streams } from "./streams.ts"
-import { failure, route, tag, trail } from "./targets.ts"
+import { failure, route, router, tag, trail } from "./targets.ts"
 
 describe("a stream that fails before its first content", () => {
   const fails: ReadonlyArray<readonly [string, Script, string]> = [
@@ -209,6 +209,29 @@ describe("commit in a stream", () => {
       assert.deepStrictEqual(toldBy(yield* Effect.exit(Stream.runDrain(stream))), new ProviderFailed())
       assert.deepStrictEqual(asked, ["us"])
     }).pipe(Effect.provide(Streams())))
+
+  it.effect("leaves the part that reports a failure to the caller, as it is", () =>
+    Effect.gen(function*() {
+      const asked: Array<string> = []
+      const parts = yield* FailoverRouter.stream("chat", ({ name }, { commit }) => {
+        asked.push(name)
+        return Stream.concat(Stream.fromEffectDrain(commit), provider(["failed overloaded", "ping"]))
+      }, { classifyPart }).pipe(Stream.runCollect)
+      assert.deepStrictEqual([asked, parts], [["us"], ["failed overloaded", "ping"]])
+    }).pipe(Effect.provide(router())))
+
+  it.effect("holds nothing back after it", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const fiber = yield* FailoverRouter.stream(
+        "chat",
+        (_, { commit }) => Stream.concat(Stream.fromEffectDrain(commit), provider(["open"], Effect.never)),
+        { classifyPart }
+      ).pipe(Stream.runForEach((part) => Effect.sync(() => seen.push(part))), Effect.forkChild)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(seen, ["open"])
+      yield* Fiber.interrupt(fiber)
+    }).pipe(Effect.provide(router())))
 })
 
 describe("without classifyPart", () => {

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TripPolicy } from "effect-resilience"
-import { eventually } from "../support/redis/eventually.ts"
+import { eventually } from "../support/eventually.ts"
 import { deploy, type Deployment } from "./deploy.ts"
 import { shiftFromWall } from "./monotonicMillis.ts"
 import * as Provider from "./Provider.ts"

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Circuit, TripPolicy } from "effect-resilience"
-import { eventually } from "../support/redis/eventually.ts"
+import { eventually } from "../support/eventually.ts"
 import { deploy, type Deployment } from "./deploy.ts"
 import { monotonicMillis } from "./monotonicMillis.ts"
 import type { Recording } from "./protocol.ts"

@@ -14,14 +14,13 @@ import {
 } from "effect-resilience"
 import { RecordedEvents, ScriptedProvider } from "effect-resilience/testing"
 import { inspect } from "node:util"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import type { Client } from "../conformance/client.ts"
 import { effectAi } from "../conformance/effectAi.ts"
 import { fetched, httpClient, httpClientReading } from "../conformance/http.ts"
 import { anthropic, openai } from "../conformance/official.ts"
 import { guardedStream, listening, recorded, telling } from "../conformance/suite.ts"
 import type { Mode } from "../conformance/wire.ts"
+import { collectGarbage } from "../support/collectGarbage.ts"
 
 const canary = "CANARY-7f3a"
 const clients: ReadonlyArray<Client> = [openai, anthropic, fetched, httpClientReading, effectAi]
@@ -183,8 +182,6 @@ describe("a bad answer", () => {
 })
 
 describe("100 MB", () => {
-  setFlagsFromString("--expose-gc")
-  const collectGarbage = runInNewContext("gc") as () => void
   const megabyte = canary.padEnd(1_048_576, "x")
   const hundredTimes = <A>(value: A) => Array.from({ length: 100 }, () => value)
   const head = (status: number, type: string): ScriptedProvider.Action => ({

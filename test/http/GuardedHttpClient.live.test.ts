@@ -6,9 +6,8 @@ import { CircuitError, LlmStream, Outcome, TripPolicy } from "effect-resilience"
 import { GuardedHttpClient } from "effect-resilience/http"
 import { CircuitTest, RecordedEvents, ScriptedProvider } from "effect-resilience/testing"
 import { FetchHttpClient, HttpClient, HttpClientError, HttpClientRequest, HttpClientResponse } from "effect/http"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { gzipSync } from "node:zlib"
+import { collectGarbage } from "../support/collectGarbage.ts"
 import { serve } from "./serve.ts"
 
 const transports: ReadonlyArray<readonly [string, Layer.Layer<HttpClient.HttpClient>]> = [
@@ -79,9 +78,6 @@ const hundredMegabytes = () => {
   }
   return { sent: () => sent, writes: Array.from({ length: 1600 }, () => write) }
 }
-
-setFlagsFromString("--expose-gc")
-const collectGarbage: () => void = runInNewContext("gc")
 
 const chat = { choices: [{ message: { content: "hello" } }] }
 const tooLong = { error: { message: "too long", type: "invalid_request_error", code: "context_length_exceeded" } }

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber } from "effect"
-import { CircuitBreaker, CircuitEvent, type CircuitPolicy, Outcome, TripPolicy } from "effect-resilience"
+import { Deferred, Duration, Effect, Fiber, Layer } from "effect"
+import { CircuitBreaker, CircuitEvent, type CircuitPolicy, CircuitStore, Outcome, TripPolicy } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 
@@ -276,6 +276,27 @@ describe("an outage", () => {
       yield* says(outcome)
       assert.deepStrictEqual((yield* of("circuit.probe")).map((event) => [event.result, event.kind]), [[result, kind]])
     }).pipe(Effect.provide(policy())))
+
+  it.effect("I77: has an id of its own also where a dropped circuit with a call on its way opens, and then its successor", () =>
+    Effect.gen(function*() {
+      const go = yield* Deferred.make<void>()
+      const failing = Effect.andThen(Deferred.await(go), Effect.fail("503")).pipe(guarded)
+      const call = yield* Effect.forkChild(Effect.exit(failing), { startImmediately: true })
+      yield* Effect.void.pipe(CircuitBreaker.execute({ key: "other" }))
+      yield* Deferred.succeed(go, undefined)
+      yield* Fiber.join(call)
+      yield* down
+      const outages = (yield* of("circuit.opened")).map(({ outage_id }) => outage_id)
+      assert.lengthOf(outages, 2)
+      assert.lengthOf(new Set(outages), 2)
+    }).pipe(
+      Effect.provide(
+        RecordedEvents.layer.pipe(
+          Layer.provideMerge(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1) })),
+          Layer.provide(CircuitStore.layerMemoryWith({ maxCircuits: 1 }))
+        )
+      )
+    ))
 })
 
 describe("events beside transitions", () => {

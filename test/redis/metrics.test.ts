@@ -2,8 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Latch, Layer } from "effect"
 import { CircuitBreaker, CircuitMetrics } from "effect-resilience"
+import { eventually } from "../support/eventually.ts"
 import { makeRegistry } from "../support/metrics.ts"
-import { eventually } from "../support/redis/eventually.ts"
 import * as RedisServer from "../support/redis/RedisServer.ts"
 import { call, type Member, memberAt, stateOf, tells, trip, up } from "./outages/faults.ts"
 

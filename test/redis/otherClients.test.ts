@@ -1,7 +1,7 @@
 /** Others on the same server, whatever they are and say. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { eventually } from "../support/redis/eventually.ts"
+import { eventually } from "../support/eventually.ts"
 import * as RedisServer from "../support/redis/RedisServer.ts"
 import { memberAt, stateOf, tells, trip, up } from "./outages/faults.ts"
 

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { numbers, texts } from "../../src/redis/internal/luaRecord.ts"
-import { eventually } from "../support/redis/eventually.ts"
+import { eventually } from "../support/eventually.ts"
 import { sharedServer } from "../support/redis/sharedServer.ts"
 import {
   assertNoOutage,

@@ -1,6 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Data, Duration, Effect, Exit, Fiber, Layer, Random } from "effect"
-import { CircuitBreaker, FailoverRouter, LlmOutcome, LlmRetry, RetryBudget, TripPolicy } from "effect-resilience"
+import {
+  CircuitBreaker,
+  FailoverRouter,
+  LlmOutcome,
+  LlmRetry,
+  Outcome,
+  RetryBudget,
+  TripPolicy
+} from "effect-resilience"
 import { CircuitTest, RecordedEvents, ScriptedCall } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 
@@ -317,6 +325,19 @@ describe("LlmRetry.policy", () => {
     refused({ deadline: -1 }, "deadline")
     refused({ key: "" }, "key")
   })
+
+  it.effect("I41: the failure that opens an inner circuit ends the retry, also where the outer one stays healthy", () =>
+    Effect.gen(function*() {
+      const error = { status: 503 }
+      const ask = Effect.fail(error).pipe(
+        CircuitBreaker.execute({ key: "inner" }),
+        CircuitBreaker.execute({ key: "outer", classify: () => Outcome.ignored("caller_error") }),
+        Effect.retry(LlmRetry.policy())
+      )
+      const caller = yield* Effect.forkChild(Effect.exit(ask))
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(yield* Fiber.join(caller), Exit.fail(error))
+    }).pipe(Effect.provide(llm({ tripPolicy: TripPolicy.consecutive(1) }))))
 })
 
 describe("RetryBudget", () => {

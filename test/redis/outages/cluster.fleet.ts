@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Schedule } from "effect"
 import { RedisCircuitStore } from "effect-resilience/redis"
-import { eventually } from "../../support/redis/eventually.ts"
+import { eventually } from "../../support/eventually.ts"
 import * as RedisCluster from "../../support/redis/RedisCluster.ts"
 import type * as RedisServer from "../../support/redis/RedisServer.ts"
 import {

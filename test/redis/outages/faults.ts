@@ -13,7 +13,7 @@ import { RedisCircuitStore } from "effect-resilience/redis"
 import { RecordedEvents } from "effect-resilience/testing"
 import { Redis } from "ioredis"
 import { vi } from "vitest"
-import { eventually } from "../../support/redis/eventually.ts"
+import { eventually } from "../../support/eventually.ts"
 import type * as RedisServer from "../../support/redis/RedisServer.ts"
 
 // What is waited for here comes in a moment, but not on a machine that does something else.

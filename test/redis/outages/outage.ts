@@ -1,7 +1,7 @@
 /** The course of an outage of the store, and what every one has to leave standing. */
 import { assert } from "@effect/vitest"
 import { Cause, Duration, Effect, Exit, Fiber, Latch } from "effect"
-import { eventually } from "../../support/redis/eventually.ts"
+import { eventually } from "../../support/eventually.ts"
 import {
   all,
   assertNoOutage,

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
-import { eventually } from "../../support/redis/eventually.ts"
+import { eventually } from "../../support/eventually.ts"
 import * as RedisServer from "../../support/redis/RedisServer.ts"
 import * as TcpProxy from "../../support/redis/TcpProxy.ts"
 import {

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schedule } from "effect"
 import { CircuitBreaker, TripPolicy } from "effect-resilience"
 import { RedisCircuitStore } from "effect-resilience/redis"
-import { eventually } from "../../support/redis/eventually.ts"
+import { eventually } from "../../support/eventually.ts"
 import * as RedisServer from "../../support/redis/RedisServer.ts"
 import * as TcpProxy from "../../support/redis/TcpProxy.ts"
 import {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { RedisCircuitStore } from "effect-resilience/redis"
-import { eventually } from "../../support/redis/eventually.ts"
+import { eventually } from "../../support/eventually.ts"
 import * as RedisSentinel from "../../support/redis/RedisSentinel.ts"
 import { assertOneOutage, member, settings, stateOf, tells, trip, up } from "./faults.ts"
 import { assertHarmless } from "./outage.ts"

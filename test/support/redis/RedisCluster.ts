@@ -1,6 +1,6 @@
 /** A Redis cluster of a test's own, masters only, formed without redis-cli. */
 import { Effect, type Scope } from "effect"
-import { eventually } from "./eventually.ts"
+import { eventually } from "../eventually.ts"
 import * as RedisServer from "./RedisServer.ts"
 
 /**

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { eventually } from "../eventually.ts"
 import { connectTo } from "./connectTo.ts"
-import { eventually } from "./eventually.ts"
 import * as RedisSentinel from "./RedisSentinel.ts"
 
 describe("RedisSentinel", () => {

@@ -1,6 +1,6 @@
 /** A master, its replica, and the sentinel that promotes the replica when the master is gone. */
 import { Effect, type Scope } from "effect"
-import { eventually } from "./eventually.ts"
+import { eventually } from "../eventually.ts"
 import * as RedisServer from "./RedisServer.ts"
 
 /** - `failover`: kills the master. Done when the replica is one, whether the sentinel already tells or not. */

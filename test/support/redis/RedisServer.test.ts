@@ -5,8 +5,8 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { eventually } from "../eventually.ts"
 import { connectTo } from "./connectTo.ts"
-import { eventually } from "./eventually.ts"
 import * as RedisServer from "./RedisServer.ts"
 
 const isRunning = (pid: number) => {

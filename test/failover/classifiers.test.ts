@@ -1,4 +1,4 @@
-// Functions of the user that return what is none of what they promise, or throw: no call and no stream is changed.
+// Classifiers that break their promises: they return what they must not, or throw. No call and no stream is changed.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Stream } from "effect"
 import { FailoverRouter, Outcome, StreamSignal } from "effect-resilience"
@@ -6,7 +6,7 @@ import { RecordedEvents } from "effect-resilience/testing"
 import { classifyPart, provider } from "../support/streams.ts"
 import { makeTargets, router, told } from "./targets.ts"
 
-describe("what is none", () => {
+describe("a router whose classifiers break their promises", () => {
   const junk: ReadonlyArray<readonly [string, () => unknown]> = [
     ["nothing", () => undefined],
     ["null", () => null],
