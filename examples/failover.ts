@@ -2,7 +2,7 @@
 // Run it: node examples/failover.ts
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Data, Effect, Layer, Ref } from "effect"
-import { CircuitBreaker, CircuitStore, FailoverRouter, LlmRetry, TripPolicy } from "effect-resilience"
+import { CircuitBreaker, CircuitStore, FailoverRouter, LlmOutcome, LlmRetry, TripPolicy } from "effect-resilience"
 
 class ModelError extends Data.TaggedError("ModelError")<{ readonly status: number }> {}
 
@@ -18,7 +18,13 @@ const Regions = FailoverRouter.layer({
   // One quick retry at the same target, and a throttle of up to 5 seconds is waited for.
   retry: () => LlmRetry.policy({ attempts: 2, base: "10 millis", maxWait: "5 seconds" })
 }).pipe(
-  Layer.provide(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(2), openDuration: "200 millis" })),
+  Layer.provide(
+    CircuitBreaker.layer({
+      classify: LlmOutcome.classify,
+      tripPolicy: TripPolicy.consecutive(2),
+      openDuration: "200 millis"
+    })
+  ),
   Layer.provide(CircuitStore.layerMemory)
 )
 

@@ -1,7 +1,7 @@
 // Two processes, one breaker: a trip crosses over, one probe serves both, and Redis stops and comes back.
 // Run it: npm run fleet (it starts a Redis server of its own, so redis-server has to be on the PATH)
 import { Duration, Effect, Layer, ManagedRuntime } from "effect"
-import { CircuitBreaker, type CircuitEvent, CircuitObserver, TripPolicy } from "effect-resilience"
+import { CircuitBreaker, type CircuitEvent, CircuitObserver, LlmOutcome, TripPolicy } from "effect-resilience"
 import { RedisCircuitStore } from "effect-resilience/redis"
 import { fork, spawn } from "node:child_process"
 import { once } from "node:events"
@@ -19,7 +19,11 @@ const serve = (url: string) => {
   }
   const Breaker = CircuitObserver.layer({ name: "story", onEvent }).pipe(
     Layer.provideMerge(
-      CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(3), openDuration: "2 seconds" })
+      CircuitBreaker.layer({
+        classify: LlmOutcome.classify,
+        tripPolicy: TripPolicy.consecutive(3),
+        openDuration: "2 seconds"
+      })
     ),
     Layer.provide(RedisCircuitStore.layer({ url }))
   )

@@ -3,7 +3,7 @@
 // Run it: node examples/http-client.ts
 import { NodeHttpClient, NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer } from "effect"
-import { CircuitBreaker, CircuitStore, LlmStream, TripPolicy } from "effect-resilience"
+import { CircuitBreaker, CircuitStore, LlmOutcome, LlmStream, TripPolicy } from "effect-resilience"
 import { GuardedHttpClient } from "effect-resilience/http"
 import { ScriptedProvider } from "effect-resilience/testing"
 import { HttpClient, HttpClientRequest } from "effect/http"
@@ -50,7 +50,11 @@ const ask = (url: string) =>
       Effect.succeed("the answer broke off"))
   )
 
-const Breaker = CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(2), openDuration: "100 millis" }).pipe(
+const Breaker = CircuitBreaker.layer({
+  classify: LlmOutcome.classify,
+  tripPolicy: TripPolicy.consecutive(2),
+  openDuration: "100 millis"
+}).pipe(
   Layer.provide(CircuitStore.layerMemory)
 )
 

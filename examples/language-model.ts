@@ -3,7 +3,7 @@
 // Run it: node examples/language-model.ts
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Duration, Effect, Layer, Stream } from "effect"
-import { CircuitBreaker, CircuitStore, TripPolicy } from "effect-resilience"
+import { CircuitBreaker, CircuitStore, LlmOutcome, TripPolicy } from "effect-resilience"
 import { GuardedLanguageModel } from "effect-resilience/ai"
 import { ScriptedCall } from "effect-resilience/testing"
 import { AiError, LanguageModel, type Response } from "effect/ai"
@@ -28,6 +28,7 @@ const Provider = Layer.effect(
 )
 
 const Breaker = CircuitBreaker.layer({
+  classify: LlmOutcome.classify,
   tripPolicy: TripPolicy.consecutive(2),
   openDuration: "50 millis",
   attemptTimeout: "30 seconds"

@@ -2,7 +2,7 @@
 // Run it: node examples/quick-start.ts
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Data, Effect, Layer } from "effect"
-import { CircuitBreaker, CircuitStore, TripPolicy } from "effect-resilience"
+import { CircuitBreaker, CircuitStore, LlmOutcome, TripPolicy } from "effect-resilience"
 
 class ModelError extends Data.TaggedError("ModelError")<{ readonly status: number }> {}
 
@@ -17,6 +17,7 @@ const ask = (prompt: string) =>
   )
 
 const Breaker = CircuitBreaker.layer({
+  classify: LlmOutcome.classify,
   tripPolicy: TripPolicy.consecutive(5),
   openDuration: "60 seconds",
   attemptTimeout: "30 seconds"

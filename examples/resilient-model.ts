@@ -3,7 +3,7 @@
 // Run it: node examples/resilient-model.ts
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer, Stream } from "effect"
-import { CircuitBreaker, CircuitStore, FailoverRouter, TripPolicy } from "effect-resilience"
+import { CircuitBreaker, CircuitStore, FailoverRouter, LlmOutcome, TripPolicy } from "effect-resilience"
 import { ResilientLanguageModel } from "effect-resilience/ai"
 import { ScriptedCall } from "effect-resilience/testing"
 import { AiError, LanguageModel, type Response } from "effect/ai"
@@ -30,7 +30,11 @@ const model = (...script: ReadonlyArray<ScriptedCall.Step<Answer, AiError.AiErro
 const OpenAi = model(ScriptedCall.fails(overloaded), ScriptedCall.succeeds(hello("OpenAI")))
 const Anthropic = model(ScriptedCall.succeeds(hello("Anthropic")))
 
-const Breaker = CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1), openDuration: "50 millis" }).pipe(
+const Breaker = CircuitBreaker.layer({
+  classify: LlmOutcome.classify,
+  tripPolicy: TripPolicy.consecutive(1),
+  openDuration: "50 millis"
+}).pipe(
   Layer.provide(CircuitStore.layerMemory)
 )
 

@@ -2,11 +2,15 @@
 // Run it: node examples/test-clock.ts (in a test, `it.effect` brings the clock)
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Duration, Effect, Layer } from "effect"
-import { CircuitBreaker, CircuitStore, TripPolicy } from "effect-resilience"
+import { CircuitBreaker, CircuitStore, LlmOutcome, TripPolicy } from "effect-resilience"
 import { ScriptedCall } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 
-const Breaker = CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(5), openDuration: "60 seconds" }).pipe(
+const Breaker = CircuitBreaker.layer({
+  classify: LlmOutcome.classify,
+  tripPolicy: TripPolicy.consecutive(5),
+  openDuration: "60 seconds"
+}).pipe(
   Layer.provide(CircuitStore.layerMemory)
 )
 

@@ -20,9 +20,9 @@
  *
  * ```ts
  * import { Effect, Layer } from "effect"
- * import { CircuitBreaker, CircuitStore, TripPolicy } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, LlmOutcome, TripPolicy } from "effect-resilience"
  *
- * const Breaker = CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(2) }).pipe(
+ * const Breaker = CircuitBreaker.layer({ classify: LlmOutcome.classify, tripPolicy: TripPolicy.consecutive(2) }).pipe(
  *   Layer.provide(CircuitStore.layerMemory)
  * )
  *
@@ -55,6 +55,7 @@ import { make } from "./internal/call/breaker.ts"
 import type { CircuitObserver, Reporter } from "./internal/observers/observer.ts"
 import { invalidAsConfigError } from "./internal/options/settings.ts"
 import * as validation from "./internal/options/validation.ts"
+import * as LlmOutcome from "./LlmOutcome.ts"
 import type * as Outcome from "./Outcome.ts"
 import type { ClassifyPart } from "./StreamSignal.ts"
 
@@ -185,7 +186,7 @@ export interface ForceOpenOptions extends Operator {
  * ```ts
  * import { Effect, Layer } from "effect"
  * import { dual } from "effect/Function"
- * import { CircuitBreaker, CircuitStore } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, LlmOutcome } from "effect-resilience"
  *
  * let calls = 0
  * const Counted = Layer.effect(
@@ -199,7 +200,7 @@ export interface ForceOpenOptions extends Operator {
  *       }))
  *   }))
  * ).pipe(
- *   Layer.provide(CircuitBreaker.layer()),
+ *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
  *   Layer.provide(CircuitStore.layerMemory)
  * )
  *
@@ -244,6 +245,10 @@ export class CircuitBreaker extends Context.Service<CircuitBreaker, {
  * Circuits that follow one policy, or the policy that a function gives for their key. The function is asked at every
  * call: let it choose among policies made once.
  *
+ * **Gotcha** Without a `classify` in the policy every error is a failure, so that a few prompts that are too long take
+ * the provider from everybody. For calls to models write `classify: LlmOutcome.classify`, as `layerConfig` does by
+ * itself. It is not the default here, because programs that guard other calls would carry its table.
+ *
  * An invalid policy ends the build of the layer; an invalid one of a function ends the call that first gets it. Both
  * die with `InvalidOptions`.
  *
@@ -255,8 +260,9 @@ export const layer = (
 ): Layer.Layer<CircuitBreaker, never, CircuitStore> => Layer.effect(CircuitBreaker, make(policy))
 
 /**
- * Circuits that follow a policy from the environment: see `CircuitConfig.policy` for the settings. `defaults` holds
- * what the environment does not say, such as `classify`. An invalid setting is a `ConfigError`.
+ * Circuits that follow a policy from the environment: see `CircuitConfig.policy` for the settings. `defaults` has
+ * what the environment does not say; without a `classify` in it, `LlmOutcome.classify` judges. An invalid setting is a
+ * `ConfigError`.
  *
  * @category layers
  * @since 0.1.0
@@ -267,7 +273,8 @@ export const layerConfig = (
 ): Layer.Layer<CircuitBreaker, Config.ConfigError, CircuitStore> =>
   Layer.effect(
     CircuitBreaker,
-    Effect.flatMap(config, (read) => invalidAsConfigError(make({ ...defaults, ...read })))
+    Effect.flatMap(config, (read) =>
+      invalidAsConfigError(make({ ...defaults, classify: defaults.classify ?? LlmOutcome.classify, ...read })))
   )
 
 /**
@@ -309,7 +316,9 @@ export const layerNoop: Layer.Layer<CircuitBreaker> = /* @__PURE__ */ Layer.sync
  *
  * ```ts
  * import { Effect, Layer, Schedule } from "effect"
- * import { CircuitBreaker, CircuitStore } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, LlmOutcome } from "effect-resilience"
+ *
+ * const Breaker = CircuitBreaker.layer({ classify: LlmOutcome.classify }).pipe(Layer.provide(CircuitStore.layerMemory))
  *
  * let calls = 0
  * const flaky = Effect.suspend(() => ++calls < 3 ? Effect.fail("busy") : Effect.succeed("hello"))
@@ -317,7 +326,7 @@ export const layerNoop: Layer.Layer<CircuitBreaker> = /* @__PURE__ */ Layer.sync
  * const program = flaky.pipe(
  *   CircuitBreaker.execute({ key: "model" }),
  *   Effect.retry(Schedule.recurs(3)),
- *   Effect.provide(CircuitBreaker.layer().pipe(Layer.provide(CircuitStore.layerMemory)))
+ *   Effect.provide(Breaker)
  * )
  *
  * await Effect.runPromise(program) // => "hello"
@@ -365,9 +374,9 @@ export const execute: {
  *
  * ```ts
  * import { Effect, Layer, Stream } from "effect"
- * import { CircuitBreaker, CircuitStore, LlmStream, TripPolicy } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, LlmOutcome, LlmStream, TripPolicy } from "effect-resilience"
  *
- * const Breaker = CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1) }).pipe(
+ * const Breaker = CircuitBreaker.layer({ classify: LlmOutcome.classify, tripPolicy: TripPolicy.consecutive(1) }).pipe(
  *   Layer.provide(CircuitStore.layerMemory)
  * )
  *

@@ -17,10 +17,10 @@
  * ```ts
  * import { Effect, Layer } from "effect"
  * import { PrometheusMetrics } from "effect/observability"
- * import { CircuitBreaker, CircuitMetrics, CircuitStore } from "effect-resilience"
+ * import { CircuitBreaker, CircuitMetrics, CircuitStore, LlmOutcome } from "effect-resilience"
  *
  * const Resilience = CircuitMetrics.layer.pipe(
- *   Layer.provideMerge(CircuitBreaker.layer()),
+ *   Layer.provideMerge(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
  *   Layer.provide(CircuitStore.layerMemory)
  * )
  *

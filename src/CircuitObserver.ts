@@ -15,12 +15,12 @@
  *
  * ```ts
  * import { Effect, Layer } from "effect"
- * import { CircuitBreaker, CircuitObserver, CircuitStore } from "effect-resilience"
+ * import { CircuitBreaker, CircuitObserver, CircuitStore, LlmOutcome } from "effect-resilience"
  *
  * const heard: Array<string> = []
  *
  * const Observed = CircuitObserver.layer({ name: "mine", onEvent: ({ event }) => void heard.push(event) }).pipe(
- *   Layer.provideMerge(CircuitBreaker.layer()),
+ *   Layer.provideMerge(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
  *   Layer.provide(CircuitStore.layerMemory)
  * )
  *

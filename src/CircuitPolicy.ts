@@ -29,8 +29,9 @@ import { type TripPolicy } from "./TripPolicy.ts"
  * - `attemptTimeout`: cuts off a call and counts it as a failure. A timeout outside the breaker interrupts instead,
  *   which says nothing about the dependency. Default: none.
  * - `classify`: what an exit says about the dependency. Default: a failure or a defect is a `Failure` of kind
- *   `unknown`, and a call rejected by another circuit is `Ignored`. Interruption is always `Ignored` and not asked
- *   about. A classifier that throws counts as `Ignored` and never changes the call's result.
+ *   `unknown` (calls to models want `LlmOutcome.classify`), and a call rejected by another circuit is `Ignored`.
+ *   Interruption is always `Ignored` and not asked about. A classifier that throws counts as `Ignored` and never
+ *   changes the call's result.
  *
  * @category models
  * @since 0.1.0

@@ -26,17 +26,17 @@
  *
  * ```ts
  * import { Effect, Layer } from "effect"
- * import { CircuitBreaker, CircuitStore, TripPolicy } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, LlmOutcome, TripPolicy } from "effect-resilience"
+ *
+ * const Breaker = CircuitBreaker.layer({ classify: LlmOutcome.classify, tripPolicy: TripPolicy.consecutive(2) }).pipe(
+ *   Layer.provide(CircuitStore.layerMemory)
+ * )
  *
  * const provider = (body: string): Effect.Effect<string, { readonly status: number }> =>
  *   body === "poison" ? Effect.fail({ status: 500 }) : Effect.succeed("hello")
  *
  * const send = (body: string) =>
  *   provider(body).pipe(CircuitBreaker.execute({ key: "model", evidence: { request: body } }))
- *
- * const Breaker = CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(2) }).pipe(
- *   Layer.provide(CircuitStore.layerMemory)
- * )
  *
  * const program = Effect.gen(function*() {
  *   yield* send("fine")

@@ -34,13 +34,13 @@
  *
  * ```ts
  * import { Effect, Layer } from "effect"
- * import { CircuitBreaker, CircuitStore, FailoverRouter } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, FailoverRouter, LlmOutcome } from "effect-resilience"
  *
  * const ask = (region: string) =>
  *   region === "us" ? Effect.fail({ status: 503 }) : Effect.succeed(`hello from ${region}`)
  *
  * const Regions = FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } }).pipe(
- *   Layer.provide(CircuitBreaker.layer()),
+ *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
  *   Layer.provide(CircuitStore.layerMemory)
  * )
  *
@@ -211,12 +211,12 @@ export const layerConfig = <R = never>(
  *
  * ```ts
  * import { Effect, Layer } from "effect"
- * import { CircuitBreaker, CircuitStore, FailoverRouter } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, FailoverRouter, LlmOutcome } from "effect-resilience"
  *
  * const Regions = FailoverRouter.layer({
  *   routes: { chat: { targets: [{ name: "us", region: "us" }, { name: "eu", region: "eu" }] } }
  * }).pipe(
- *   Layer.provide(CircuitBreaker.layer()),
+ *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
  *   Layer.provide(CircuitStore.layerMemory)
  * )
  *
@@ -244,10 +244,10 @@ export const execute = <A, E, R>(
  *
  * ```ts
  * import { Effect, Layer, Stream } from "effect"
- * import { CircuitBreaker, CircuitStore, FailoverRouter, LlmStream } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, FailoverRouter, LlmOutcome, LlmStream } from "effect-resilience"
  *
  * const Regions = FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } }).pipe(
- *   Layer.provide(CircuitBreaker.layer()),
+ *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
  *   Layer.provide(CircuitStore.layerMemory)
  * )
  *

@@ -1,6 +1,6 @@
 // What keeps an incident from the callers: a route over regions, with a circuit for each, and a quick retry.
 import { Layer } from "effect"
-import { CircuitBreaker, CircuitStore, FailoverRouter, LlmRetry, TripPolicy } from "effect-resilience"
+import { CircuitBreaker, CircuitStore, FailoverRouter, LlmOutcome, LlmRetry, TripPolicy } from "effect-resilience"
 import { complete, type Endpoint } from "./calls.ts"
 import type { Script } from "./script.ts"
 import { Story } from "./story.ts"
@@ -18,7 +18,13 @@ export const resilience = ({ attemptTimeout, maxWait, regions }: Script) =>
     retry: () => LlmRetry.policy({ attempts: 2, base: "50 millis", maxWait })
   }).pipe(
     Layer.merge(Story.observer),
-    Layer.provide(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(5), openDuration: "2 seconds" })),
+    Layer.provide(
+      CircuitBreaker.layer({
+        classify: LlmOutcome.classify,
+        tripPolicy: TripPolicy.consecutive(5),
+        openDuration: "2 seconds"
+      })
+    ),
     Layer.provide(CircuitStore.layerMemory)
   )
 

@@ -18,7 +18,7 @@
  * ```ts
  * import { Effect, Layer } from "effect"
  * import { EmbeddingModel } from "effect/ai"
- * import { CircuitBreaker, CircuitStore } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, LlmOutcome } from "effect-resilience"
  * import { GuardedEmbeddingModel } from "effect-resilience/ai"
  *
  * let requests = 0
@@ -35,7 +35,7 @@
  *
  * const Model = GuardedEmbeddingModel.layer({ key: "openai/text-embedding-3" }).pipe(
  *   Layer.provide(Provider),
- *   Layer.provide(CircuitBreaker.layer()),
+ *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
  *   Layer.provide(CircuitStore.layerMemory)
  * )
  *

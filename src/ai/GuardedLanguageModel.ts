@@ -47,7 +47,7 @@
  * ```ts
  * import { Effect, Layer, Stream } from "effect"
  * import { AiError, LanguageModel } from "effect/ai"
- * import { CircuitBreaker, CircuitStore, TripPolicy } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, LlmOutcome, TripPolicy } from "effect-resilience"
  * import { GuardedLanguageModel } from "effect-resilience/ai"
  *
  * const overloaded = new AiError.InternalProviderError({ description: "overloaded" })
@@ -59,7 +59,7 @@
  *
  * const Model = GuardedLanguageModel.layer({ key: "anthropic/claude" }).pipe(
  *   Layer.provide(Provider),
- *   Layer.provide(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1) })),
+ *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify, tripPolicy: TripPolicy.consecutive(1) })),
  *   Layer.provide(CircuitStore.layerMemory)
  * )
  *

@@ -52,7 +52,7 @@
  * ```ts
  * import { Effect, Layer, Stream } from "effect"
  * import { AiError, LanguageModel, type Response } from "effect/ai"
- * import { CircuitBreaker, CircuitStore } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, LlmOutcome } from "effect-resilience"
  * import { ResilientLanguageModel } from "effect-resilience/ai"
  *
  * const model = (answer: Effect.Effect<Array<Response.PartEncoded>, AiError.AiError>) =>
@@ -69,7 +69,7 @@
  *   targets: [{ name: "openai/us", model: OpenAi }, { name: "anthropic/eu", model: Anthropic }],
  *   firstContentTimeout: "10 seconds"
  * }).pipe(
- *   Layer.provide(CircuitBreaker.layer()),
+ *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
  *   Layer.provide(CircuitStore.layerMemory)
  * )
  *
@@ -198,7 +198,7 @@ export const CurrentCallOptions: Context.Reference<CallOptions> = Context.Refere
  * ```ts
  * import { Effect, Layer, Stream } from "effect"
  * import { LanguageModel, type Response } from "effect/ai"
- * import { CircuitBreaker, CircuitStore } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, LlmOutcome } from "effect-resilience"
  * import { ResilientLanguageModel } from "effect-resilience/ai"
  *
  * const model = (text: string) => {
@@ -212,7 +212,7 @@ export const CurrentCallOptions: Context.Reference<CallOptions> = Context.Refere
  *   route: "chat",
  *   targets: [{ name: "us", region: "us", model: model("howdy") }, { name: "eu", region: "eu", model: model("servus") }]
  * }).pipe(
- *   Layer.provide(CircuitBreaker.layer()),
+ *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
  *   Layer.provide(CircuitStore.layerMemory)
  * )
  *

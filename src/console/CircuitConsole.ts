@@ -29,12 +29,12 @@
  *
  * ```ts
  * import { Layer } from "effect"
- * import { CircuitBreaker, CircuitStore } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, LlmOutcome } from "effect-resilience"
  * import { CircuitConsole } from "effect-resilience/console"
  * import { HttpRouter, HttpServer } from "effect/http"
  *
  * const app = CircuitConsole.layer({ path: "/ops/circuits" }).pipe(
- *   Layer.provide(CircuitBreaker.layer()),
+ *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
  *   Layer.provide(CircuitStore.layerMemory),
  *   Layer.provide(HttpServer.layerServices)
  * )

@@ -26,13 +26,13 @@
  *
  * ```ts
  * import { Effect, Layer } from "effect"
- * import { CircuitBreaker, CircuitStore, TripPolicy } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, LlmOutcome, TripPolicy } from "effect-resilience"
  * import { EffectCircuitBreaker } from "effect-resilience/http"
  * import { HttpClient, HttpClientResponse } from "effect/http"
  * import { CircuitBreaker as EffectBreaker } from "effect/persistence"
  *
  * const Breaker = EffectCircuitBreaker.layer.pipe(
- *   Layer.provide(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1) })),
+ *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify, tripPolicy: TripPolicy.consecutive(1) })),
  *   Layer.provide(CircuitStore.layerMemory)
  * )
  *

@@ -38,9 +38,11 @@
  *
  * ```ts
  * import { Effect, Layer } from "effect"
- * import { CircuitBreaker, CircuitStore } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, LlmOutcome } from "effect-resilience"
  * import { GuardedHttpClient } from "effect-resilience/http"
  * import { HttpClient, HttpClientResponse } from "effect/http"
+ *
+ * const Breaker = CircuitBreaker.layer({ classify: LlmOutcome.classify }).pipe(Layer.provide(CircuitStore.layerMemory))
  *
  * const broke = JSON.stringify({ error: { code: "insufficient_quota" } })
  * const provider = HttpClient.make((request) =>
@@ -52,7 +54,7 @@
  *   const response = yield* client.get("https://api.openai.com/v1/models")
  *   const state = yield* CircuitBreaker.state("openai")
  *   return [response.status, state._tag, "lastFailureKind" in state && state.lastFailureKind]
- * }).pipe(Effect.provide(CircuitBreaker.layer().pipe(Layer.provide(CircuitStore.layerMemory))))
+ * }).pipe(Effect.provide(Breaker))
  *
  * await Effect.runPromise(program) // => [429, "Open", "quota_exhausted"]
  * ```

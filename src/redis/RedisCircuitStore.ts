@@ -19,10 +19,10 @@
  *
  * ```ts
  * import { Effect, Layer } from "effect"
- * import { CircuitBreaker } from "effect-resilience"
+ * import { CircuitBreaker, LlmOutcome } from "effect-resilience"
  * import { RedisCircuitStore } from "effect-resilience/redis"
  *
- * const Breaker = CircuitBreaker.layer().pipe(
+ * const Breaker = CircuitBreaker.layer({ classify: LlmOutcome.classify }).pipe(
  *   Layer.provide(RedisCircuitStore.layer({ url: "redis://127.0.0.1:1" }))
  * )
  *

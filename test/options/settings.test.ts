@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Config, ConfigProvider, Duration, Effect, Layer } from "effect"
-import { CircuitBreaker, CircuitConfig, type CircuitPolicy, CircuitStore, TripPolicy } from "effect-resilience"
+import { CircuitBreaker, CircuitConfig, type CircuitPolicy, CircuitStore, Outcome, TripPolicy } from "effect-resilience"
 
 describe("layerConfig", () => {
   const policyOf = (env: Record<string, string>) => CircuitConfig.policy().parse(ConfigProvider.fromEnv({ env }))
@@ -9,6 +9,21 @@ describe("layerConfig", () => {
       Layer.provide(CircuitStore.layerMemory),
       Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
     )
+
+  it.effect("judges calls as LLM calls, unless its defaults say otherwise", () => {
+    const tooLong = () => ({ status: 400, error: { code: "context_length_exceeded" } })
+    const ask = Effect.exit(Effect.failSync(tooLong).pipe(CircuitBreaker.execute({ key: "model" })))
+    const stateAfter = (defaults?: CircuitPolicy.CircuitPolicy) =>
+      Effect.gen(function*() {
+        yield* Effect.repeat(ask, { times: 3 })
+        return (yield* CircuitBreaker.state("model"))._tag
+      }).pipe(Effect.provide(layerOf({}, defaults)))
+    return Effect.gen(function*() {
+      assert.strictEqual(yield* stateAfter(), "Closed")
+      assert.strictEqual(yield* stateAfter({ classify: undefined }), "Closed")
+      assert.strictEqual(yield* stateAfter({ classify: () => Outcome.failure("unknown") }), "Open")
+    })
+  })
 
   it.effect.each<[string, string, CircuitPolicy.CircuitPolicy]>([
     ["CIRCUIT_FAILURES", "3", { tripPolicy: TripPolicy.consecutive(3) }],
