@@ -276,6 +276,20 @@ export const StoreCorrupt = Schema.Struct({
 })
 
 /**
+ * The store holds `max_circuits` circuits, all of them in use. Until there is room, calls of new keys run without a
+ * circuit, and nothing is recorded of these keys. Reported at the first such call, and again only after a minute
+ * without one.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export const StoreFull = Schema.Struct({
+  event: Schema.Literal("store.full"),
+  at: Schema.Int,
+  max_circuits: Natural
+})
+
+/**
  * Every event, told apart by `event`.
  *
  * @category models
@@ -302,6 +316,7 @@ export const CircuitEvent = Schema.Union([
   StoreDegraded,
   StoreRecovered,
   StoreCorrupt,
+  StoreFull,
   FailoverEvent.Switched,
   FailoverEvent.Recovered,
   FailoverEvent.Exhausted,

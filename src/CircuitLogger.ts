@@ -43,6 +43,7 @@ export const levels: Record<CircuitEvent["event"], LogLevel.Severity> = {
   "store.degraded": "Warn",
   "store.recovered": "Info",
   "store.corrupt": "Warn",
+  "store.full": "Warn",
   "failover.switched": "Warn",
   "failover.recovered": "Info",
   "failover.exhausted": "Error",

@@ -13,6 +13,7 @@ import type { EvidenceLog } from "./internal/circuit/evidenceLog.ts"
 import { Initial } from "./internal/circuit/initial.ts"
 import { LocalCircuit } from "./internal/circuit/localCircuit.ts"
 import { Registry } from "./internal/circuit/registry.ts"
+import { UnguardedCircuit } from "./internal/circuit/unguardedCircuit.ts"
 import { wallMillis } from "./internal/clock/time.ts"
 import { Hub } from "./internal/observers/hub.ts"
 import type { Listeners } from "./internal/observers/listeners.ts"
@@ -130,16 +131,21 @@ export const layerMemoryWith = (options: MemoryOptions): Layer.Layer<CircuitStor
       const hub = new Hub(clock)
       // A generation from the wall clock is new even after a restart, which keeps outage ids apart.
       const initial = new Initial(wallMillis(clock) * 1000 + 1)
-      const registry = new Registry<LocalCircuit>({
-        make: (key, policy) => new LocalCircuit(key, policy, hub, initial.circuit, initial.pass),
-        dropped: (circuit) => {
-          circuit.forgotten()
-          initial.outlive(circuit)
-        }
-      }, limits)
+      const registry = new Registry<LocalCircuit>(
+        {
+          make: (key, policy) => new LocalCircuit(key, policy, hub, initial.circuit, initial.pass),
+          unguarded: (key, policy) => new UnguardedCircuit(key, policy, hub, initial.circuit, initial.pass),
+          dropped: (circuit) => {
+            circuit.forgotten()
+            initial.outlive(circuit)
+          }
+        },
+        hub,
+        limits
+      )
       return {
         circuit: (key, policy, clock, now) => registry.use(key, policy, clock, now),
-        keep: (key, policy, clock, now) => registry.use(key, policy, clock, now, true),
+        keep: (key, policy, clock, now) => registry.keep(key, policy, clock, now),
         find: (key, _policy, now) => registry.get(key, now),
         circuits: (now) => registry.all(now),
         hub

@@ -157,6 +157,12 @@ export const definitions = {
     labels: [],
     description: "1 while this process decides by itself because the shared store does not answer or does not push."
   },
+  unguardedCalls: {
+    name: "cb_unguarded_calls_total",
+    type: "counter",
+    labels: [],
+    description: "Calls of new keys that ran without a circuit, because the store holds as many as it may."
+  },
   activeTarget: {
     name: "failover_active_target",
     type: "gauge",

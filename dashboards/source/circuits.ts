@@ -415,14 +415,15 @@ const guard = [
           {
             title: "Faults around the guard",
             description:
-              "Throws of observers and classifiers hurt no call, but what they do is not done. Late outcomes came too late to count.",
+              "Throws of observers and classifiers hurt no call, but what they do is not done. Late outcomes came too late to count. Unguarded calls found no room for their circuit.",
             unit: "short",
-            alerts: ["CircuitObserverErrors", "CircuitClassifierErrors"]
+            alerts: ["CircuitObserverErrors", "CircuitClassifierErrors", "CircuitStoreFull"]
           },
           [
             [counted("observerErrors", ["observer"]), "observer {{observer}}"],
             [counted("classifierErrors", []), "classifier"],
-            [counted("lateOutcomes", ["backend"]), "late {{backend}}"]
+            [counted("lateOutcomes", ["backend"]), "late {{backend}}"],
+            [counted("unguardedCalls", []), "unguarded"]
           ],
           { bars: true }
         )

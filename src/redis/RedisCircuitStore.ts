@@ -43,6 +43,7 @@ import type { Cluster, ClusterNode, Redis } from "ioredis"
 import { CircuitStore, type MemoryOptions } from "../CircuitStore.ts"
 import { Initial } from "../internal/circuit/initial.ts"
 import { Registry } from "../internal/circuit/registry.ts"
+import { UnguardedCircuit } from "../internal/circuit/unguardedCircuit.ts"
 import { wallMillis } from "../internal/clock/time.ts"
 import { invalidAsConfigError, setting, underPrefix } from "../internal/options/settings.ts"
 import { boolean, invalid, millis, positiveInt } from "../internal/options/validation.ts"
@@ -235,16 +236,21 @@ const make = Effect.fnUntraced(function*<R>(port: Effect.Effect<RedisPort, never
   // In microseconds, as generations of Redis are, and different in each process: two degraded processes that open see
   // two outages, and their ids must not be equal.
   const initial = new Initial(wallMillis(authority.clock) * 1000 + Math.ceil(Math.random() * 1000))
-  const registry = new Registry<RedisCircuit>({
-    make: (key, policy) => {
-      authority.use()
-      return new RedisCircuit(key, policy, authority, heartbeat, initial, true)
+  const registry = new Registry<RedisCircuit>(
+    {
+      make: (key, policy) => {
+        authority.use()
+        return new RedisCircuit(key, policy, authority, heartbeat, initial, true)
+      },
+      unguarded: (key, policy) => new UnguardedCircuit(key, policy, authority.hub, initial.circuit, initial.pass),
+      dropped: (circuit) => {
+        circuit.forgotten()
+        initial.outlive(circuit)
+      }
     },
-    dropped: (circuit) => {
-      circuit.forgotten()
-      initial.outlive(circuit)
-    }
-  }, settings)
+    authority.hub,
+    settings
+  )
   yield* Effect.addFinalizer(() => heartbeat.flushed)
   yield* heartbeat.start(settings.connectMillis)
   if (settings.requireConnection && authority.fault !== undefined) {
@@ -252,7 +258,7 @@ const make = Effect.fnUntraced(function*<R>(port: Effect.Effect<RedisPort, never
   }
   return CircuitStore.of({
     circuit: (key, policy, clock, now) => registry.use(key, policy, clock, now),
-    keep: (key, policy, clock, now) => registry.use(key, policy, clock, now, true),
+    keep: (key, policy, clock, now) => registry.keep(key, policy, clock, now),
     find: (key, policy, now) =>
       registry.get(key, now) ?? new RedisCircuit(key, policy, authority, heartbeat, initial, false),
     circuits: (now) => registry.all(now),

@@ -1,6 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type Duration, Effect, Exit, Fiber, Layer } from "effect"
-import { CircuitBreaker, CircuitPolicy, CircuitStore, Outcome, TripPolicy } from "effect-resilience"
+import { Clock, type Duration, Effect, Exit, Fiber, Layer, Metric, Stream } from "effect"
+import {
+  CircuitBreaker,
+  CircuitMetrics,
+  CircuitPolicy,
+  CircuitStore,
+  MetricDefinition,
+  Outcome,
+  TripPolicy
+} from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 
@@ -15,6 +23,18 @@ const memory = (limits: CircuitStore.MemoryOptions, policy: CircuitPolicy.Circui
   CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1), openDuration: "1 minute", ...policy }).pipe(
     Layer.provide(CircuitStore.layerMemoryWith(limits))
   )
+
+/** The same with a record of its events, and with metrics of its own. */
+const observed = (limits: CircuitStore.MemoryOptions) =>
+  Layer.mergeAll(RecordedEvents.layer, CircuitMetrics.layer).pipe(
+    Layer.provideMerge(memory(limits)),
+    Layer.provideMerge(Layer.sync(Metric.MetricRegistry, () => new Map()))
+  )
+
+const unguardedCalls = Effect.map(Metric.snapshot, (metrics) => {
+  const found = metrics.find(({ id }) => id === MetricDefinition.definitions.unguardedCalls.name)
+  return found?.type === "Counter" ? found.state.count : undefined
+})
 
 const tenMinutes = { idleTimeToLive: "10 minutes" } as const
 
@@ -205,6 +225,52 @@ describe("a memory store that is full", () => {
       assert.strictEqual(yield* tag("new"), "Open")
       assert.deepStrictEqual(yield* known, ["new"])
     }).pipe(Effect.provide(memory({ maxCircuits: 1 }))))
+
+  it.effect("says once that calls run unguarded, counts them, and says nothing of circuits that it does not keep", () =>
+    Effect.gen(function*() {
+      const recorded = yield* RecordedEvents.RecordedEvents
+      yield* down("open")
+      yield* recorded.clear
+      for (let i = 0; i < 3; i++) {
+        yield* down("new")
+        yield* says("newer", Outcome.throttled("1 minute"))
+        yield* up("newest")
+      }
+      const full = { event: "store.full", at: yield* Clock.currentTimeMillis, max_circuits: 1 } as const
+      assert.deepStrictEqual(yield* recorded.all, [full])
+      assert.deepStrictEqual(yield* recorded.calls, [])
+      assert.strictEqual(yield* unguardedCalls, 9)
+      const backends = (yield* Metric.snapshot).map(({ attributes }) => attributes?.["backend"])
+      assert.deepStrictEqual(new Set(backends), new Set(["open", undefined]))
+    }).pipe(Effect.provide(observed({ maxCircuits: 1 }))))
+
+  it.effect("says it again if it is full after a minute in which no call ran unguarded", () =>
+    Effect.gen(function*() {
+      const recorded = yield* RecordedEvents.RecordedEvents
+      const times = Effect.map(recorded.of("store.full"), ({ length }) => length)
+      yield* CircuitBreaker.disable("kept")
+      yield* down("new")
+      for (let i = 0; i < 3; i++) {
+        yield* TestClock.adjust("59 seconds")
+        yield* down("new")
+      }
+      assert.strictEqual(yield* times, 1)
+      yield* TestClock.adjust("1 minute")
+      yield* down("new")
+      assert.strictEqual(yield* times, 2)
+    }).pipe(Effect.provide(observed({ maxCircuits: 1 }))))
+
+  it.effect("admits streams and permits of new keys unguarded too", () =>
+    Effect.gen(function*() {
+      yield* CircuitBreaker.disable("kept")
+      const answer = Stream.make("hello").pipe(CircuitBreaker.stream({ key: "new" }))
+      assert.deepStrictEqual(yield* Stream.runCollect(answer), ["hello"])
+      const permit = yield* CircuitBreaker.acquire("new")
+      assert.isFalse(permit.probe)
+      yield* permit.settle(Outcome.failure("overloaded"))
+      assert.strictEqual(yield* tag("new"), "Closed")
+      assert.strictEqual(yield* unguardedCalls, 2)
+    }).pipe(Effect.scoped, Effect.provide(observed({ maxCircuits: 1 }))))
 
   it.effect("holds a new key open for an operator, or does not say that it did", () =>
     Effect.gen(function*() {

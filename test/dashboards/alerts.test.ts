@@ -153,15 +153,24 @@ const storeAway = up(gpt).pipe(
   )
 )
 
+const crowd = Effect.andThen(CircuitBreaker.disable(gpt), up(claude)).pipe(
+  Effect.provide(
+    CircuitLogger.layer.pipe(
+      Layer.provideMerge(CircuitBreaker.layer()),
+      Layer.provide(CircuitStore.layerMemoryWith({ maxCircuits: 1 }))
+    )
+  )
+)
+
 const lines: Array<string> = []
 const keep = Logger.map(Logger.formatJson, (line) => void lines.push(line))
-await Effect.runPromise(Effect.andThen(outage, storeAway).pipe(Effect.provide(Logger.layer([keep]))))
+await Effect.runPromise(Effect.all([crowd, outage, storeAway]).pipe(Effect.provide(Logger.layer([keep]))))
 
 const directory = mkdtempSync(join(tmpdir(), "alerting-"))
 writeFileSync(join(directory, "app.log"), lines.map((line) => `${line}\n`).join(""))
 afterAll(() => rmSync(directory, { recursive: true }))
 
-/** What each example of the runbook finds in this: the key, route, observer or error of a line, or the text it prints. */
+/** What each example of the runbook finds in this: the key, route, observer, error or limit of a line, or the text it prints. */
 const findings: Readonly<Record<string, ReadonlyArray<string>>> = {
   "slow, not broken": [claude],
   "one failure before the trip, with the default of three in a row": [gpt],
@@ -173,6 +182,7 @@ const findings: Readonly<Record<string, ReadonlyArray<string>>> = {
   "held by hand, by whom and why, and not released": [`${gemini} on-call: maintenance`],
   "nobody served": ["chat"],
   "does the store work? the last line says": ["CONNECTION"],
+  "calls run without a circuit": ["1"],
   "a part of the guard throws": ["TypeError", "RangeError"]
 }
 
@@ -197,6 +207,6 @@ describe("alerts from logs alone", () => {
 
 const found = (line: string): string => {
   if (!line.startsWith("{")) return line
-  const { annotations } = JSON.parse(line)
-  return annotations.error ?? annotations.route ?? annotations.key
+  const { annotations: { error, key, max_circuits, route } } = JSON.parse(line)
+  return String(error ?? route ?? key ?? max_circuits)
 }

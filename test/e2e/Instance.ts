@@ -6,6 +6,7 @@ import {
   CircuitMetrics,
   CircuitObserver,
   type CircuitPolicy,
+  CircuitStore,
   FailoverRouter,
   LlmOutcome,
   LlmStream,
@@ -35,6 +36,8 @@ export interface Instance {
   /** Host and port of `/metrics`. */
   readonly address: string
   readonly faults: Faults
+  /** Calls of two tenants in a store that has room for one. */
+  readonly crowd: Effect.Effect<void>
   readonly run: <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Services>>
 }
 
@@ -77,6 +80,11 @@ export const make = (name: string, redisUrl: string): Effect.Effect<Instance, ne
       Layer.provide(RedisCircuitStore.layer({ url: redisUrl, operationTimeout: "200 millis" })),
       Layer.provideMerge(FetchHttpClient.layer)
     )
+    const tenants = CircuitMetrics.layer.pipe(
+      Layer.provideMerge(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1), openDuration: "300 millis" })),
+      Layer.provide(CircuitStore.layerMemoryWith({ maxCircuits: 1 })),
+      Layer.provide(registry)
+    )
     const server = HttpRouter.serve(PrometheusMetrics.layerHttp(), { disableLogger: true, disableListenLog: true })
       .pipe(
         Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { port: 0, host: "127.0.0.1" }))
@@ -92,9 +100,17 @@ export const make = (name: string, redisUrl: string): Effect.Effect<Instance, ne
       name,
       address: `127.0.0.1:${address.port}`,
       faults,
+      crowd: Effect.provide(crowd, tenants),
       run: Effect.provideContext(services)
     }
   })
+
+const crowd = Effect.gen(function*() {
+  yield* Effect.ignore(CircuitBreaker.execute(Effect.fail("503"), { key: "tenant/a" }))
+  yield* CircuitBreaker.execute(Effect.void, { key: "tenant/b" })
+  yield* Effect.sleep("400 millis")
+  yield* CircuitBreaker.execute(Effect.void, { key: "tenant/a" })
+}).pipe(Effect.orDie)
 
 const request = (url: string, model: string) =>
   HttpClientRequest.post(`${url}/${model}`).pipe(

@@ -38,7 +38,8 @@ const meant: Readonly<
   CircuitStoreDegraded: ["store away", {}],
   CircuitStoreErrors: ["store away", { error: "TIMEOUT" }],
   CircuitObserverErrors: ["faults", { observer: "audit" }],
-  CircuitClassifierErrors: ["faults", {}]
+  CircuitClassifierErrors: ["faults", {}],
+  CircuitStoreFull: ["faults", {}]
 }
 
 describe("the incident", () => {

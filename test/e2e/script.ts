@@ -136,6 +136,7 @@ export const script = (cast: Cast): Readonly<Record<Phase, Effect.Effect<unknown
       second.faults.classifier = true
       yield* behave(command, Provider.unavailable)
       yield* again(command, 4, 700)
+      yield* second.crowd
       first.faults.observer = false
       second.faults.classifier = false
       yield* behave(command, Provider.healthy)

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { CircuitBreaker, TripPolicy } from "effect-resilience"
 import { RedisCircuitStore } from "effect-resilience/redis"
+import { RecordedEvents } from "effect-resilience/testing"
 import * as RedisServer from "../support/redis/RedisServer.ts"
 import { keys } from "./keys.ts"
 
@@ -43,6 +44,23 @@ describe("a process on a shared store", () => {
           yield* Effect.succeed("hello").pipe(CircuitBreaker.execute({ key: `key ${index}` }))
           assert.isAtMost((yield* CircuitBreaker.states).length, 10)
         }
+      }).pipe(Effect.provide(layer))
+    }))
+
+  it.live("runs calls to new keys unguarded while all of its circuits are in use, and says so once", () =>
+    Effect.gen(function*() {
+      const server = yield* RedisServer.make()
+      const layer = RecordedEvents.layer.pipe(
+        Layer.provideMerge(CircuitBreaker.layer(policy)),
+        Layer.provide(RedisCircuitStore.layer({ url: server.url, maxCircuits: 1 }))
+      )
+      const down = (key: string) => Effect.flip(Effect.fail("503").pipe(CircuitBreaker.execute({ key })))
+      yield* Effect.gen(function*() {
+        const recorded = yield* RecordedEvents.RecordedEvents
+        yield* down("open")
+        for (let index = 0; index < 3; index++) assert.strictEqual(yield* down("new"), "503")
+        assert.deepStrictEqual(yield* recorded.names, ["circuit.opened", "store.full"])
+        assert.lengthOf((yield* server.command("KEYS", "*{new}")) as ReadonlyArray<string>, 0)
       }).pipe(Effect.provide(layer))
     }))
 })

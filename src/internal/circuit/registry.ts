@@ -1,9 +1,15 @@
 /** The circuits of this process by key: made at first use, dropped when idle, never more than a number. */
 import type { Clock } from "effect"
+import { wallMillis } from "../clock/time.ts"
+import type { Hub } from "../observers/hub.ts"
 import type { CompiledPolicy } from "../options/compiledPolicy.ts"
+import type { UnguardedCircuit } from "./unguardedCircuit.ts"
 
 // How many circuits are looked at for one to drop when there are too many.
 const looks = 64
+
+// How long no call has to run unguarded before one is news again.
+const quietMillis = 60_000
 
 /** What a registry needs to know of a circuit. */
 export interface Kept {
@@ -21,6 +27,8 @@ export interface Kept {
 /** How circuits come and go. */
 export interface Maker<C extends Kept> {
   readonly make: (key: string, policy: CompiledPolicy) => C
+  /** What a call goes through for whose circuit there is no room. */
+  readonly unguarded: (key: string, policy: CompiledPolicy) => UnguardedCircuit
   readonly dropped: (circuit: C) => void
 }
 
@@ -32,23 +40,30 @@ export interface Limits {
 export class Registry<C extends Kept> {
   private readonly circuits = new Map<string, C>()
   private sweptAt = 0
+  private unguardedAt = -Infinity
   private readonly maker: Maker<C>
+  private readonly hub: Hub
   private readonly idleMillis: number
   private readonly maxCircuits: number
 
-  constructor(maker: Maker<C>, limits: Limits) {
+  constructor(maker: Maker<C>, hub: Hub, limits: Limits) {
     this.maker = maker
+    this.hub = hub
     this.idleMillis = limits.idleMillis
     this.maxCircuits = limits.maxCircuits
   }
 
-  use(key: string, policy: CompiledPolicy, clock: Clock.Clock, now: number, keep = false): C {
-    if (now - this.sweptAt >= this.idleMillis / 2) this.sweep(now)
-    let circuit = this.circuits.get(key)
-    if (circuit === undefined || circuit.isIdle(now, this.idleMillis)) circuit = this.make(key, policy, now, keep)
-    else if (circuit.policy !== policy) circuit.share(policy, clock)
-    circuit.seenAt = now
-    return circuit
+  /** The circuit of a call. */
+  use(key: string, policy: CompiledPolicy, clock: Clock.Clock, now: number): C | UnguardedCircuit {
+    return this.known(key, policy, clock, now) ??
+      (this.hasRoom(now) ? this.make(key, policy, now) : this.unguarded(key, policy, clock, now))
+  }
+
+  /** The circuit of an operator's decision, which is made also where there is no room for a call's. */
+  keep(key: string, policy: CompiledPolicy, clock: Clock.Clock, now: number): C {
+    const known = this.known(key, policy, clock, now)
+    if (known === undefined) this.hasRoom(now)
+    return known ?? this.make(key, policy, now)
   }
 
   get(key: string, now: number): C | undefined {
@@ -70,13 +85,33 @@ export class Registry<C extends Kept> {
     return [...this.circuits.values()]
   }
 
-  private make(key: string, policy: CompiledPolicy, now: number, keep: boolean): C {
-    const former = this.circuits.get(key)
-    if (former !== undefined) this.drop(former)
-    const circuit = this.maker.make(key, policy)
-    // With no room left the newcomer is used once and forgotten: better unguarded than an open circuit dropped.
-    if (this.circuits.size < this.maxCircuits || this.dropOne(now) || keep) this.circuits.set(key, circuit)
+  private known(key: string, policy: CompiledPolicy, clock: Clock.Clock, now: number): C | undefined {
+    if (now - this.sweptAt >= this.idleMillis / 2) this.sweep(now)
+    const circuit = this.circuits.get(key)
+    if (circuit === undefined) return undefined
+    if (circuit.isIdle(now, this.idleMillis)) return void this.drop(circuit)
+    if (circuit.policy !== policy) circuit.share(policy, clock)
+    circuit.seenAt = now
     return circuit
+  }
+
+  private make(key: string, policy: CompiledPolicy, now: number): C {
+    const circuit = this.maker.make(key, policy)
+    circuit.seenAt = now
+    this.circuits.set(key, circuit)
+    return circuit
+  }
+
+  private hasRoom(now: number): boolean {
+    return this.circuits.size < this.maxCircuits || this.dropOne(now)
+  }
+
+  // Better unguarded than an open circuit dropped.
+  private unguarded(key: string, policy: CompiledPolicy, clock: Clock.Clock, now: number): UnguardedCircuit {
+    const isNews = now - this.unguardedAt >= quietMillis
+    this.unguardedAt = now
+    if (isNews) this.hub.announce({ event: "store.full", at: wallMillis(clock), max_circuits: this.maxCircuits })
+    return this.maker.unguarded(key, policy)
   }
 
   private drop(circuit: C): void {

@@ -25,6 +25,7 @@ export class MetricsObserver implements CircuitObserver {
     this.clock = clock
     this.max = max
     this.rest = new CappedSeries(context, max)
+    this.rest.of(definitions.unguardedCalls, {})(0)
   }
 
   readonly onCircuit = (key: string, state: State): CircuitListener => {
@@ -66,6 +67,8 @@ export class MetricsObserver implements CircuitObserver {
     this.rest.of(definitions.storeOperation, { operation })(durationMillis / 1000)
     if (error !== undefined) this.rest.of(definitions.storeErrors, { operation, error })(1)
   }
+
+  readonly onUnguarded = (): void => this.rest.of(definitions.unguardedCalls, {})(1)
 
   /** Every series of a route begins here, because one that appeared with its first count would hide it from a rate. */
   readonly onRoute = (route: string, targets: ReadonlyArray<string>, active: string): void => {

@@ -54,6 +54,7 @@ export interface CircuitListener {
  * - `onCircuit` is asked once for each circuit, when a call of it ends, for who is to hear of it, so that nothing has
  *   to be looked up while calls run; undefined for nobody. `state` is the circuit's at that moment.
  * - `onStoreOperation` hears of every operation of a store that is not in memory: `error` is the code of its failure.
+ * - `onUnguarded` is called at the end of every call that ran without a circuit, because the store is full.
  * - `onRoute` hears of every route of a failover router: its targets, the primary first, and which of them serves now.
  * - `onFault` hears of every throw of an observer or a classifier, of which events tell at powers of two only. `name`
  *   is the observer's, or the key of the call.
@@ -68,6 +69,7 @@ export interface CircuitObserver {
   readonly onStoreOperation?:
     | ((operation: string, durationMillis: number, error: string | undefined) => void)
     | undefined
+  readonly onUnguarded?: (() => void) | undefined
   readonly onRoute?: ((route: string, targets: ReadonlyArray<string>, active: string) => void) | undefined
   readonly onFault?: ((part: "observer" | "classifier", name: string) => void) | undefined
 }

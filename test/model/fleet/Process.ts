@@ -9,6 +9,7 @@ import { noted } from "../../../src/internal/call/blocked.ts"
 import { guard } from "../../../src/internal/call/guard.ts"
 import { Initial } from "../../../src/internal/circuit/initial.ts"
 import { Registry } from "../../../src/internal/circuit/registry.ts"
+import { UnguardedCircuit } from "../../../src/internal/circuit/unguardedCircuit.ts"
 import type { CompiledPolicy } from "../../../src/internal/options/compiledPolicy.ts"
 import { Heartbeat } from "../../../src/redis/internal/heartbeat.ts"
 import { readMessage } from "../../../src/redis/internal/record.ts"
@@ -75,10 +76,15 @@ export class Process {
     this.heartbeat = new Heartbeat(authority, authority.handPort, () => this.registry.values(), () => {})
     // From before anything that the server counts from now on.
     const initial = new Initial(now() * 1000 - 1)
-    this.registry = new Registry<RedisCircuit>({
-      make: (key, policy) => make(key, policy, this.authority, this.heartbeat, initial, true),
-      dropped: (circuit) => initial.outlive(circuit)
-    }, { idleMillis: authority.settings.idleMillis, maxCircuits: 1 })
+    this.registry = new Registry<RedisCircuit>(
+      {
+        make: (key, policy) => make(key, policy, this.authority, this.heartbeat, initial, true),
+        unguarded: (key, policy) => new UnguardedCircuit(key, policy, authority.hub, initial.circuit, initial.pass),
+        dropped: (circuit) => initial.outlive(circuit)
+      },
+      authority.hub,
+      { idleMillis: authority.settings.idleMillis, maxCircuits: 1 }
+    )
   }
 
   get circuit(): RedisCircuit | undefined {
@@ -94,7 +100,7 @@ export class Process {
   call(): void {
     const { authority: { clock, hub }, policy } = this
     const now = this.now()
-    const circuit = this.registry.use(key, policy, clock, now)
+    const circuit = this.registry.keep(key, policy, clock, now)
     const watched = new WatchedCircuit(circuit)
     let resume: ((outcome: Effect.Effect<Outcome.Outcome>) => void) | undefined
     const self = Effect.callback<Outcome.Outcome>((ended) => {
