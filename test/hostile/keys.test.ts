@@ -5,7 +5,7 @@ import { Effect, Layer } from "effect"
 import { CircuitBreaker, FailoverError, FailoverRouter, TripPolicy } from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { keys } from "./keys.ts"
-import { inSpan, listening, type Written } from "./sinks.ts"
+import { inSpan, listening, type Written } from "./secrets/sinks.ts"
 
 const policy = { tripPolicy: TripPolicy.consecutive(1) } as const
 

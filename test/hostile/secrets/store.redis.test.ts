@@ -4,8 +4,8 @@ import { CircuitBreaker, LlmOutcome, LlmStream, TripPolicy } from "effect-resili
 import { RedisCircuitStore } from "effect-resilience/redis"
 import { RecordedEvents } from "effect-resilience/testing"
 import { Redis } from "ioredis"
-import { eventually } from "../support/eventually.ts"
-import * as RedisServer from "../support/redis/RedisServer.ts"
+import { eventually } from "../../support/eventually.ts"
+import * as RedisServer from "../../support/redis/RedisServer.ts"
 import { answer, body, canary, errors, leaksIn, prompt } from "./canaries.ts"
 import { assertClean, assertSilent, faces, inSpan, listening, type Written } from "./sinks.ts"
 
