@@ -1,17 +1,16 @@
 /**
  * An `EmbeddingModel` behind a circuit: the same service, so nothing that uses it changes.
  *
- * One request to the provider is one call of the circuit. `embed` gathers concurrent callers into one request, so its
- * outcome belongs to the request and not to a caller: one that is interrupted settles nothing for the others, and all
- * of them get the failure or the rejection. What the breaker adds surfaces as an `AiError`, as for
- * `GuardedLanguageModel`; `circuitErrorOf` and `isRejection` are the same.
+ * One request to the provider is one call of the circuit. `embed` gathers concurrent callers into one request: all of
+ * them get its failure or rejection, and a caller that is interrupted does not end it for the others. An error of the
+ * breaker is an `AiError`, as for `GuardedLanguageModel`; `circuitErrorOf` and `isRejection` are the same.
  *
  * **Gotchas**
  *
  * - A request of `embed` that has begun runs on when all its callers are gone, as without a guard. Give the policy an
- *   `attemptTimeout`, or a request that hangs keeps the slot of a probe until its lease ends.
- * - The wrong number of vectors is not counted against the provider, by `effect/ai` it looks like a bad answer of a
- *   model. Count it with a `classify` of your own.
+ *   `attemptTimeout`, or a request that hangs keeps its probe slot until the lease ends.
+ * - An answer with the wrong number of vectors does not count as a failure, because `effect/ai` reports it like a bad
+ *   answer of a model. Count it with a `classify` of your own.
  *
  * **Example** (Two callers, one request, one call of the circuit)
  *
@@ -63,8 +62,7 @@ export { circuitErrorOf, isRejection } from "./GuardedLanguageModel.ts"
 
 /**
  * - `key`: the circuit of this model, such as provider, model and region.
- * - `classify`: what a request says about the provider. Default: `LlmOutcome.classify`, whatever the policy of the
- *   breaker says.
+ * - `classify`: what a request says about the provider. Default: `LlmOutcome.classify`, and not the policy's.
  *
  * @category models
  * @since 0.1.0
@@ -90,7 +88,7 @@ export const layer = (
   )
 
 /**
- * Guards one model, for who has several and gives each its circuit.
+ * Guards one model, for a program that has several and gives each its circuit.
  *
  * @category combinators
  * @since 0.1.0
@@ -113,14 +111,14 @@ export const guard = (
       batchKey: model.resolver.batchKey,
       collectWhile: model.resolver.collectWhile,
       runAll: ([first, ...others], batchKey) => {
-        // The callers get their vectors once the circuit knows: who calls again finds it as it is.
+        // Answers the callers after the circuit has counted the request, because one may call again at once.
         const answers: Array<() => void> = []
-        const held = (entry: typeof first): typeof first => ({
+        const delayed = (entry: typeof first): typeof first => ({
           ...entry,
           completeUnsafe: (exit) => answers.push(() => entry.completeUnsafe(exit))
         })
         return Effect.ensuring(
-          call("embed", model.resolver.runAll([held(first), ...others.map(held)], batchKey)),
+          call("embed", model.resolver.runAll([delayed(first), ...others.map(delayed)], batchKey)),
           Effect.sync(() => answers.forEach((answer) => answer()))
         )
       }
@@ -133,7 +131,7 @@ export const guard = (
         Effect.request(new EmbeddingModel.EmbeddingRequest({ input }), resolver).pipe(
           Effect.withSpan("EmbeddingModel.embed")
         ),
-      // Nothing to embed is no request.
+      // Without an input `effect/ai` sends no request, so that no call may be counted.
       embedMany: (input) => input.length === 0 ? model.embedMany(input) : call("embedMany", model.embedMany(input))
     })
   })

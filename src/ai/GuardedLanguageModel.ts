@@ -1,7 +1,7 @@
 /**
  * A `LanguageModel` behind a circuit: the same service, so nothing that uses it changes.
  *
- * Every call of the service is one call of the circuit. What is judged is the provider's part of it:
+ * Every call of the service is one call of the circuit. The circuit judges the provider's part of it:
  *
  * | what happens | counts as |
  * | --- | --- |
@@ -9,38 +9,38 @@
  * | the provider fails, in whatever way | what `classify` says of its `AiError`, or of the part that reports it |
  * | the stream ends without its finish, or makes no progress in time | a failure, as for `CircuitBreaker.stream` |
  * | the answer is not the object that was asked for | ignored |
- * | a tool handler fails or dies, takes its time, or the caller goes away | nothing, or ignored |
+ * | a tool handler fails, dies or is slow, or the caller is interrupted | nothing, or ignored |
  *
- * Tool handlers run inside the calls of the service, so those of the given toolkit are watched:
+ * Tool handlers run inside the calls of the service. The guard watches those of the given toolkit:
  *
- * - `generateText` and `generateObject`: the first handler means that the provider has answered. The call of the
- *   circuit ends there, with success, and then the handlers run, outside of it.
+ * - `generateText` and `generateObject`: when the first handler begins, the provider has answered. The call of the
+ *   circuit ends there, with success, and the handlers run after it.
  * - `streamText`: while a handler runs, neither `firstContentTimeout` nor `idleTimeout` counts, and a stream that fails
- *   with what a handler failed with is ignored.
+ *   with the error of a handler is ignored.
  * - Handlers of calls that were approved in the history run before the provider is asked, and the call of the circuit
  *   begins after them. A circuit that is open rejects before they run.
  *
- * What the breaker adds surfaces as an `AiError`, the one error the service promises, with the breaker's error as the
- * `cause` of its `reason`; `circuitErrorOf` finds it:
+ * An error of the breaker becomes an `AiError`, the one error that the service promises, with the breaker's error as
+ * the `cause` of its `reason`; `circuitErrorOf` finds it:
  *
- * | the breaker says | the `AiError` has the reason | `isRetryable` | `retryAfter` |
+ * | the circuit | reason of the `AiError` | `isRetryable` | `retryAfter` |
  * | --- | --- | --- | --- |
- * | open, throttled, half-open, held open for a time | `RateLimitError`, the one that can carry a wait | yes | its wait, if known |
- * | held open without an end | `UnknownError` | no | none |
- * | cut off, or cut short | `InternalProviderError` | yes | none |
+ * | is open, throttled, half-open, or forced open for a time | `RateLimitError` | yes | if known |
+ * | is forced open without an end | `UnknownError` | no | none |
+ * | ended the call at a limit, or found the stream cut | `InternalProviderError` | yes | none |
  *
  * **Gotchas**
  *
- * - With a toolkit, `streamText` of `effect/ai` drains the provider into an unbounded queue, whatever the pace of the
- *   consumer, and holds the finish back until every handler is done. The guard keeps the pace of the provider, so a
- *   slow consumer delays no verdict, but handlers do: a probe keeps its slot until they are done, unless `settleProbeAt`
+ * - With a toolkit, `streamText` of `effect/ai` drains the provider into an unbounded queue, at any pace of the
+ *   consumer, and keeps the finish back until every handler is done. The guard follows the provider, so that a slow
+ *   consumer delays no verdict, but handlers do: a probe keeps its slot until they are done, unless `settleProbeAt`
  *   says otherwise.
- * - A failure that says `RateLimitError` may be a rejection. Ask `isRejection` before blaming the provider.
- * - A `classify` of your own sees an empty success when handlers run: the answer is not known yet.
+ * - A `RateLimitError` may be a rejection of the circuit. Ask `isRejection` before blaming the provider.
+ * - A `classify` of your own gets an empty success if handlers run, because the answer is not complete yet.
  * - When the provider does not know the previous response, `effect/ai` asks it a second time: still one call here.
- * - A function in `needsApproval` of a tool takes the provider's time.
- * - Who makes the model can guard the provider itself, which sees nothing of tools at all: `CircuitBreaker.execute` and
- *   `stream` inside the functions given to `LanguageModel.make`, with `toAiError` for their errors.
+ * - A function in `needsApproval` of a tool counts as time of the provider.
+ * - If you make the model yourself, you can guard only the provider, without its tools: use `CircuitBreaker.execute`
+ *   and `stream` inside the functions given to `LanguageModel.make`, with `toAiError` for their errors.
  *
  * **Example** (A provider that is down, and the second call that does not reach it)
  *
@@ -90,9 +90,9 @@ import { admitsAll, make as makeWatched } from "./internal/watchedModel.ts"
 
 /**
  * - `key`: the circuit of this model, such as provider, model and region.
- * - `classify`: what a failed call says about the provider. Also asked about the parts of a stream that report a
- *   failure, as an exit that failed with what they carry. Default: `LlmOutcome.classify`, whatever the policy of the
- *   breaker says: a classifier made for other calls would count a refusal.
+ * - `classify`: what a failed call says about the provider. It also gets the parts of a stream that report a failure,
+ *   as an exit that failed with the error of the part. Default: `LlmOutcome.classify`, and not the policy's, because a
+ *   classifier for other calls would count a refusal.
  * - `firstContentTimeout`, `idleTimeout`, `settleProbeAt`: for `streamText`, as for `CircuitBreaker.stream`. The
  *   policy's `attemptTimeout` is for the others.
  *
@@ -123,7 +123,7 @@ export const layer = (
   )
 
 /**
- * Guards one model, for who has several and gives each its circuit.
+ * Guards one model, for a program that has several and gives each its circuit.
  *
  * @category combinators
  * @since 0.1.0
@@ -135,8 +135,8 @@ export const guard = (
   CircuitBreaker.useSync((breaker) => make(model, breaker, options))
 
 /**
- * The breaker's error in a failure of a guarded model, if the failure is its doing; of a `ResilientLanguageModel`, that
- * of the first target that was asked, or of the first at all if none was.
+ * The breaker's error in a failure of a guarded model, if the breaker made it fail. In a failure of a
+ * `ResilientLanguageModel` it is that of the first target that was asked, or of the first target if none was asked.
  *
  * @category guards
  * @since 0.1.0

@@ -2,7 +2,7 @@
  * One `LanguageModel` over several: region by region, provider by provider, each behind a circuit of its own.
  *
  * Every call goes to the first healthy target of the route, and to the next one when that fails; see `FailoverRouter`
- * for who serves, who comes next and when the primary is back. What one attempt says about its target is judged as by
+ * for which target serves, which is next, and when the primary is back. Attempts are judged as by
  * `GuardedLanguageModel`.
  *
  * | what an attempt ends with | leads to |
@@ -12,40 +12,40 @@
  * | a refusal (`content_policy`), a request that is invalid, an object that is not the one asked for | the caller |
  * | a handler of a tool that begins | the answer of this target, whatever follows |
  *
- * **Streams** are held back until their first content. What came before it (`response-metadata`, `text-start`) is
- * dropped with a target that fails, so that the caller sees one answer, with one finish. After that nobody else is
- * asked: a stream that is cut or stalls fails. With `rescue: n` that is so only after the first n parts.
+ * **Streams** are held back until their first content. The parts before it (`response-metadata`, `text-start`) are
+ * dropped if the target fails, so that the caller gets one answer, with one finish. After the first content no other
+ * target is asked: a stream that is cut or stalls fails. With `rescue: n` that is so only after the first n parts.
  *
- * **Tools** never run twice on account of a failover:
+ * **Tools** never run twice because of a failover:
  *
  * - As soon as a handler of the given toolkit begins, no other target is asked and nothing is retried.
- * - Handlers of calls that were approved in the history run once, before any target is asked and in nobody's time. All
- *   targets get their results. While no target takes calls they do not run.
+ * - Handlers of calls that were approved in the history run once, before any target is asked, and count as the time of
+ *   no target. All targets get their results. They do not run while no target takes calls.
  *
- * A failure is an `AiError`. What a target refuses, where no other one was asked, is the error of its provider. All else,
- * the failure of an only target too, is a `FailoverError`, in the `cause` of the `reason` of an `AiError` whose message tells of every target
- * and of no prompt; `failoverErrorOf` finds it:
+ * A failure is an `AiError`. If the first target refuses the request, it is the error of that provider. All else is a
+ * `FailoverError`, also with one target only, in the `cause` of the `reason` of an `AiError`; `failoverErrorOf` finds
+ * it. The message of that `AiError` names every target that was asked, and never a prompt:
  *
- * | the router says | the `AiError` has the reason | `isRetryable` | `retryAfter` |
+ * | the router's error | reason of the `AiError` | `isRetryable` | `retryAfter` |
  * | --- | --- | --- | --- |
- * | none available, and when one will be, whatever they failed with | `RateLimitError` | yes | that time |
- * | none available, all turned the call away, one not for good | `RateLimitError` | yes | none |
- * | none available, nobody knows when, one failed with what passes; or the deadline has passed | `InternalProviderError` | yes | none |
- * | none available, for reasons that last, such as keys that are not valid; none allowed | `UnknownError` | no | none |
+ * | no target is available, and it is known when one will be | `RateLimitError` | yes | that time |
+ * | all circuits turned the call away, not all of them without an end | `RateLimitError` | yes | none |
+ * | a target failed with an error that passes, or the deadline has passed | `InternalProviderError` | yes | none |
+ * | all failed for reasons that last, such as an invalid key, or none is allowed | `UnknownError` | no | none |
  *
- * `GuardedLanguageModel.isRejection` tells whether no provider was asked, and a stream that fails after its first
- * content fails as one of `GuardedLanguageModel`. The span of the caller tells in `failover.target` who was asked last.
+ * `GuardedLanguageModel.isRejection` says whether no provider was asked. A stream that fails after its first content
+ * fails as one of `GuardedLanguageModel`. The caller's span has the target that was asked last, as `failover.target`.
  *
  * **Gotchas**
  *
- * - The models must not be guarded by circuits of the same keys themselves, and must not retry on their own.
- * - Each model's layer is built on its own, once, and shares nothing with others: the same layer with two clients is
- *   two models. Make what they are to share outside of them, and let them require it.
- * - The layer also provides the router it stands on, for `FailoverRouter.activeTarget`. In the same context it takes the
- *   place of another one: give it only to who asks the model.
- * - Models differ: in the tools a provider brings itself, in their options, in what a `previousResponseId` means. A
- *   target gets only those ids that it gave itself, and otherwise the whole prompt.
- * - With a toolkit, `streamText` of `effect/ai` drains the provider whatever the pace of the consumer.
+ * - The models must have no circuits with the same keys, and must not retry by themselves.
+ * - Each model's layer is built by itself, once, and shares nothing with others: the same layer with two clients is two
+ *   models. Build outside of them what they share, and let them require it.
+ * - The layer also provides its router, for `FailoverRouter.activeTarget`. It replaces another router in the same
+ *   context, so provide it only to the part of the program that asks the model.
+ * - Models differ: in the tools that a provider brings, in their options, in the meaning of a `previousResponseId`. A
+ *   target gets only those ids that it has given itself, and otherwise the whole prompt.
+ * - With a toolkit, `streamText` of `effect/ai` drains the provider at any pace of the consumer.
  *
  * **Example** (The primary is overloaded)
  *
@@ -102,7 +102,7 @@ import { ofTarget } from "./internal/responseIds.ts"
 import { admitsAll, make as makeWatched } from "./internal/watchedModel.ts"
 
 /**
- * A target of a route, and the model it stands for.
+ * A target of a route, and its model.
  *
  * @category models
  * @since 0.1.0
@@ -112,15 +112,15 @@ export interface ModelTarget<out E = unknown, out R = unknown> extends TargetOpt
 }
 
 /**
- * A route of models: all that a route and a router take, with these differences.
+ * The options of a route and of a router, with these differences.
  *
  * - `route`: its name, for events, metrics and `FailoverRouter`.
- * - `targets`: with a `model` each.
- * - `classify`: what a failed call says about its provider. Also asked about the parts of a stream that report a
- *   failure, as an exit that failed with what they carry. Default: `LlmOutcome.classify`.
- * - `healthProbe`: may ask `LanguageModel`: it is the model of the target.
+ * - `targets`: each with its `model`.
+ * - `classify`: what a failed call says about its provider. It also gets the parts of a stream that report a failure,
+ *   as an exit that failed with the error of the part. Default: `LlmOutcome.classify`.
+ * - `healthProbe`: may use the service `LanguageModel`, which is the model of the target.
  * - `attemptTimeout` is for `generateText` and `generateObject`, `firstContentTimeout` and `idleTimeout` for
- *   `streamText`. The time of tool handlers is part of none of them.
+ *   `streamText`. None of them counts the time of tool handlers.
  * - `settleProbeAt`: for `streamText`, as for `CircuitBreaker.stream`.
  *
  * @category models
@@ -138,7 +138,7 @@ export interface Options<out Targets extends ReadonlyArray<ModelTarget> = Readon
 }
 
 /**
- * One model over several, and the router it stands on. Dies with `InvalidOptions` for an option that breaks its rule,
+ * One model over several, and its router. Dies with `InvalidOptions` for an option that breaks its rule,
  * before any model is built.
  *
  * @category layers
@@ -178,7 +178,7 @@ export interface CallOptions extends ExecuteOptions {
 }
 
 /**
- * The options of the calls that are made in a context. Those of `LanguageModel` itself have no room for them.
+ * The options of the calls in a context, because the options of `LanguageModel` have no place for them.
  *
  * @category references
  * @since 0.1.0
@@ -189,9 +189,9 @@ export const CurrentCallOptions: Context.Reference<CallOptions> = Context.Refere
 )
 
 /**
- * Sends the calls inside of an effect with these options: for a stream, put it around what runs that. Inside of others
- * they take the place of those, one by one; but a fence inside of a fence allows only what both allow. They hold for all
- * resilient models that are asked there, also by the tools.
+ * Sends the calls inside an effect with these options; for a stream, wrap the effect that runs it. Options of an inner
+ * effect replace those of an outer one, one by one, but `allow` permits only what both permit. They apply to all
+ * resilient models that are asked there, also by tools.
  *
  * **Example** (Data that must not leave a region)
  *
@@ -210,7 +210,10 @@ export const CurrentCallOptions: Context.Reference<CallOptions> = Context.Refere
  * }
  * const Model = ResilientLanguageModel.layer({
  *   route: "chat",
- *   targets: [{ name: "us", region: "us", model: model("howdy") }, { name: "eu", region: "eu", model: model("servus") }]
+ *   targets: [
+ *     { name: "us", region: "us", model: model("howdy") },
+ *     { name: "eu", region: "eu", model: model("servus") }
+ *   ]
  * }).pipe(
  *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
  *   Layer.provide(CircuitStore.layerMemory)
@@ -243,7 +246,7 @@ export const withCallOptions: {
 )
 
 /**
- * The router's error in a failure of a resilient model, if the failure is its doing.
+ * The router's error in a failure of a resilient model, if the router made it fail.
  *
  * @category guards
  * @since 0.1.0
@@ -270,7 +273,7 @@ const make = Effect.fnUntraced(function*<E, R, RProbe>(
   compileRoutes(routes)
   const models = new Map<string, LanguageModel.LanguageModel>()
   for (const { model, name } of targets) {
-    // Layers are memoized by reference: one that is used with two clients would be built with the first alone.
+    // Effect memoizes layers by reference, and would build one that is used with two clients only with the first.
     models.set(name, Context.get(yield* Layer.build(Layer.fresh(model)), LanguageModel.LanguageModel))
   }
   const modelOf = ({ name }: Target) => models.get(name)!
@@ -323,11 +326,11 @@ const make = Effect.fnUntraced(function*<E, R, RProbe>(
   return Context.make(LanguageModel.LanguageModel, model).pipe(Context.add(FailoverRouter, router))
 })
 
-// The answer of a target that was only asked whether it takes calls.
+// The answer of a call that only tries whether a target takes calls.
 const trial = { type: "~trial" }
 const cancelled = Outcome.ignored("cancelled")
 
-/** Known only if it is known of all. */
+/** Undefined if it is unknown for any model. */
 const supportedByAll = (models: ReadonlyArray<LanguageModel.LanguageModel>): Effect.Effect<boolean> | undefined => {
   const known = models.flatMap(({ supportsSystemMessagesInHistory }) => supportsSystemMessagesInHistory ?? [])
   return known.length < models.length

@@ -1,28 +1,28 @@
 /**
- * A console for incidents, on the program's own HTTP server: a page that shows what is open, since when, why, what it
- * costs and whether it gets better, and lets operators act.
+ * A console for incidents, on the program's own HTTP server: a page that shows which circuits are open, since when,
+ * why, how many calls that costs and whether it gets better, and that lets operators act.
  *
  * | route | what it gives |
  * | --- | --- |
- * | `GET {path}` | the page: one document, with no request to anywhere else |
+ * | `GET {path}` | the page: one document, which loads nothing from other servers |
  * | `GET {path}/snapshot` | all circuits and the last events, as `Snapshot` |
  * | `GET {path}/events` | server-sent events: each `CircuitEvent` as JSON |
- * | `POST {path}/force-open`, `/reset`, `/disable`, `/enable` | `{ key, reason, for_ms? }`; answers with the `Circuit` |
+ * | `POST {path}/force-open`, `/reset`, `/disable`, `/enable` | takes `{ key, reason, for_ms? }`, gives the `Circuit` |
  *
- * It shows what this process knows: its own calls, and the states that it last heard of. Its memory is bounded. Calls
- * are counted and changes kept for 10,000 circuits, 1,000 are listed, those first that need attention, and who watches
- * has a queue of 256 events that drops the oldest. No call ever waits for the console.
+ * It shows what this process knows: its own calls, and the states of circuits that it has read last. Its memory is
+ * bounded. It counts calls and keeps changes for 10,000 circuits, and lists 1,000, those first that need attention.
+ * Each reader of `events` has a queue of 256 events that drops the oldest. No call waits for the console.
  *
- * A key that was never used can be forced open or disabled; there is nothing to reset or enable, which answers 404. A
- * refused order changes nothing and answers with `{ error }`: 400 for a body that is not as above, 401 for a missing or
- * wrong token, 403 for a console without operators and for requests of other sites, 413 beyond 8 KiB, 415 for anything
- * but JSON. Other methods find no route: 404. Beyond 100 watchers `events` answers 503.
+ * A key that was never used can be forced open or disabled; `reset` and `enable` of it answer 404. A refused order
+ * changes nothing and answers with `{ error }`: 400 for a body that is not as above, 401 for a missing or wrong token,
+ * 403 for a console without operators and for requests of other sites, 413 beyond 8 KiB, 415 for a body that is not
+ * JSON. Other methods find no route: 404. Beyond 100 readers `events` answers 503.
  *
  * **Gotchas**
  *
- * - Whoever reaches the routes can read them: keys, notes and actors. Only orders need a token.
- * - `circuit.skipped` events are counted, in `skips` and `calls`, but neither listed nor streamed: during an outage they
- *   would displace all others.
+ * - Anyone who can reach the routes can read them: keys, notes and actors. Only orders need a token.
+ * - `circuit.skipped` events are counted, in `skips` and `calls`, but neither listed nor streamed, because during an
+ *   outage they would displace all others.
  * - Tokens travel in a header, so serve the console through TLS. The page keeps its token in memory until it is closed.
  *
  * **Example** (a page behind a path)
@@ -67,9 +67,9 @@ import { actions, answer, steer } from "./internal/steering.ts"
 /**
  * Where the console is, and who may act.
  *
- * - `path`: under which its routes are. Default: `/circuits`.
- * - `operators`: tokens by the label of their actor, which goes into the events of what is done with them. Without one
- *   the console is read-only. A token is of visible ASCII characters, and one actor's alone.
+ * - `path`: what its routes begin with. Default: `/circuits`.
+ * - `operators`: the token of each actor, by the actor's name, which is in the events of this actor's orders. Without
+ *   any the console is read-only. A token has visible ASCII characters only, and no two actors have the same.
  * - `title`: the heading of the page. Default: `Circuits`.
  * - `maxEvents`: how many of the last events are kept. Default: 500.
  *
@@ -84,14 +84,14 @@ export interface Options {
 }
 
 /**
- * One circuit in a snapshot: its `CircuitState`, named as in `CircuitEvent`, and what its calls did here.
+ * One circuit in a snapshot: its `CircuitState`, with the names of `CircuitEvent`, and its calls in this process.
  *
- * - `since` is when its state began (epoch milliseconds) and `state_ms` for how long it has lasted. Both are absent if
+ * - `since` is when its state began (epoch milliseconds), and `state_ms` how long it has lasted. Both are absent if
  *   this process did not see it begin. `open_ms` is the age of the outage.
- * - `calls` counts the last minute and `failure_kinds` the last five, in intervals of ten seconds of which the last is
- *   not over; `trend` has those five minutes interval by interval.
+ * - `calls` counts the last minute and `failure_kinds` the last five minutes, in intervals of ten seconds of which the
+ *   last is not over; `trend` has those five minutes interval by interval.
  * - `median_ms` is the median duration of the last 64 calls that ran to their end.
- * - `timeline` has the last changes of state, of one hour and the one before, but never more than 32.
+ * - `timeline` has the changes of state of the last hour and the one before them, but never more than 32.
  *
  * @category models
  * @since 0.1.0
@@ -107,9 +107,9 @@ export const Circuit = snapshot.Circuit
 export type Circuit = snapshot.Circuit
 
 /**
- * What `GET {path}/snapshot` answers. `states` counts all circuits, of which `circuits_unlisted` are not in `circuits`.
- * `events` are numbered in their order, the newest last, and `events_dropped` counts those before them. `actions` tells
- * whether the console has operators.
+ * The answer of `GET {path}/snapshot`. `states` counts all circuits, of which `circuits_unlisted` are not in
+ * `circuits`. `events` are numbered in their order, the newest last, and `events_dropped` counts those before them.
+ * `actions` is true if the console has operators.
  *
  * @category models
  * @since 0.1.0
@@ -117,14 +117,14 @@ export type Circuit = snapshot.Circuit
 export const Snapshot = snapshot.Snapshot
 
 /**
- * What `GET {path}/snapshot` answers.
+ * The answer of `GET {path}/snapshot`.
  *
  * @category models
  * @since 0.1.0
  */
 export type Snapshot = snapshot.Snapshot
 
-// How much of a process a console may take: it rests 20 times as long as a snapshot took.
+// Limits the processor time of the console: after a snapshot it rests for 20 times as long as that took.
 const restFactor = 20
 const minRestMillis = 250
 
@@ -182,7 +182,7 @@ const mount = Effect.fnUntraced(function*(options: Options) {
     yield* router.add("POST", `${path}/${action}`, (request) =>
       order(action, request).pipe(
         Effect.map((state) => {
-          // Whoever has just acted must not be shown how it was before.
+          // Makes a new snapshot for the operator, who must not get one from before the order.
           last.until = 0
           return reply.json(encodeCircuit(circuits.describe(state, ledger, wallMillis(clock))))
         }),

@@ -7,20 +7,20 @@
  * | `CircuitOpen`, `CircuitThrottled` | `CircuitOpen` with the wait that is left |
  * | `CircuitForcedOpen` | `CircuitOpen` with the wait that is left, one minute if there is no end to it |
  * | `CircuitHalfOpen` | `CircuitHalfOpen` |
- * | `AttemptTimedOut` | `CircuitBreakerStoreError`, the one reason of theirs that is no rejection, with ours as `cause` |
+ * | `AttemptTimedOut` | `CircuitBreakerStoreError`, their only reason that is no rejection, with ours as `cause` |
  * | state closed or disabled | `Closed`; `Open` while the gate of a throttled key is shut |
  * | state open or forced open | `Open` |
  *
- * A call without a `classify` of its own is judged by the policy's. One with its own is judged by that, directly or as
- * an effect, and `LlmOutcome` adds the kind to its failures. Interruption is ignored and not asked about.
+ * A call with a `classify` of its own is judged by that, also if it returns an effect, and `LlmOutcome` adds the kind
+ * to its failures. Other calls are judged by the policy's. An interruption is ignored, and no classifier is asked.
  *
  * **Gotchas**
  *
  * - `HttpClient.withCircuitBreaker` always brings a classifier, and its default counts a 529 as a success and a 429 as
  *   nothing, whatever the policy says. Give it ours: `{ breaker, classify: EffectCircuitBreaker.classify }`.
- * - It sees the headers only. `GuardedHttpClient` judges the body too.
- * - `transitions` tells of every circuit of the store, from the moment of subscription, and has no word for what
- *   theirs cannot do: a reset of an open circuit, one that is disabled, a gate.
+ * - It judges the headers only. `GuardedHttpClient` judges the body too.
+ * - `transitions` has those of every circuit of the store from the subscription on, but not those that their breaker
+ *   does not have: a reset of an open circuit, a circuit that is disabled, a gate.
  *
  * **Example** (529 opens the circuit)
  *
@@ -67,7 +67,7 @@ import * as LlmOutcome from "../LlmOutcome.ts"
 import * as Outcome from "../Outcome.ts"
 
 /**
- * Effect's breaker, made of ours.
+ * Effect's breaker service, on top of ours.
  *
  * @category layers
  * @since 0.1.0
@@ -102,7 +102,7 @@ export const layer: Layer.Layer<EffectBreaker.CircuitBreaker, never, CircuitBrea
                 outcome = fromEffect(verdict, exit)
                 return exit
               },
-              // A classifier that dies takes the call with it, as theirs does.
+              // A classifier that dies makes the call die, as with Effect's own breaker.
               onFailure: (cause) => Effect.failCause(Exit.isFailure(exit) ? Cause.combine(exit.cause, cause) : cause)
             })
           })
@@ -110,7 +110,7 @@ export const layer: Layer.Layer<EffectBreaker.CircuitBreaker, never, CircuitBrea
         const options = classify === undefined ? { key } : { key, classify: () => outcome }
         return Effect.mapError(
           breaker.execute(judged, options),
-          // The call may itself fail with the error of a breaker further in.
+          // Keeps the call's own error, which may be that of a breaker inside it.
           (error): E | EffectBreaker.CircuitBreakerError =>
             error instanceof CircuitBreakerError && !isFailureOf(own, error) ? toEffectError(error) : error as E
         )
@@ -134,9 +134,9 @@ export const layer: Layer.Layer<EffectBreaker.CircuitBreaker, never, CircuitBrea
 type Verdict = EffectBreaker.Outcome
 
 /**
- * Judges with one of our classifiers where Effect's breaker asks, and leaves the types of the call as they are. Through `layer` nothing is lost: a short 429 shuts
- * the gate and an exhausted quota opens the circuit. To Effect's own breaker the first is `Ignored` and the second a
- * `Failure`.
+ * One of our classifiers in the form that Effect's breaker takes; it keeps the types of the call. With `layer` no
+ * outcome is lost: a short 429 shuts the gate and an exhausted quota opens the circuit. For Effect's own breaker the
+ * first is `Ignored` and the second a `Failure`.
  *
  * @category classifiers
  * @since 0.1.0
@@ -156,7 +156,7 @@ export const classifyWith = (classify: Classify) => <A, E>(exit: Exit.Exit<A, E>
  */
 export const classify: <A, E>(exit: Exit.Exit<A, E>) => EffectBreaker.Outcome = classifyWith(LlmOutcome.classify)
 
-// What their outcomes cannot say, by outcome.
+// Our outcomes by theirs, because theirs cannot hold all of ours.
 const ours = new WeakMap<Verdict, Outcome.Outcome>()
 
 const toVerdict = (outcome: Outcome.Outcome): Verdict => {

@@ -5,34 +5,34 @@
  *
  * | what happens | counts as |
  * | --- | --- |
- * | no answer | what `classify` says of the error |
+ * | the request fails | what `classify` says of the error |
  * | a status of 400 or more | what `classify` says of status, headers and the start of the body, at once |
  * | the body is read to its end | success |
  * | the body breaks off, or is shorter than announced | what `classify` says: `stream_cut`, `connection` |
- * | nothing comes, or nothing more, in time | `slow_first_content`, `stream_stalled` |
- * | `json` finds half a text, HTML or nothing at all | `malformed_response` |
- * | `json` finds a text that is JSON | what `classifyBody` says of it |
- * | HTML, or nothing at all, and `Accept` names JSON or events and nothing wider | `malformed_response` |
+ * | the first bytes, or further ones, do not come in time | `slow_first_content`, `stream_stalled` |
+ * | `json` finds half a document, HTML or an empty body | `malformed_response` |
+ * | `json` finds JSON | what `classifyBody` says of it |
+ * | HTML or an empty body, and `Accept` names only JSON or events | `malformed_response` |
  * | with `events`: the finish, a failure, an end without a finish | as in `CircuitBreaker.stream` |
- * | the reader stops, fails or is interrupted | ignored |
- * | nobody begins to read, or there can be no body | what the headers said |
+ * | the caller stops reading, fails or is interrupted | ignored |
+ * | the caller does not begin to read, or there can be no body | what the headers said |
  *
- * Nothing is buffered in order to be judged, but up to 64 KiB of the body of an error.
+ * The guard buffers nothing but up to 64 KiB of the body of an error.
  *
  * **Gotchas**
  *
- * - Put `HttpClient.retryTransient` and `HttpClient.filterStatusOk` outside: each attempt is then judged by itself,
- *   and the response still says what went wrong.
- * - The policy's `attemptTimeout` does not apply, for the body of a long answer is no failure. `firstContentTimeout`
- *   bounds the wait for the headers and the first bytes, `idleTimeout` every silence after that.
- * - The accessors of a response fail with `HttpClientError` alone. When a limit of the guard or a missing finish ends a
+ * - Put `HttpClient.retryTransient` and `HttpClient.filterStatusOk` outside: the guard then judges each attempt, and
+ *   sees the response of each.
+ * - The policy's `attemptTimeout` does not apply, because a long answer is no failure. `firstContentTimeout` limits the
+ *   wait for the headers and the first bytes, `idleTimeout` every silence after that.
+ * - The accessors of a response fail with `HttpClientError` only. When a limit of the guard or a missing finish ends a
  *   body, that is a `DecodeError` with the `CircuitBreakerError` as its `cause`.
- * - What `text` and `stream` return is not looked into: a text that turns out to be half a JSON document is a success.
- *   Formats other than server-sent events (lines of JSON, AWS event streams) are bytes.
- * - A body that is encoded and that the client does not decode (`node:http` and undici leave gzip to you) is judged by
- *   status and headers.
- * - The body of an error is waited for up to one second, so that its code can be read.
- * - `HttpClientResponse.toWeb` gives nothing for a guarded response: its body would leave the guard.
+ * - The guard does not parse what `text` and `stream` return: half a JSON document is a success. Formats other than
+ *   server-sent events (lines of JSON, AWS event streams) are bytes.
+ * - A compressed body that the client does not decode (`node:http` and undici leave gzip to you) is judged by status
+ *   and headers.
+ * - A response with the body of an error is delayed for up to one second, because the guard reads the error's code.
+ * - `HttpClientResponse.toWeb` is `None` for a guarded response, because its body would be read without the guard.
  *
  * **Example** (A quota code in a 429)
  *
@@ -75,8 +75,8 @@ import type { ClassifyPart } from "../StreamSignal.ts"
 import { Exchange, type Settings } from "./internal/exchange.ts"
 
 /**
- * A response as `classify` sees it and as callers get it. `body` is the start of the body of an error, as text, up to
- * 64 KiB of it: `LlmOutcome`, and with it `LlmRetry`, find the provider's code there. Undefined below 400.
+ * A response as `classify` and callers get it. `body` is the start of the body of an error, as text of up to 64 KiB:
+ * `LlmOutcome` and `LlmRetry` find the provider's code there. It is undefined for a status below 400.
  *
  * @category models
  * @since 0.1.0
@@ -87,18 +87,17 @@ export interface GuardedResponse extends HttpClientResponse.HttpClientResponse {
 
 /**
  * - `key`: the circuit of a request. Default: its origin, such as `https://api.openai.com`.
- * - `classify`: judges the head of every response, and the error when there is none or its body breaks. A success is
- *   one for now: the body still decides. Default: `LlmOutcome.classify`, not the policy's, which may know nothing of
- *   HTTP.
- * - `classifyBody`: judges what `json` read. Default: `LlmOutcome.classify`, to which an `error` it knows is one.
- *   `LlmOutcome.classifyBody` knows what else is no answer of a model.
- * - `events`: reads the server-sent events of a response that has them, such as `LlmStream.openAi`. Other responses
- *   are not affected.
+ * - `classify`: judges status and headers of every response, and the error of a request or body that fails. After a
+ *   success the body still decides. Default: `LlmOutcome.classify`, and not the policy's, which may be made for other
+ *   calls.
+ * - `classifyBody`: judges the value that `json` read. Default: `LlmOutcome.classify`, which finds an `error` in it.
+ *   `LlmOutcome.classifyBody` also finds values that are no answer of a model.
+ * - `events`: judges the server-sent events of responses that have them, such as `LlmStream.openAi`.
  * - `firstContentTimeout`, `idleTimeout`, `settleProbeAt`: as in `CircuitBreaker.stream`. Without `events` every byte
  *   is content.
- * - `unreadTimeout`: how long a caller may leave a body unread. After that the call is settled as the headers said;
- *   the body can still be read, unguarded, unless it is that of an error and longer than 64 KiB or slower than the
- *   second. The process is kept for that long. Default: 5 seconds.
+ * - `unreadTimeout`: how long a caller may leave a body unread. After that the call is settled by its headers. The body
+ *   can still be read, without the guard, but not that of an error which is longer than 64 KiB or took longer than a
+ *   second. A timer keeps the process alive for that time. Default: 5 seconds.
  *
  * @category models
  * @since 0.1.0
@@ -191,14 +190,14 @@ const settingsOf = (options: Options): Settings => {
   }
 }
 
-// Whatever follows a question mark can be a secret, and keys are seen in events and metrics.
+// Without the query, because it may hold a secret, and keys are in events and metrics.
 const originOf = (request: HttpClientRequest.HttpClientRequest): string =>
   Option.match(HttpClientRequest.toUrl(request), {
     onNone: () => /^\/(?![/\\])[^?#]*/.exec(request.url)?.[0] ?? "unknown",
     onSome: ({ origin }) => origin
   })
 
-// It was not sent, and whoever reads of it needs no more.
+// Without the query, because the request was not sent, and errors are logged.
 const shown = (request: HttpClientRequest.HttpClientRequest) =>
   HttpClientRequest.setUrl(HttpClientRequest.removeHash(request), request.url.replace(/[?#].*/s, ""))
 

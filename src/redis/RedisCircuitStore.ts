@@ -3,16 +3,17 @@
  *
  * Every process keeps a replica of each circuit in memory. Healthy calls are admitted and ended there, and rejections
  * are decided there, without waiting for Redis. A call waits at the first use of a key, for a failure that counts, and
- * for a probe: one round trip each, never longer than `operationTimeout`. Transitions are pushed to every process. While
- * Redis does not answer, a process is degraded: its circuits decide by themselves, and are merged when Redis is back.
+ * for a probe: one round trip each, never longer than `operationTimeout`. Transitions are pushed to every process.
+ * While Redis does not answer, a process is degraded: its circuits decide by themselves, and are merged when Redis is
+ * back.
  *
  * **Gotchas**
  *
  * - This store lives in real time. Under `TestClock` provide `CircuitStore.layerMemory`.
  * - A shared window of more than 64 calls (or milliseconds) forgets by slots of a 64th of it, not call by call.
  * - Successes reach the windows of the fleet within `flushInterval`, and failures at once.
- * - A success that ends while a failure of another process is on its way here does not end that streak. Where many calls
- *   end within one round trip to Redis, take a longer streak or a rate.
+ * - A success that ends while a failure of another process is on its way here does not end that streak. Where many
+ *   calls end within one round trip to Redis, take a longer streak or a rate.
  * - An operator's order while Redis is away holds in that process only. Of these orders only `forceOpen` is merged.
  *
  * **Example** (swapping one layer)
@@ -153,8 +154,9 @@ export const layerRedis: {
   Layer.effect(CircuitStore, make(effectRedisPort.make, options)) as Layer.Layer<CircuitStore, never, RedisService>
 
 /**
- * Reads the options of a store from settings under a prefix; a setting that is absent keeps its default. One that breaks
- * its rule is a `ConfigError` that names its variable, the rule and the value, but for the URL, which can be a secret.
+ * Reads the options of a store from settings under a prefix; a setting that is absent keeps its default. One that
+ * breaks its rule is a `ConfigError` that names its variable, the rule and the value, but for the URL, which can be a
+ * secret.
  *
  * | setting | field |
  * | --- | --- |

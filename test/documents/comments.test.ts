@@ -53,17 +53,6 @@ const allowed: ReadonlyArray<string> = [
   "src/LlmRetry.ts",
   "src/Outcome.ts",
   "src/TripPolicy.ts",
-  "src/ai/GuardedLanguageModel.ts",
-  "src/ai/ResilientLanguageModel.ts",
-  "src/ai/internal/responseIds.ts",
-  "src/ai/internal/tools.ts",
-  "src/console/CircuitConsole.ts",
-  "src/console/internal/page/markup.ts",
-  "src/console/internal/page/row.ts",
-  "src/console/internal/page/style.ts",
-  "src/http/EffectCircuitBreaker.ts",
-  "src/http/GuardedHttpClient.ts",
-  "src/http/internal/inspect.ts",
   "src/internal/call/blocked.ts",
   "src/internal/call/guard.ts",
   "src/internal/call/guardStream.ts",
@@ -77,8 +66,7 @@ const allowed: ReadonlyArray<string> = [
   "src/internal/judgement/llmSignals.ts",
   "src/internal/judgement/llmTable.ts",
   "src/internal/machine/health.ts",
-  "src/internal/options/validation.ts",
-  "src/redis/RedisCircuitStore.ts"
+  "src/internal/options/validation.ts"
 ]
 
 /** The words of a text, also those within names such as `isUpToDate`, but for names of Effect. */

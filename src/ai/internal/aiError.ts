@@ -1,7 +1,7 @@
 /** Errors of this library as the one error that the services of `effect/ai` promise. */
 import { AiError } from "effect/ai"
 
-/** An `AiError` that tells in its reason what an error says, and has it as the `cause` of that. */
+/** An `AiError` whose reason has the message of an error, and the error as its `cause`. */
 export const fromError = (
   error: Error,
   reason: AiError.AiErrorReason,
@@ -14,7 +14,7 @@ export const fromError = (
     reason: Object.defineProperties(reason, { message: { value: error.message }, cause: { value: error } })
   })
 
-/** Makes errors without their traces: a trace costs ten times the rest of a rejection. */
+/** Makes errors without stack traces, because a trace costs ten times the rest of a rejection. */
 export const withoutTrace = <A>(make: () => A): A => {
   const limit = stack.stackTraceLimit
   stack.stackTraceLimit = 0
@@ -23,5 +23,5 @@ export const withoutTrace = <A>(make: () => A): A => {
   return made
 }
 
-// Not part of the language: V8's, and harmless elsewhere.
+// A property of V8, which other engines ignore.
 const stack = Error as ErrorConstructor & { stackTraceLimit?: number | undefined }

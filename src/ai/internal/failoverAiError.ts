@@ -8,7 +8,7 @@ export const toAiError = (error: FailoverError, module: string, method: string):
 
 const reasonOf = ({ attempts, isRetryable, message, retryAfter }: FailoverError): AiError.AiErrorReason => {
   if (!isRetryable) return new AiError.UnknownError({ description: message })
-  // The one that can carry a wait.
+  // `RateLimitError`, because no other reason can carry a wait.
   return retryAfter !== undefined || attempts.every(({ ran }) => !ran)
     ? new AiError.RateLimitError({ retryAfter })
     : new AiError.InternalProviderError({ description: message })

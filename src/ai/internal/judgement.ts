@@ -1,4 +1,4 @@
-/** What the answers of a model say about its provider, and what says nothing about it. */
+/** Judges the answers of a model, but not the failures of tool handlers, which say nothing about the provider. */
 import { type Cause, Exit } from "effect"
 import { LanguageModel } from "effect/ai"
 import type { Classify } from "../../CircuitPolicy.ts"
@@ -17,7 +17,7 @@ export const judgementBy = (classify: Classify): Judgement => {
   const classifyPart: ClassifyPart<unknown> = (part) => {
     if (part === busy) return waiting
     const type = property(part, "type")
-    // Its handler is watched, so that what follows a tool call is the provider's doing until the handler begins.
+    // A tool call is content: the time until its handler begins is the provider's, and the handler itself is watched.
     if (part === idle || type === "tool-call") return content
     const signal = LlmStream.effectAi(part)
     return signal._tag === "Failed"
@@ -36,11 +36,11 @@ export const judgementBy = (classify: Classify): Judgement => {
   }
 }
 
-// Not parts of an answer: they tell the guard of a stream when handlers begin and end.
+// Signals to the guard of a stream that handlers begin and end. The caller never gets them.
 export const busy = { type: "~busy" }
 export const idle = { type: "~idle" }
 
-/** Carries what the handler of a tool failed with past those who judge the provider. */
+/** Wraps the failure of a tool handler, so that no classifier counts it against the provider. */
 export class HandlerFailure {
   readonly _tag = "~HandlerFailure"
   readonly cause: Cause.Cause<unknown>

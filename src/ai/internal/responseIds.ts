@@ -5,8 +5,8 @@ import { ResponseIdTracker } from "effect/ai"
 type Tracker = ResponseIdTracker.Service
 
 /**
- * Lets a target see its own ids alone: another one's it would not know, or, worse, know and answer to what came after
- * it. Whoever finds no id gets the whole prompt.
+ * Gives a target only its own ids. An id of another target would be unknown to it, or, worse, be the id of another
+ * conversation. A target without an id gets the whole prompt.
  */
 export const ofTarget = (target: string) => <R>(context: Context.Context<R>): Context.Context<R> => {
   const tracker = Context.getOption(context, ResponseIdTracker.ResponseIdTracker)

@@ -1,4 +1,4 @@
-/** The tools whose handlers a call may run, and who takes the time: the provider or they. */
+/** The tools of a call, and whether the time is spent by their handlers or by the provider. */
 import { Effect, Exit, Option, Sink, Stream } from "effect"
 import { type LanguageModel, Prompt, type Tool, type Toolkit } from "effect/ai"
 import { errorsOf } from "./judgement.ts"
@@ -50,17 +50,17 @@ const approvedCalls = ({ content }: Prompt.Prompt): FoundTools["approved"] => {
 
 type Result = Tool.HandlerResult<Tool.Any>
 
-/** What the handlers of approved calls gave, by the id of the call. */
+/** The results of the handlers of approved calls, by the id of the call. */
 export type Results = ReadonlyMap<string, Result>
 
 /**
- * Runs the handlers of approved calls. `effect/ai` would run them inside each call of a model; run here they take
- * nobody's time, and however many models are asked, each runs once.
+ * Runs the handlers of approved calls. `effect/ai` would run them inside each call of a model. Here each runs once,
+ * however many models are asked, and its time counts for none of them.
  */
 export const runApproved = ({ approved, options, toolkit }: FoundTools): Effect.Effect<Results, unknown, unknown> =>
   Effect.suspend(() => {
     const calls = Array.from(approved.values())
-    // The model says so itself, before it runs any.
+    // Runs none if a tool is unknown, because the model then fails before it runs any.
     if (calls.some(({ name }) => !Object.hasOwn(toolkit.tools, name))) return Effect.succeed(new Map())
     const run = ({ id, name, params }: Prompt.ToolCallPart) =>
       Stream.unwrap(toolkit.handle(name, params as never, id)).pipe(
@@ -69,7 +69,7 @@ export const runApproved = ({ approved, options, toolkit }: FoundTools): Effect.
         Effect.map(
           Option.match({ onNone: () => [], onSome: (result): ReadonlyArray<[string, Result]> => [[id, result]] })
         ),
-        // As a span of its own, for the toolkit writes what it was asked for on the current one.
+        // In a span of its own, because the toolkit writes the call's parameters on the current one.
         Effect.withSpan(`execute_tool ${name}`)
       )
     return Effect.map(
@@ -78,25 +78,25 @@ export const runApproved = ({ approved, options, toolkit }: FoundTools): Effect.
     )
   })
 
-/** What happens before each handler, and after the last that runs. */
+/** Effects that run before each handler, and after the last one that is running. */
 export interface Hooks {
   readonly begin: Effect.Effect<unknown>
   readonly end: Effect.Effect<unknown>
 }
 
-/** Tells the time and the failures of the tool handlers of one call of a model from those of the provider. */
+/** Watches the tool handlers of one call, to keep their time and failures apart from those of the provider. */
 export class ToolWatch {
   /** The options of the call, with the watched toolkit. */
   readonly options: CallOptions
-  /** What handlers failed with. */
+  /** The errors of handlers. */
   readonly failures = new Set<unknown>()
-  /** Handlers that run now. */
+  /** How many handlers are running. */
   running = 0
   private readonly hooks: Hooks
 
   constructor({ options, toolkit }: FoundTools, results: Results, hooks: Hooks) {
     this.hooks = hooks
-    // A provider may name a new call like an old one: what is known is told once.
+    // Each result is given once, because a provider may reuse the id of an old call for a new one.
     const known = new Map(results)
     const handle = (...call: Parameters<typeof toolkit.handle>) => {
       const result = call[2] === undefined ? undefined : known.get(call[2])

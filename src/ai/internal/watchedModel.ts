@@ -1,4 +1,4 @@
-/** A model in front of others, which keeps the time and the failures of tool handlers from those who judge them. */
+/** A model in front of others. It hides the time and the failures of tool handlers from the circuits. */
 import { Deferred, Effect, Fiber, Latch, Queue, Stream } from "effect"
 import { LanguageModel } from "effect/ai"
 import type { CircuitState } from "../../CircuitState.ts"
@@ -8,27 +8,27 @@ import { type CallOptions, type FoundTools, type Results, runApproved, toolsOf, 
 export type AnyEffect<A = unknown> = Effect.Effect<A, unknown, unknown>
 export type AnyStream = Stream.Stream<unknown, unknown, unknown>
 
-/** How a call gets to a model: through one circuit, or to one of several targets. */
+/** How a call reaches a model: through one circuit, or through a router. */
 export interface Way {
   readonly supportsSystemMessagesInHistory: Effect.Effect<boolean> | undefined
-  /** Fails as a call would that is turned away now, and otherwise does nothing. */
+  /** Fails if a call would be turned away now, and otherwise does nothing. */
   readonly admissible: (method: string) => AnyEffect
-  /** The call is one attempt. When this succeeds no other is made. */
+  /** Runs the call as one attempt. When it succeeds, there is no other attempt. */
   readonly execute: (method: string, call: (model: LanguageModel.LanguageModel) => AnyEffect) => AnyEffect
-  /** The call is one attempt. After `commit` no other is made. */
+  /** Runs the call as one attempt. After `commit` there is no other attempt. */
   readonly stream: (
     call: (model: LanguageModel.LanguageModel, commit: Effect.Effect<void>) => AnyStream
   ) => AnyStream
 }
 
-/** Whether a circuit is sure to take the next call. */
+/** Whether a circuit certainly admits the next call. */
 export const admitsAll = (state: CircuitState): boolean =>
   state._tag === "Disabled" || (state._tag === "Closed" && state.throttledFor === undefined && !state.ramping)
 
 type Ask<A> = (model: LanguageModel.LanguageModel, options: CallOptions) => A
 
 export const make = (way: Way): LanguageModel.LanguageModel => {
-  /** Rejects before the handlers of approved calls have done what cannot be undone. */
+  /** Rejects before the handlers of approved calls run, because their effects cannot be undone. */
   const resultsOf = (method: string, tools: FoundTools): AnyEffect<Results> =>
     tools.approved.size === 0
       ? runApproved(tools)
@@ -77,7 +77,7 @@ export const make = (way: Way): LanguageModel.LanguageModel => {
             end: Queue.offer(queue, idle)
           })
           yield* ask(model, watch.options).pipe(
-            // Whatever comes while a handler runs, the provider may have nothing to say for now.
+            // Signals again after every part that a handler is running, because each part lets the limits count again.
             Stream.mapArray((parts) => watch.running > 0 ? [...parts, busy] as const : parts),
             Stream.runIntoQueue(queue),
             Effect.forkScoped
@@ -93,7 +93,7 @@ export const make = (way: Way): LanguageModel.LanguageModel => {
       return way.stream(call).pipe(
         Stream.filter((part) => part !== busy && part !== idle),
         Stream.catchIf(isHandlerFailure, ({ cause }) => Stream.failCause(cause)),
-        // At the pace of the provider, which does not wait for the consumer: it writes into a queue.
+        // Unbounded, because `effect/ai` reads the provider into a queue without waiting for the consumer.
         Stream.buffer({ capacity: "unbounded" })
       )
     }))
@@ -101,14 +101,14 @@ export const make = (way: Way): LanguageModel.LanguageModel => {
   return LanguageModel.LanguageModel.of({
     [LanguageModel.TypeId]: LanguageModel.TypeId,
     supportsSystemMessagesInHistory: way.supportsSystemMessagesInHistory,
-    // Overloaded generics, which no wrapper can restate without losing inference.
+    // The methods are overloaded generics, whose inference a typed wrapper would lose.
     generateText: generate("generateText", (model, options) => model.generateText(options as never)) as never,
     generateObject: generate("generateObject", (model, options) => model.generateObject(options as never)) as never,
     streamText: streamText((model, options) => model.streamText(options as never)) as never
   })
 }
 
-/** An answer on its way. Its handlers wait until the circuit knows that the provider has answered. */
+/** An answer that is not complete. Its handlers wait until the circuit has settled the call. */
 interface Answer {
   readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly settled: Latch.Latch

@@ -1,4 +1,4 @@
-/** How the calls of one circuit went lately: counts in intervals of ten seconds, and the last durations. */
+/** The recent calls of one circuit: counts in intervals of ten seconds, and the last durations. */
 import { type CallResult, callResults, type CircuitListener } from "../../internal/observers/observer.ts"
 import type { Kind } from "../../Outcome.ts"
 import type { Circuit } from "./snapshot.ts"
@@ -10,7 +10,7 @@ const maxDurations = 64
 
 const indexOf = Object.fromEntries(callResults.map((result, index) => [result, index])) as Record<CallResult, number>
 
-/** What a snapshot tells of calls. */
+/** The calls of a circuit in a snapshot. */
 export type Tally = Pick<Circuit, "calls" | "failure_kinds" | "median_ms" | "trend">
 
 export class Calls implements CircuitListener {
@@ -74,7 +74,7 @@ export class Calls implements CircuitListener {
     return this.counts.subarray(start, start + callResults.length)
   }
 
-  // Empties the intervals that have come since the last call.
+  // Empties the intervals that have begun since the last call.
   private advance(): number {
     const number = Math.max(this.latest, Math.floor(this.now() / intervalMillis))
     for (let next = Math.max(this.latest + 1, number - intervals + 1); next <= number; next++) {

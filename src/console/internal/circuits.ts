@@ -1,4 +1,4 @@
-/** Circuits as the console tells of them. */
+/** The circuits of a snapshot. */
 import { Duration } from "effect"
 import type { CircuitState } from "../../CircuitState.ts"
 import type { Ledger } from "./ledger.ts"

@@ -1,4 +1,4 @@
-/** Events for those who watch: one bounded queue each, so that nobody waits for anybody. */
+/** Events for the clients that watch: a bounded queue for each, so that no client waits for another. */
 import { type Cause, Effect, type Fiber, Queue, type Scope, Stream } from "effect"
 import { HttpServerRequest, HttpServerResponse } from "effect/http"
 import * as reply from "./reply.ts"
@@ -17,10 +17,10 @@ interface Client {
   leaving: boolean
 }
 
-/** Who watches. */
+/** A client that watches. */
 export interface Feed {
   readonly tell: (happened: Happened) => void
-  /** Streams what happens after the event that has this number. */
+  /** Streams the events after the one with this number. */
   readonly open: (
     after: number
   ) => Effect.Effect<
@@ -64,7 +64,7 @@ export const make: Effect.Effect<Feed, never, Scope.Scope> = Effect.gen(function
       }),
       (client) => Effect.sync(() => clients.delete(client))
     )
-    // The connection is of no use after the stream, and one that stays open holds up a server that closes.
+    // Closes the connection after the stream, because a server that closes waits for connections that stay open.
     return HttpServerResponse.stream(Stream.concat(Stream.make(encode("retry: 1000\n\n")), parts(queue, after)), {
       contentType: "text/event-stream",
       headers: { ...reply.headers, connection: "close", "x-accel-buffering": "no" }
@@ -77,7 +77,7 @@ const parts = (queue: Queue.Dequeue<Message, Cause.Done>, after: number): Stream
   let last = after
   return Stream.map(Stream.fromQueue(queue), (message) => {
     if (message === "keep-alive") return encode(": still here\n\n")
-    // The numbers of events have no gaps, so what is missing was dropped.
+    // A gap in the numbers is what the queue has dropped, because events are numbered without gaps.
     const dropped = message.id - last - 1
     last = message.id
     return dropped === 0 ? text(message) : Uint8Array.from([...notice(dropped), ...text(message)])
@@ -89,7 +89,7 @@ const encode = (text: string): Uint8Array => encoder.encode(text)
 
 const notice = (dropped: number) => encode(`event: dropped\ndata: ${JSON.stringify({ dropped })}\n\n`)
 
-// Written once for all who watch.
+// Encoded once for all clients.
 const texts = new WeakMap<Happened, Uint8Array>()
 const text = (happened: Happened): Uint8Array => {
   let written = texts.get(happened)
@@ -100,13 +100,13 @@ const text = (happened: Happened): Uint8Array => {
   return written
 }
 
-// A server of Node that closes waits for its connections before anybody else hears of it, and these never end.
+// Whether the server is closing. Node's server waits for its connections before it emits an event, and these never end.
 const isClosing = (source: object): boolean => {
   const { socket } = source as { readonly socket?: { readonly server?: { readonly listening?: unknown } } }
   return socket?.server?.listening === false
 }
 
-// A client that does not read does not see the end either.
+// Ends a client: by the end of its queue first, and then by interruption, because a client may not be reading.
 const letGo = (client: Client): void => {
   if (client.leaving) client.fiber.interruptUnsafe()
   client.leaving = true

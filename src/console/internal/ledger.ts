@@ -1,4 +1,4 @@
-/** What the console remembers: the last events, the changes of each circuit, and how its calls went. */
+/** The memory of the console: the last events, and the changes and recent calls of each circuit. */
 import type { Clock } from "effect"
 import type { CircuitEvent } from "../../CircuitEvent.ts"
 import { circuitMillis, wallMillis } from "../../internal/clock/time.ts"
@@ -6,7 +6,7 @@ import type { CircuitObserver } from "../../internal/observers/observer.ts"
 import { Calls, noCalls, type Tally } from "./calls.ts"
 import type { Change, Happened, State } from "./snapshot.ts"
 
-/** Of how many circuits the calls are counted, and the changes kept. */
+/** For how many circuits calls are counted and changes kept. */
 const maxCircuits = 10_000
 const maxChanges = 32
 const timelineMillis = 3_600_000
@@ -41,7 +41,7 @@ export class Ledger implements CircuitObserver {
   }
 
   readonly onEvent = (event: CircuitEvent): void => {
-    // Thousands a second can be turned away. They are counted, and must not displace what matters.
+    // Not kept, because there may be thousands a second, which would displace all other events. `Calls` counts them.
     if (event.event === "circuit.skipped") return
     if ("from" in event && "reason" in event) this.changed(event)
     const happened = { id: ++this.lastId, event }
@@ -74,7 +74,7 @@ export class Ledger implements CircuitObserver {
     return this.calls.get(key)?.tally() ?? noCalls
   }
 
-  /** The changes of the last hour, after the last one before it. */
+  /** The last change that is older than an hour, and all later ones. */
   timeline(key: string): ReadonlyArray<Change> {
     const changes = this.changes.get(key) ?? []
     const first = changes.findIndex(({ at }) => at > wallMillis(this.clock) - timelineMillis)
@@ -94,7 +94,7 @@ export class Ledger implements CircuitObserver {
       ...("actor" in event ? { actor: event.actor } : {})
     }
     const former = this.changes.get(key) ?? []
-    // To the back of the queue: what has not changed for longest goes first.
+    // Moves the key to the end, because the first one, which has not changed for longest, is dropped.
     this.changes.delete(key)
     this.changes.set(key, [...former.slice(1 - maxChanges), change])
     if (this.changes.size > maxCircuits) this.changes.delete(this.changes.keys().next().value!)

@@ -1,4 +1,4 @@
-/** Who may steer circuits: actors by their tokens. Only digests of tokens are kept. */
+/** The actors who may steer circuits, by digests of their tokens. The tokens themselves are not kept. */
 import { Effect, Redacted } from "effect"
 import { InvalidOptions } from "../../CircuitPolicy.ts"
 
@@ -7,7 +7,7 @@ const maxActorLength = 100
 /** Finds the actor of an `Authorization` header. */
 export type ActorOf = (authorization: string | undefined) => Effect.Effect<string | undefined>
 
-/** Undefined if there is no operator. Dies with `InvalidOptions`, which never shows a token. */
+/** Undefined without operators. Dies with `InvalidOptions`, whose message shows no token. */
 export const make = Effect.fnUntraced(function*(operators: Record<string, Redacted.Redacted<string>>) {
   const seen = new Set<string>()
   const actors: Array<{ readonly actor: string; readonly digest: Uint8Array }> = []
@@ -29,7 +29,7 @@ export const make = Effect.fnUntraced(function*(operators: Record<string, Redact
     if (token === undefined) return undefined
     const presented = yield* sha256(token)
     let found: string | undefined
-    // All are compared, each to its end, so that time tells nothing.
+    // Compares with all digests, each to its end, because the time it takes must not depend on the token.
     for (const { actor, digest } of actors) {
       if (equals(presented, digest)) found = actor
     }

@@ -1,4 +1,4 @@
-/** The page: one document that asks for nothing but the console's own routes. */
+/** The page: one document, which loads nothing but the console's own routes. */
 import { Effect } from "effect"
 import { Base64 } from "effect/encoding"
 import { HttpServerResponse } from "effect/http"

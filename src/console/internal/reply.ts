@@ -2,7 +2,7 @@
 import { Data } from "effect"
 import { HttpServerResponse } from "effect/http"
 
-/** Nothing of a console is for caches, other pages or guesses at its type. */
+/** Keeps answers out of caches and frames, and browsers from guessing their type. */
 export const headers = {
   "cache-control": "no-store",
   "cross-origin-resource-policy": "same-origin",
@@ -13,7 +13,7 @@ export const headers = {
 export const json = (body: string, status = 200, more: Record<string, string> = {}) =>
   HttpServerResponse.text(body, { status, contentType: "application/json", headers: { ...headers, ...more } })
 
-/** A request that changes nothing, and a sentence that says why. */
+/** Why a request was refused, as a status and a sentence. It changes nothing. */
 export class Refused extends Data.TaggedError("Refused")<{
   readonly status: number
   readonly message: string

@@ -1,4 +1,4 @@
-/** What the console tells of circuits, in the words of `CircuitEvent`. */
+/** The schema of snapshots, with the names of `CircuitEvent`. */
 import { Schema } from "effect"
 import * as CircuitEvent from "../../CircuitEvent.ts"
 import type { CallResult } from "../../internal/observers/observer.ts"
@@ -12,7 +12,7 @@ const Kind = Schema.Literals(kinds)
 
 const operator = { note: Schema.optionalKey(Schema.String), actor: Schema.optionalKey(Schema.String) } as const
 
-/** The states of circuits on the wire. */
+/** The names of states in snapshots. */
 export type State = typeof State.Type
 
 const Change = Schema.Struct({ at: Schema.Int, from: State, state: State, reason: Reason, ...operator })

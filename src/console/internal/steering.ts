@@ -1,4 +1,4 @@
-/** What an operator may ask for, and how it is refused. */
+/** The orders of operators, and how they are refused. */
 import { Effect, Schema, SchemaIssue, Stream } from "effect"
 import type { HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { CircuitBreaker } from "../../CircuitBreaker.ts"
@@ -10,7 +10,7 @@ const maxBodyBytes = 8_192
 const maxReasonLength = 500
 const tenYearsMillis = 3_650 * 86_400_000
 
-/** What can be asked for. */
+/** The orders. */
 export const actions = ["force-open", "reset", "disable", "enable"] as const
 
 /** One of them. */
@@ -41,7 +41,7 @@ const decodes: Record<Action, (body: unknown) => Effect.Effect<Order, Schema.Sch
   enable: Schema.decodeUnknownEffect(Order, { onExcessProperty: "error" })
 }
 
-/** Does what a request asks for, and gives the circuit's state after it. */
+/** Carries out the order of a request, and gives the circuit's state after it. */
 export const steer = (breaker: CircuitBreaker["Service"], actorOf: ActorOf | undefined) =>
   Effect.fnUntraced(function*(
     action: Action,
@@ -50,7 +50,7 @@ export const steer = (breaker: CircuitBreaker["Service"], actorOf: ActorOf | und
     const actor = yield* authorized(request, actorOf)
     const { for_ms, key, reason } = yield* decoded(action, request)
     const operator = { reason: reason.trim(), actor }
-    // What a key that was never used would be closed from, or put back to.
+    // Refuses both for a key that was never used, because they would change nothing.
     const isNowhere = action === "reset" || action === "enable"
       ? Effect.map(breaker.state(key), ({ generation }) => generation === 0)
       : Effect.succeed(false)
@@ -106,7 +106,7 @@ const sentence = (issue: SchemaIssue.Issue): string => {
 
 const tooLarge = refuse(413, `the body must not be larger than ${maxBodyBytes} bytes`)
 
-// Counted while it is read: what a client announces need not be true.
+// Counts while it reads, because the length that a client declares need not be true.
 const body = Effect.fnUntraced(function*({ headers, stream }: HttpServerRequest.HttpServerRequest) {
   if (Number(headers["content-length"] ?? 0) > maxBodyBytes) return yield* tooLarge
   const bytes = new Uint8Array(maxBodyBytes)

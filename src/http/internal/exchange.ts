@@ -11,7 +11,7 @@ import type { Options } from "../GuardedHttpClient.ts"
 import { Response } from "./guardedResponse.ts"
 import { type Body, inspect, type Inspected, maxInspected, maxInspectedMillis } from "./inspect.ts"
 
-/** Options that were checked. */
+/** Options that have been checked. */
 export interface Settings {
   readonly keyOf: (request: HttpClientRequest.HttpClientRequest) => string
   readonly classify: NonNullable<Options["classify"]>
@@ -25,7 +25,7 @@ export interface Settings {
   readonly unreadMillis: number
 }
 
-/** What the guard sees of a call: its head, pieces of its body and the events in them, its end. */
+/** A part of the stream that the breaker guards: the head, bytes of the body, an event in them, or the end. */
 export interface Part {
   readonly bytes?: Uint8Array | undefined
   readonly signal: () => StreamSignal
@@ -34,10 +34,10 @@ export interface Part {
 /** One request and its response, as the stream that the breaker guards and the caller reads. */
 export class Exchange {
   readonly scope = Scope.makeUnsafe()
-  /** What the whole body says, set by who has it in hand at its end. */
+  /** Judges the whole body at its end. The accessor that collects the body replaces it. */
   atEnd: () => Outcome.Outcome = () => Outcome.success
   inspected: Inspected | undefined
-  /** What a client fails with that knows of no body. */
+  /** The error of a client that reports an empty body as a failure. */
   noBody: HttpClientError.HttpClientError | undefined
   readonly settings: Settings
   private readonly request: HttpClientRequest.HttpClientRequest
@@ -65,14 +65,14 @@ export class Exchange {
       this.response = response
       const head = Stream.make<ReadonlyArray<Part>>(
         { signal: () => this.head(response) },
-        // Only the first verdict counts. This is the one on a classifier that threw.
+        // The breaker takes the first verdict. It gets to this one if the classifier has thrown.
         { signal: () => this.isFine ? alive : failed(callerError) }
       )
       if (isBodiless(original)) return head
       if (original.status < 400) return Stream.concat(head, Stream.suspend(() => this.body(original)))
       const { firstContentTimeout, idleTimeout } = this.settings.limits
       const limitMillis = Duration.toMillis(firstContentTimeout ?? idleTimeout ?? Duration.infinity)
-      // The error is what happened, and not that its body is slow.
+      // Reads the body for half of the time that is left, because a slow body must not turn the error into a timeout.
       const leftMillis = (limitMillis - (elapsedMillis(clock) - since)) / 2
       const inspected = yield* inspect(this.bytes(original), Math.min(maxInspectedMillis, leftMillis))
       this.inspected = inspected
@@ -118,7 +118,7 @@ export class Exchange {
         this.size += bytes.length
         return bytes
       }),
-      // Some clients say so when there is no body. To a reader of text it is an empty one.
+      // Some clients fail if there is no body. For `text` it is an empty one.
       Stream.catchIf((error) => error.reason._tag === "EmptyBodyError", (error) => {
         this.noBody = error
         return Stream.empty
@@ -136,11 +136,11 @@ export class Exchange {
       yield* pull
       return this.response!
     })
-    // The guard does not end before the head, and a body does not fail before it is read.
+    // No error of the body is possible yet, because the stream begins with the head.
     return Scope.provide(opened, this.scope) as Effect.Effect<Response, E | CircuitBreakerError>
   }
 
-  /** Lets go of what nobody will read. */
+  /** Ends the call if its body needs no reading, and otherwise after `unreadTimeout` if the caller has not begun. */
   readonly handOut: Effect.Effect<void> = Effect.suspend(() => {
     this.taken = this.response !== undefined && isBodiless(this.response)
     if (this.taken || this.inspected?.whole !== undefined) return Scope.close(this.scope, Exit.void)
@@ -157,7 +157,7 @@ export class Exchange {
     return Effect.andThen(settling, Scope.close(this.scope, Exit.void))
   })
 
-  /** The body through the guard, for the first who asks, until the scope closes. */
+  /** The guarded body for the first accessor that asks, until the scope closes; undefined for later ones. */
   readonly take: Effect.Effect<Body | undefined, never, Scope.Scope> = Effect.suspend(() => {
     const whole = this.inspected?.whole
     if (whole !== undefined) return Effect.succeed(Stream.fromIterable(whole))
@@ -194,7 +194,7 @@ const eventReader = (classifyPart: ClassifyPart<Sse.Event>) => {
     const tooLong = parser.feed(
       bytes === undefined ? `${decoder.decode()}\n\n` : decoder.decode(bytes, { stream: true })
     )
-    // Nobody keeps all of it, and nothing but content is that long.
+    // An event that is too long to keep is content, because no other event is that long.
     if (tooLong !== undefined) parts.push({ signal: () => content })
     return parts
   }
@@ -205,7 +205,7 @@ const isBodiless = ({ request, status }: HttpClientResponse.HttpClientResponse) 
 
 const contentType = (response: HttpClientResponse.HttpClientResponse) => response.headers["content-type"] ?? ""
 
-// Who also takes anything else may well be content with a page, or with nothing.
+// False if the request accepts other types too, because a page or an empty body may then be what it wants.
 const asksForData = ({ headers }: HttpClientRequest.HttpClientRequest) => {
   const accept = headers["accept"] ?? ""
   return /json|event-stream/i.test(accept) && !/html|text\/\*|\*\/\*/i.test(accept)

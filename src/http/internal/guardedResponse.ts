@@ -7,14 +7,14 @@ import type { GuardedResponse } from "../GuardedHttpClient.ts"
 import type { Exchange } from "./exchange.ts"
 import { type Body, concat, decode } from "./inspect.ts"
 
-/** Reads like the response of the client, through the guard. */
+/** The response of the client, with its body read through the guard. */
 export class Response extends Inspectable.Class implements GuardedResponse {
   readonly [HttpIncomingMessage.TypeId] = HttpIncomingMessage.TypeId
   readonly [HttpClientResponse.TypeId] = HttpClientResponse.TypeId
   readonly arrayBuffer: Effect.Effect<ArrayBuffer, HttpClientError.HttpClientError>
   private readonly original: HttpClientResponse.HttpClientResponse
   private readonly exchange: Exchange
-  // The first to read the body says what it makes of it.
+  // Judges the collected body. The accessor that reads it first decides how.
   private judgeWhole: ((whole: ArrayBuffer) => Outcome.Outcome) | undefined
 
   constructor(original: HttpClientResponse.HttpClientResponse, exchange: Exchange) {
@@ -106,7 +106,7 @@ export class Response extends Inspectable.Class implements GuardedResponse {
   get urlParamsBody() {
     return Effect.flatMap(this.arrayBuffer, (whole) =>
       Effect.try({
-        // A question mark in front belongs to the form.
+        // Encodes a leading question mark, which belongs to the form and which `URLSearchParams` would drop.
         try: () => UrlParams.fromInput(new URLSearchParams(decode(whole).replace(/^\?/, "%3F"))),
         catch: (cause) => this.unreadable(cause)
       }))

@@ -1,13 +1,13 @@
-/** The start of a body, read before it is handed out, and nothing of it lost. */
+/** Reads the start of a body ahead of the caller, who still gets all of it. */
 import { Array as Arr, type Cause, Effect, Fiber, Pull, type Scope, Stream } from "effect"
 import type { HttpClientError } from "effect/http"
 
-/** A body as it comes. */
+/** A body as the client streams it. */
 export type Body = Stream.Stream<Uint8Array, HttpClientError.HttpClientError>
 
 /**
  * - `text`: the start of the body.
- * - `whole`: all of it, if it ended while it was looked into.
+ * - `whole`: all of it, if it ended in time.
  * - `stream`: all of it, from the beginning.
  */
 export interface Inspected {
@@ -16,9 +16,9 @@ export interface Inspected {
   readonly stream: Body
 }
 
-/** How much of a text is kept to be judged. */
+/** How many bytes of a body are judged. */
 export const maxInspected = 65_536
-/** How long the body of an error is waited for. */
+/** How long a response waits for the body of an error. */
 export const maxInspectedMillis = 1000
 
 /** Reads the start of a body, up to a size and for a time. */
@@ -29,25 +29,25 @@ export const inspect = (body: Body, limitMillis: number): Effect.Effect<Inspecte
     let size = 0
     let late = false
     const read: Effect.Effect<void, Pull.Error<typeof pull> | Cause.Done<void>> = Effect.suspend(() =>
-      late || size >= maxInspected ? Effect.void : Effect.flatMap(pull, (fresh) => {
-        for (const chunk of fresh) {
+      late || size >= maxInspected ? Effect.void : Effect.flatMap(pull, (pulled) => {
+        for (const chunk of pulled) {
           size += chunk.length
           chunks.push(chunk)
         }
         return read
       })
     )
-    // In a fiber of its own, so that the pull that is under way when the time is over loses nothing.
+    // In a fiber of its own, because a pull that is interrupted when the time is over would lose bytes.
     const reading = yield* Effect.forkScoped(read)
     yield* Effect.timeoutOption(Fiber.await(reading), limitMillis)
     late = true
     const exit = reading.pollUnsafe()
     let handedOut = 0
     const next: typeof pull = Effect.suspend(() => {
-      const fresh = chunks.slice(handedOut)
+      const unread = chunks.slice(handedOut)
       handedOut = chunks.length
-      return Arr.isReadonlyArrayNonEmpty(fresh)
-        ? Effect.succeed(fresh)
+      return Arr.isReadonlyArrayNonEmpty(unread)
+        ? Effect.succeed(unread)
         : Effect.flatMap(Fiber.join(reading), () => handedOut < chunks.length ? next : pull)
     })
     return {
@@ -57,7 +57,7 @@ export const inspect = (body: Body, limitMillis: number): Effect.Effect<Inspecte
     }
   })
 
-/** The pieces in one. */
+/** The chunks as one buffer. */
 export const concat = (chunks: ReadonlyArray<Uint8Array>): ArrayBuffer => {
   const whole = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.length, 0))
   let at = 0

@@ -57,7 +57,7 @@ const drawCircuits = () => {
     const wanted = isWanted(circuit, text)
     setHidden(row.element, !wanted)
     if (wanted) shown++
-    // Moved only where it must be, so that focus stays where it is.
+    // Moves a row only if it has to, because moving it takes the focus away.
     const place = before === null ? list.firstChild : before.nextSibling
     if (place !== row.element) list.insertBefore(row.element, place)
     before = row.element
@@ -104,7 +104,7 @@ const applySnapshot = (snapshot) => {
   skew = snapshot.at - Date.now()
   if (snapshot.started_at !== view.started_at) events = []
   const lastOfSnapshot = snapshot.events.length === 0 ? 0 : snapshot.events[snapshot.events.length - 1].id
-  // Events that came meanwhile are newer than this snapshot, which may have been taken before them.
+  // Keeps events that are newer than the snapshot, which may have been taken before they were streamed.
   events = snapshot.events.concat(events.filter(({ id }) => id > lastOfSnapshot)).slice(-500)
   view = snapshot
   const listed = new Set(snapshot.circuits.map(({ key }) => key))

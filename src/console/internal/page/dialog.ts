@@ -1,4 +1,4 @@
-/** The part of the script that asks an operator what to do, and does it. */
+/** The part of the script that asks an operator for an order, and sends it. */
 export const dialog = String.raw`
 const choices = {
   "force-open": ["Force open", "Every call is turned away."],

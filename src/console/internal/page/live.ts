@@ -1,4 +1,4 @@
-/** The part of the script that stays connected: events as they come, and a snapshot every few seconds. */
+/** The part of the script that stays connected: events as they are streamed, and a snapshot every few seconds. */
 export const live = String.raw`
 const pollMillis = 3000
 let source
@@ -29,7 +29,7 @@ const refresh = async () => {
     const response = await fetch(base + "/snapshot", { signal: AbortSignal.timeout(10000) })
     if (!response.ok) throw new Error("the server answered " + response.status)
     const snapshot = await response.json()
-    // It may have been taken before what was done here in the meantime.
+    // Drops a snapshot if an order was sent meanwhile, because it may have been taken before that.
     if (orders === ordersBefore) applySnapshot(snapshot)
     else again = true
     connected(true)
@@ -42,7 +42,7 @@ const refresh = async () => {
     refreshSoon()
   }
 }
-// Many events at once are one reason to look again.
+// One snapshot for many events at once.
 const refreshSoon = () => {
   if (soon !== 0) return
   soon = setTimeout(() => {
@@ -55,7 +55,7 @@ const listen = () => {
   source = new EventSource(base + "/events")
   source.addEventListener("open", () => {
     refresh()
-    // What the server had at hand may be older than the stream.
+    // Again, because the server may have answered with a snapshot from before the stream began.
     setTimeout(refresh, 500)
   })
   source.addEventListener("message", (message) => {
@@ -65,7 +65,7 @@ const listen = () => {
   source.addEventListener("dropped", refreshSoon)
   source.addEventListener("error", () => {
     refreshSoon()
-    // A refusal ends it for good, so try again some time.
+    // Connects again, because a browser gives up after a refusal.
     if (source.readyState === EventSource.CLOSED) {
       setTimeout(() => {
         if (!document.hidden && source.readyState === EventSource.CLOSED) listen()
@@ -74,7 +74,7 @@ const listen = () => {
   })
 }
 
-// A browser keeps few connections to one server, and pages that nobody sees would hold them all.
+// Disconnects a hidden page, because a browser has few connections to one server, and hidden pages would use them up.
 document.addEventListener("visibilitychange", () => {
   source.close()
   if (!document.hidden) listen()

@@ -50,7 +50,7 @@ export const markup = (title: string, style: string, script: string): string =>
         <option value="900000" selected>15 minutes</option>
         <option value="3600000">1 hour</option>
         <option value="28800000">8 hours</option>
-        <option value="">until somebody resets it</option>
+        <option value="">until it is reset</option>
       </select>
     </label>
     <label>Reason

@@ -129,9 +129,9 @@ const makeRow = (key, act) => {
     drawStrip(strip, circuit, now, startedAt)
   }
   const flash = () => {
-    element.classList.remove("fresh")
+    element.classList.remove("changed")
     void element.offsetWidth
-    element.classList.add("fresh")
+    element.classList.add("changed")
   }
   return { element, update, tick, flash }
 }

@@ -1,4 +1,4 @@
-/** How the page looks, by day and by night, from a phone to a wall. */
+/** The style of the page: light and dark, from a phone to a screen on the wall. */
 export const style = String.raw`
 :root {
   color-scheme: light dark;
@@ -135,8 +135,8 @@ fieldset label .small { grid-column: 2; }
   .circuit .cost { grid-area: cost; align-self: start; } .circuit .outlook { grid-area: outlook; }
 }
 @media (prefers-reduced-motion: no-preference) {
-  .fresh { animation: fresh 1.6s ease-out; }
+  .changed { animation: changed 1.6s ease-out; }
   main { transition: opacity .2s; }
 }
-@keyframes fresh { from { background: color-mix(in srgb, var(--tone) 22%, var(--card)); } }
+@keyframes changed { from { background: color-mix(in srgb, var(--tone) 22%, var(--card)); } }
 `

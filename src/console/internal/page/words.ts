@@ -1,4 +1,4 @@
-/** The part of the script that finds words: for times, states, reasons and events. */
+/** The part of the script that writes times, states, reasons and events as text. */
 export const words = String.raw`
 const stateWords = {
   open: "Open", forced_open: "Forced open", half_open: "Half open", disabled: "Disabled", closed: "Closed"
