@@ -84,7 +84,7 @@ export interface Permit {
 export interface ExecuteOptions<A = unknown, E = unknown> {
   readonly key: string
   readonly classify?: ((exit: Exit.Exit<A, E>) => Outcome.Outcome) | undefined
-  readonly evidence?: Evidence.Input | undefined
+  readonly evidence?: Evidence.Evidence | undefined
 }
 
 /**
@@ -115,7 +115,7 @@ export interface StreamOptions<A = unknown, E = unknown> {
   readonly firstContentTimeout?: Duration.Input | undefined
   readonly idleTimeout?: Duration.Input | undefined
   readonly settleProbeAt?: "finish" | "first_content" | undefined
-  readonly evidence?: Evidence.Input | undefined
+  readonly evidence?: Evidence.Evidence | undefined
 }
 
 /**
@@ -125,7 +125,7 @@ export interface StreamOptions<A = unknown, E = unknown> {
  * @since 0.1.0
  */
 export interface AcquireOptions {
-  readonly evidence?: Evidence.Input | undefined
+  readonly evidence?: Evidence.Evidence | undefined
 }
 
 /**

@@ -9,12 +9,12 @@ import type { Permit, State } from "./Circuit.ts"
 import type { Rejection } from "./CircuitError.ts"
 
 import type { CircuitState } from "./CircuitState.ts"
-import type { EvidenceLog } from "./internal/circuit/evidenceLog.ts"
 import { Initial } from "./internal/circuit/initial.ts"
 import { LocalCircuit } from "./internal/circuit/localCircuit.ts"
 import { Registry } from "./internal/circuit/registry.ts"
 import { UnguardedCircuit } from "./internal/circuit/unguardedCircuit.ts"
 import { wallMillis } from "./internal/clock/time.ts"
+import type { Evidence } from "./internal/machine/evidence.ts"
 import { Hub } from "./internal/observers/hub.ts"
 import type { Listeners } from "./internal/observers/listeners.ts"
 import type { CompiledPolicy } from "./internal/options/compiledPolicy.ts"
@@ -39,7 +39,9 @@ export interface Operator {
  * - `generation`, `stateName`: as far as this process knows.
  * - `admit`: decides without I/O. `"claim"` means that the call needs a probe slot: run `claim` where it cannot be
  *   interrupted, and settle the permit that it gives.
- * - `evidence`: which requests have failed and were served here. `turnAway`: rejects a call that may not be the probe.
+ * - `evidence`: which requests have failed and were served here. `servedAt`: when a call was served last, of those that
+ *   say nothing of their request; a plain field, because every call of a closed circuit sets it.
+ * - `turnAway`: rejects a call that may not be the probe.
  * - `settle`: ends an admitted call, once. Returns an effect if the call has to wait for the store.
  * - `rejectsFor`: for how many milliseconds from now every call is rejected, 0 if the next one may pass.
  * - `listeners`: the observers of how calls end, if there are any.
@@ -54,7 +56,8 @@ export interface CircuitHandle {
   readonly generation: number
   readonly stateName: State
   readonly timed: boolean
-  readonly evidence: EvidenceLog
+  evidence: Evidence
+  servedAt: number
   readonly admit: (clock: Clock.Clock, now: number) => Permit | Rejection | "claim"
   readonly turnAway: (clock: Clock.Clock, now: number, retryAfterMillis: number) => Rejection
   readonly claim: Effect.Effect<Permit | Rejection>

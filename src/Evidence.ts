@@ -26,17 +26,12 @@
  *
  * ```ts
  * import { Effect, Layer } from "effect"
- * import { CircuitBreaker, CircuitStore, LlmOutcome, TripPolicy } from "effect-resilience"
- *
- * const Breaker = CircuitBreaker.layer({ classify: LlmOutcome.classify, tripPolicy: TripPolicy.consecutive(2) }).pipe(
- *   Layer.provide(CircuitStore.layerMemory)
- * )
- *
- * const provider = (body: string): Effect.Effect<string, { readonly status: number }> =>
- *   body === "poison" ? Effect.fail({ status: 500 }) : Effect.succeed("hello")
+ * import { CircuitBreaker, CircuitStore, Evidence, TripPolicy } from "effect-resilience"
  *
  * const send = (body: string) =>
- *   provider(body).pipe(CircuitBreaker.execute({ key: "model", evidence: { request: body } }))
+ *   (body === "poison" ? Effect.fail({ status: 500 }) : Effect.succeed("hello")).pipe(
+ *     CircuitBreaker.execute({ key: "model", evidence: Evidence.make({ request: body }) })
+ *   )
  *
  * const program = Effect.gen(function*() {
  *   yield* send("fine")
@@ -50,6 +45,7 @@
  * @since 0.1.0
  */
 import { CallEvidence, type TypeId } from "./internal/call/callEvidence.ts"
+import { digest } from "./internal/call/digest.ts"
 
 /**
  * What a call says of itself. Neither value leaves the process: a circuit keeps a keyed digest of each.
@@ -77,19 +73,21 @@ export interface Evidence {
 }
 
 /**
- * How a call can be described: as a value, as a function that runs when the call fails (and when it succeeds while
- * failures are remembered), or as the call that it is an attempt of.
+ * The evidence of one call: give it to `execute`, `stream` or `acquire`, and to each attempt of a call that is repeated or
+ * spread by hand. A router makes one for each of its calls.
  *
- * @category models
- * @since 0.1.0
- */
-export type Input = Description | (() => Description) | Evidence
-
-/**
- * One call that is made of several attempts, for callers that repeat or spread it themselves: give the same `Evidence`
- * to each `execute`. A router does this for its calls.
+ * A description that is costly to make can be a function: it runs when a circuit has to know, which is when the call
+ * fails, and when it is served while failures are remembered.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (description: Description | (() => Description) = {}): Evidence => new CallEvidence(description)
+export const make = (description: Description | (() => Description) = {}): Evidence =>
+  new CallEvidence((call) => {
+    const { request, source } = typeof description === "function" ? description() : description
+    return {
+      call,
+      request: request === undefined ? call : digest(request),
+      source: source === undefined ? 0 : digest(source)
+    }
+  }, typeof description === "function")

@@ -24,10 +24,10 @@ const Breaker = CircuitBreaker.layer({ classify, tripPolicy: TripPolicy.consecut
     Layer.provide(CircuitStore.layerMemory)
   )
 
-const fails = (evidence?: Evidence.Input, kind: Outcome.Kind = "server_error", of = key) =>
+const fails = (evidence?: Evidence.Evidence, kind: Outcome.Kind = "server_error", of = key) =>
   Effect.exit(CircuitBreaker.execute(Effect.fail(new Failed(kind)), { key: of, evidence }))
 
-const works = (evidence?: Evidence.Input) => CircuitBreaker.execute(Effect.succeed("hello"), { key, evidence })
+const works = (evidence?: Evidence.Evidence) => CircuitBreaker.execute(Effect.succeed("hello"), { key, evidence })
 
 const stateOf = (of: string) => Effect.map(CircuitBreaker.state(of), ({ _tag }) => _tag)
 const isOpen = Effect.map(stateOf(key), (state) => state === "Open")
@@ -49,21 +49,21 @@ describe("one request", () => {
   it.effect("that fails again and again does not take a serving dependency from others, and is reported", () =>
     Effect.gen(function*() {
       const heard = yield* notCounted
-      yield* works({ request: "fine" })
-      for (let sent = 0; sent < 10; sent++) yield* fails({ request: "poison" })
-      assert.strictEqual(yield* works({ request: "fine" }), "hello")
+      yield* works(Evidence.make({ request: "fine" }))
+      for (let sent = 0; sent < 10; sent++) yield* fails(Evidence.make({ request: "poison" }))
+      assert.strictEqual(yield* works(Evidence.make({ request: "fine" })), "hello")
       assert.deepStrictEqual(heard, [undefined, ...Array.from({ length: 9 }, () => "repeat")])
     }).pipe(Effect.scoped, Effect.provide(Breaker)))
 
   it.effect("opens the circuit of a dependency that serves nothing else, as different ones do", () =>
     Effect.gen(function*() {
-      yield* fails({ request: "only" })
-      yield* fails({ request: "only" })
+      yield* fails(Evidence.make({ request: "only" }))
+      yield* fails(Evidence.make({ request: "only" }))
       assert.isTrue(yield* isOpen)
       yield* CircuitBreaker.reset(key)
-      yield* works({ request: "fine" })
-      yield* fails({ request: "one" })
-      yield* fails({ request: "another" })
+      yield* works(Evidence.make({ request: "fine" }))
+      yield* fails(Evidence.make({ request: "one" }))
+      yield* fails(Evidence.make({ request: "another" }))
       assert.isTrue(yield* isOpen)
     }).pipe(Effect.provide(Breaker)))
 
@@ -76,23 +76,23 @@ describe("one request", () => {
         body
       ]]
       for (const [one, other] of same) {
-        yield* works({ request: "fine" })
-        yield* fails({ request: one })
-        yield* fails({ request: other })
+        yield* works(Evidence.make({ request: "fine" }))
+        yield* fails(Evidence.make({ request: one }))
+        yield* fails(Evidence.make({ request: other }))
         assert.isFalse(yield* isOpen)
         yield* CircuitBreaker.reset(key)
       }
-      yield* works({ request: "fine" })
-      yield* fails({ request: { model: "a" } })
-      yield* fails({ request: { model: "a" } })
+      yield* works(Evidence.make({ request: "fine" }))
+      yield* fails(Evidence.make({ request: { model: "a" } }))
+      yield* fails(Evidence.make({ request: { model: "a" } }))
       assert.isTrue(yield* isOpen)
     }).pipe(Effect.provide(Breaker)))
 
   it.effect("of a kind that only a dependency can cause counts each time", () =>
     Effect.gen(function*() {
-      yield* works({ request: "fine" })
-      yield* fails({ request: "poison" }, "overloaded")
-      yield* fails({ request: "poison" }, "connection")
+      yield* works(Evidence.make({ request: "fine" }))
+      yield* fails(Evidence.make({ request: "poison" }), "overloaded")
+      yield* fails(Evidence.make({ request: "poison" }), "connection")
       assert.isTrue(yield* isOpen)
     }).pipe(Effect.provide(Breaker)))
 
@@ -141,13 +141,13 @@ describe("one call", () => {
       const throwing = () => {
         throw new Error("not ours")
       }
-      yield* works(throwing)
-      const exit = yield* fails(throwing)
+      yield* works(Evidence.make(throwing))
+      const exit = yield* fails(Evidence.make(throwing))
       assert.isTrue(
         Exit.isFailure(exit) &&
           exit.cause.reasons.some((reason) => reason._tag === "Fail" && reason.error instanceof Failed)
       )
-      yield* fails(throwing)
+      yield* fails(Evidence.make(throwing))
       assert.isTrue(yield* isOpen)
     }).pipe(Effect.provide(Breaker)))
 
@@ -158,13 +158,13 @@ describe("one call", () => {
         asked++
         return { request }
       }
-      yield* works(described("fine"))
+      yield* works(Evidence.make(described("fine")))
       assert.strictEqual(asked, 0)
-      yield* fails(described("poison"))
+      yield* fails(Evidence.make(described("poison")))
       assert.strictEqual(asked, 1)
-      yield* works(described("fine"))
+      yield* works(Evidence.make(described("fine")))
       assert.strictEqual(asked, 2)
-      yield* fails(described("poison"))
+      yield* fails(Evidence.make(described("poison")))
       assert.isFalse(yield* isOpen)
     }).pipe(Effect.provide(Breaker)))
 })
@@ -173,27 +173,29 @@ describe("one source", () => {
   it.effect("does not open a circuit that another one uses too, and opens its own", () =>
     Effect.gen(function*() {
       const heard = yield* notCounted
-      yield* works({ source: "tenant b" })
-      for (let sent = 0; sent < 5; sent++) yield* fails({ request: sent, source: "tenant a" })
+      yield* works(Evidence.make({ source: "tenant b" }))
+      for (let sent = 0; sent < 5; sent++) yield* fails(Evidence.make({ request: sent, source: "tenant a" }))
       assert.isFalse(yield* isOpen)
       assert.deepStrictEqual(heard, [undefined, "one_source", "one_source", "one_source", "one_source"])
-      yield* CircuitBreaker.execute(Effect.succeed(1), { key: "own", evidence: { source: "tenant a" } })
-      for (let sent = 0; sent < 2; sent++) yield* fails({ request: sent, source: "tenant a" }, "server_error", "own")
+      yield* CircuitBreaker.execute(Effect.succeed(1), { key: "own", evidence: Evidence.make({ source: "tenant a" }) })
+      for (let sent = 0; sent < 2; sent++) {
+        yield* fails(Evidence.make({ request: sent, source: "tenant a" }), "server_error", "own")
+      }
       assert.strictEqual(yield* stateOf("own"), "Open")
     }).pipe(Effect.scoped, Effect.provide(Breaker)))
 
   it.effect("opens together with another one that fails too", () =>
     Effect.gen(function*() {
-      yield* works({ source: "tenant b" })
-      yield* fails({ request: 1, source: "tenant a" })
-      yield* fails({ request: 2, source: "tenant b" })
+      yield* works(Evidence.make({ source: "tenant b" }))
+      yield* fails(Evidence.make({ request: 1, source: "tenant a" }))
+      yield* fails(Evidence.make({ request: 2, source: "tenant b" }))
       assert.isTrue(yield* isOpen)
     }).pipe(Effect.provide(Breaker)))
 
   it.effect("does not open by a rate what others are served by", () =>
     Effect.gen(function*() {
-      for (let sent = 0; sent < 2; sent++) yield* works({ source: "tenant b" })
-      for (let sent = 0; sent < 20; sent++) yield* fails({ request: sent, source: "tenant a" })
+      for (let sent = 0; sent < 2; sent++) yield* works(Evidence.make({ source: "tenant b" }))
+      for (let sent = 0; sent < 20; sent++) yield* fails(Evidence.make({ request: sent, source: "tenant a" }))
       assert.isFalse(yield* isOpen)
     }).pipe(
       Effect.provide(
@@ -207,22 +209,22 @@ describe("one source", () => {
 
 describe("a probe", () => {
   const open = Effect.gen(function*() {
-    yield* fails({ request: "poison" })
-    yield* fails({ request: "poison" })
+    yield* fails(Evidence.make({ request: "poison" }))
+    yield* fails(Evidence.make({ request: "poison" }))
     assert.isTrue(yield* isOpen)
   })
   const comesAt = (millis: number) => TestClock.adjust(millis)
-  const ran = (evidence: Evidence.Input) => Effect.map(Effect.exit(works(evidence)), Exit.isSuccess)
+  const ran = (evidence: Evidence.Evidence) => Effect.map(Effect.exit(works(evidence)), Exit.isSuccess)
 
   it.effect("is not the request that opened the circuit while others come", () =>
     Effect.gen(function*() {
       yield* open
       yield* comesAt(9_000)
-      assert.isFalse(yield* ran({ request: "fine" }))
+      assert.isFalse(yield* ran(Evidence.make({ request: "fine" })))
       yield* comesAt(1_000)
-      assert.isFalse(yield* ran({ request: "poison" }))
+      assert.isFalse(yield* ran(Evidence.make({ request: "poison" })))
       assert.strictEqual(yield* stateOf(key), "Open")
-      assert.isTrue(yield* ran({ request: "fine" }))
+      assert.isTrue(yield* ran(Evidence.make({ request: "fine" })))
       assert.strictEqual(yield* stateOf(key), "Closed")
     }).pipe(Effect.provide(Breaker)))
 
@@ -230,19 +232,19 @@ describe("a probe", () => {
     Effect.gen(function*() {
       yield* open
       yield* comesAt(10_000)
-      assert.isTrue(yield* ran({ request: "poison" }))
+      assert.isTrue(yield* ran(Evidence.make({ request: "poison" })))
     }).pipe(Effect.provide(Breaker)))
 
   it.effect("is told when the request that opened the circuit may come again", () =>
     Effect.gen(function*() {
       yield* open
       yield* comesAt(9_000)
-      yield* ran({ request: "fine" })
+      yield* ran(Evidence.make({ request: "fine" }))
       yield* comesAt(1_000)
-      const exit = yield* Effect.flip(works({ request: "poison" }))
+      const exit = yield* Effect.flip(works(Evidence.make({ request: "poison" })))
       assert.isTrue(exit.reason._tag === "CircuitOpen" && exit.message.includes("9s"), exit.message)
       yield* comesAt(9_000)
-      assert.isTrue(yield* ran({ request: "poison" }))
+      assert.isTrue(yield* ran(Evidence.make({ request: "poison" })))
     }).pipe(Effect.provide(Breaker)))
 
   it.effect("is not a call that has failed elsewhere while others come, for streams and permits too", () =>
@@ -251,7 +253,7 @@ describe("a probe", () => {
       yield* fails(evidence, "server_error", "other")
       yield* open
       yield* comesAt(9_000)
-      yield* ran({ request: "fine" })
+      yield* ran(Evidence.make({ request: "fine" }))
       yield* comesAt(1_000)
       assert.isFalse(yield* ran(evidence))
       const stream = CircuitBreaker.stream(Stream.make(1), { key, evidence })
@@ -264,18 +266,18 @@ describe("a probe", () => {
     Effect.gen(function*() {
       yield* open
       yield* comesAt(10_000)
-      yield* fails({ request: "poison" })
+      yield* fails(Evidence.make({ request: "poison" }))
       assert.strictEqual(yield* stateOf(key), "Open")
     }).pipe(Effect.provide(Breaker)))
 })
 
 it.effect("a permit speaks for the call that it was taken for", () =>
   Effect.gen(function*() {
-    yield* works({ request: "fine" })
+    yield* works(Evidence.make({ request: "fine" }))
     for (let sent = 0; sent < 5; sent++) {
       yield* Effect.scoped(
         Effect.flatMap(
-          CircuitBreaker.acquire(key, { evidence: { request: "poison" } }),
+          CircuitBreaker.acquire(key, { evidence: Evidence.make({ request: "poison" }) }),
           (permit) => permit.settle(Outcome.failure("server_error"))
         )
       )

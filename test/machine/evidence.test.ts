@@ -14,6 +14,7 @@ import {
 
 const call = (call: number, request = call, source = 0): Identity => ({ call, request, source })
 const another = 900
+const of = (request: number, source = 0): Identity => ({ call: request, request, source })
 
 /** Failures one after the other, and why each did not count. */
 const failing = (
@@ -52,38 +53,38 @@ describe("a failure that a request can cause", () => {
   })
 
   it("does not count again while the target is vouched for by another request, before or since", () => {
-    const before = served(none, another, 0, 0)
+    const before = served(none, of(another), 0)
     assert.deepStrictEqual(failing(before, [call(1, 7), 1], [call(2, 7), 2]).notCounted, [undefined, "repeat"])
     const first = failing(none, [call(1, 7), 0]).evidence
-    const since = served(first, another, 0, 0)
+    const since = served(first, of(another), 0)
     assert.deepStrictEqual(failing(since, [call(2, 7), rememberMillis]).notCounted, ["repeat"])
   })
 
   it("is vouched for during 10 s after a request that was served before it first failed", () => {
-    const before = failing(served(none, another, 0, 0), [call(1, 7), 1]).evidence
+    const before = failing(served(none, of(another), 0), [call(1, 7), 1]).evidence
     assert.deepStrictEqual(failing(before, [call(2, 7), vouchMillis]).notCounted, ["repeat"])
     assert.deepStrictEqual(failing(before, [call(2, 7), vouchMillis + 1]).notCounted, [undefined])
   })
 
   it("is not vouched for by itself", () => {
-    const itself = served(none, 7, 0, 0)
+    const itself = served(none, of(7), 0)
     assert.deepStrictEqual(failing(itself, [call(1, 7), 1], [call(2, 7), 2]).notCounted, [undefined, undefined])
   })
 
   it("is vouched for by another request although its own was served later", () => {
-    const both = served(served(none, another, 0, 0), 7, 0, 1)
+    const both = served(served(none, of(another), 0), of(7), 1)
     assert.deepStrictEqual(failing(both, [call(1, 7), 2], [call(2, 7), 3]).notCounted, [undefined, "repeat"])
-    const again = served(served(served(none, another, 0, 0), 7, 0, 1), 7, 0, 2)
+    const again = served(served(served(none, of(another), 0), of(7), 1), of(7), 2)
     assert.deepStrictEqual(failing(again, [call(1, 7), 3], [call(2, 7), 4]).notCounted, [undefined, "repeat"])
   })
 
   it("is vouched for by calls that nobody described", () => {
-    const undescribed = served(none, 0, 0, 0)
+    const undescribed = served(none, of(0), 0)
     assert.deepStrictEqual(failing(undescribed, [call(1, 7), 1], [call(2, 7), 2]).notCounted, [undefined, "repeat"])
   })
 
   it("is known until 30 s after its last attempt, counted or not", () => {
-    const vouched = (at: number) => served(none, another, 0, at)
+    const vouched = (at: number) => served(none, of(another, 0), at)
     const first = failing(vouched(0), [call(1, 7), 0], [call(2, 7), 5_000]).evidence
     const later = { ...first, served: vouched(5_000 + rememberMillis).served }
     assert.deepStrictEqual(failing(later, [call(3, 7), 5_000 + rememberMillis]).notCounted, ["repeat"])
@@ -92,12 +93,12 @@ describe("a failure that a request can cause", () => {
 
   it("keeps the time of its first failure, so that what was served since then vouches", () => {
     const first = failing(none, [call(1, 7), 0]).evidence
-    const second = failing(served(first, another, 0, 1_000), [call(2, 7), 20_000]).evidence
+    const second = failing(served(first, of(another), 1_000), [call(2, 7), 20_000]).evidence
     assert.deepStrictEqual(failing(second, [call(3, 7), 40_000]).notCounted, ["repeat"])
   })
 
   it("of a probe always counts, and is known afterwards", () => {
-    const vouched = served(none, another, 0, 0)
+    const vouched = served(none, of(another), 0)
     const first = failing(vouched, [call(1, 7), 1]).evidence
     const probe = failed(first, call(2, 7), 2, true, 2)
     assert.isUndefined(probe.notCounted)
@@ -117,7 +118,7 @@ describe("a failure that a request can cause", () => {
 })
 
 describe("a source", () => {
-  const active = (at = 0) => served(none, another, 20, at)
+  const active = (at = 0) => served(none, of(another, 20), at)
 
   it("counts as often as it may, and no more, while another is active", () => {
     const steps = [1, 2, 3, 4].map((id) => [call(id, id, 10), id] as const)
@@ -163,8 +164,8 @@ describe("a source", () => {
   })
 
   it("is remembered beside one that calls all the time", () => {
-    let evidence = served(none, another, 20, 0)
-    for (let at = 1; at < 10; at++) evidence = served(evidence, another + at, 10, at)
+    let evidence = served(none, of(another, 20), 0)
+    for (let at = 1; at < 10; at++) evidence = served(evidence, of(another + at, 10), at)
     const steps = [1, 2, 3].map((id) => [call(id, id, 10), 20] as const)
     assert.deepStrictEqual(failing(evidence, ...steps).notCounted, [undefined, undefined, "one_source"])
   })
@@ -201,7 +202,7 @@ describe("who may probe", () => {
   })
 
   it("may be a request that failed without being counted", () => {
-    const vouched = served(none, another, 0, 0)
+    const vouched = served(none, of(another), 0)
     const { evidence } = failed({ ...vouched, sources: [{ id: 20, at: 0 }] }, call(1, 7, 10), 1, false, 0)
     assert.strictEqual(keptFromProbing(evidence, call(2, 7, 10), false, 2, openMillis), 0)
   })

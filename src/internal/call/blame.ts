@@ -3,9 +3,9 @@ import type { Permit } from "../../Circuit.ts"
 import type { Rejection } from "../../CircuitError.ts"
 import * as Outcome from "../../Outcome.ts"
 import { circuitMillis, wallMillis } from "../clock/time.ts"
-import type { NotCounted } from "../machine/evidence.ts"
+import * as evidence from "../machine/evidence.ts"
 import type { Call } from "./call.ts"
-import { type CallEvidence, evidenceOf, noteAttempt } from "./callEvidence.ts"
+import { type CallEvidence, noteAttempt, ownEvidence } from "./callEvidence.ts"
 import { contained } from "./containment.ts"
 
 /** What a request can cause by itself. The other kinds say something of the dependency, whatever was asked. */
@@ -19,47 +19,58 @@ const requestKinds = new Set<Outcome.Kind>([
   "stream_stalled"
 ])
 
-const canBeOfRequest = (outcome: Outcome.Outcome): outcome is Outcome.Failure =>
-  outcome._tag === "Failure" && requestKinds.has(outcome.kind)
-
 /** Takes in that the dependency served a call. */
 export const served = (call: Call, atMillis: number): void => {
-  const { evidence: log } = call.circuit
-  if (call.evidence === undefined) log.servedAt = atMillis
-  else if (log.isRemembering || isAtHand(call)) {
-    const { request, source } = known(call).identity
-    log.served(request, source, Math.floor(atMillis))
+  const { circuit } = call
+  if (call.evidence === undefined) circuit.servedAt = atMillis
+  else if (circuit.evidence.failed.length > 0 || !(call.evidence as CallEvidence).isLazy) {
+    circuit.evidence = evidence.served(circuit.evidence, known(call).identity, atMillis)
   }
 }
 
 /** What the circuit is to take in of an end that is no success: a failure that does not count says nothing of it. */
 export const blamed = (call: Call, permit: Permit, outcome: Outcome.Outcome): Outcome.Outcome => {
-  const { circuit, clock, policy } = call
-  if (!canBeOfRequest(outcome) || permit.generation !== circuit.generation) return outcome
-  const evidence = known(call)
+  const { circuit, clock, hub, policy } = call
+  if (outcome._tag !== "Failure" || !requestKinds.has(outcome.kind) || permit.generation !== circuit.generation) {
+    return outcome
+  }
+  const own = known(call)
   const isProbe = permit.probe > 0
-  const isElsewhere = evidence.failedAt !== undefined && evidence.failedAt !== circuit.key
-  evidence.failedAt ??= circuit.key
-  const notCounted = isElsewhere && !isProbe
-    ? "same_walk"
-    : circuit.evidence.failed(evidence.identity, circuitMillis(clock), isProbe, policy.failuresOfOneSource)
+  let notCounted: "same_walk" | evidence.NotCounted | undefined = "same_walk"
+  if (isProbe || !hasFailedElsewhere(call, own)) {
+    own.failedAt ??= circuit.key
+    const before = circuit.servedAt === -Infinity
+      ? circuit.evidence
+      : evidence.served(circuit.evidence, evidence.undescribed, circuit.servedAt)
+    const after = evidence.failed(before, own.identity, circuitMillis(clock), isProbe, policy.failuresOfOneSource)
+    circuit.evidence = after.evidence
+    notCounted = after.notCounted
+  }
   if (notCounted === undefined) return outcome
-  tell(call, outcome.kind, notCounted)
+  if (hub.listening) {
+    const state = circuit.view(clock)
+    hub.announce({
+      event: "circuit.failure",
+      key: circuit.key,
+      at: wallMillis(clock),
+      generation: state.generation,
+      kind: outcome.kind,
+      consecutive_failures: state._tag === "Closed" ? state.consecutiveFailures : 0,
+      not_counted: notCounted
+    })
+  }
   return Outcome.ignored(outcome.kind)
 }
 
-const tell = ({ circuit, clock, hub }: Call, kind: Outcome.Kind, notCounted: NotCounted | "same_walk"): void => {
-  if (!hub.listening) return
-  const state = circuit.view(clock)
-  hub.announce({
-    event: "circuit.failure",
-    key: circuit.key,
-    at: wallMillis(clock),
-    generation: state.generation,
-    kind,
-    consecutive_failures: state._tag === "Closed" ? state.consecutiveFailures : 0,
-    not_counted: notCounted
-  })
+const hasFailedElsewhere = ({ circuit }: Call, { failedAt }: CallEvidence): boolean =>
+  failedAt !== undefined && failedAt !== circuit.key
+
+/** Takes in that a call came to a circuit that may turn it away. */
+export const came = (call: Call): void => {
+  const { circuit, clock } = call
+  if (circuit.evidence.failed.length > 0) {
+    circuit.evidence = evidence.came(circuit.evidence, known(call).identity, circuitMillis(clock))
+  }
 }
 
 /**
@@ -68,36 +79,30 @@ const tell = ({ circuit, clock, hub }: Call, kind: Outcome.Kind, notCounted: Not
  */
 export const keptFromProbing = (call: Call): Rejection | undefined => {
   const { circuit, clock, policy } = call
-  if (!circuit.evidence.isRemembering && call.evidence === undefined) return undefined
   if (circuit.stateName !== "open" && circuit.stateName !== "half_open") return undefined
-  const evidence = known(call)
+  came(call)
+  if (circuit.evidence.failed.length === 0) return undefined
+  const own = known(call)
   const now = circuitMillis(clock)
-  const isElsewhere = evidence.failedAt !== undefined && evidence.failedAt !== circuit.key
-  circuit.evidence.came(evidence.identity, now)
-  const millis = circuit.evidence.keptFromProbing(evidence.identity, isElsewhere, now, policy.openMillis(1))
+  const millis = evidence.keptFromProbing(
+    circuit.evidence,
+    own.identity,
+    hasFailedElsewhere(call, own),
+    now,
+    policy.openMillis(1)
+  )
   return millis === 0 ? undefined : circuit.turnAway(clock, now, millis)
 }
 
-/** Takes in that a call was turned away. */
-export const turnedAway = (call: Call): void => {
-  const { circuit, clock } = call
-  if (circuit.evidence.isRemembering) circuit.evidence.came(known(call).identity, circuitMillis(clock))
+/** Lets a retry with this error be recognised as the same request. */
+export const noteFailed = ({ known, token }: Call, error: unknown): void => {
+  if (known !== undefined) noteAttempt(error, known, token)
 }
-
-/** Lets a retry with this error be recognised as another attempt of the call. */
-export const noteFailed = (call: Call, error: unknown): void => {
-  if (call.known !== undefined) noteAttempt(error, call.known, call.token)
-}
-
-const isAtHand = (call: Call): boolean => call.known?.isAtHand ?? typeof call.evidence !== "function"
 
 /** The evidence of a call. What the caller says of it may throw: then the call is a request of its own. */
-const known = (call: Call): CallEvidence => {
-  if (call.known !== undefined) return call.known
-  const undescribed = () => evidenceOf(undefined, call.token, call.fiber)
-  call.known = contained<CallEvidence | undefined>(call, () => {
-    const evidence = evidenceOf(call.evidence, call.token, call.fiber)
-    return evidence.identity && evidence
-  }, undefined) ?? undescribed()
-  return call.known
+const known = (call: Call): CallEvidence => call.known ??= described(call) ?? ownEvidence(call.token, call.fiber)
+
+const described = (call: Call): CallEvidence | undefined => {
+  const given = call.evidence as CallEvidence | undefined
+  return given && contained(call, () => given.identity && given, undefined)
 }

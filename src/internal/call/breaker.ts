@@ -7,7 +7,7 @@ import type { CircuitEvent } from "../../CircuitEvent.ts"
 import type { CircuitPolicy, Classify } from "../../CircuitPolicy.ts"
 import * as CircuitState from "../../CircuitState.ts"
 import { type CircuitHandle, CircuitStore } from "../../CircuitStore.ts"
-import type { Input } from "../../Evidence.ts"
+import type { Evidence } from "../../Evidence.ts"
 import * as Outcome from "../../Outcome.ts"
 import { circuitMillis, elapsedMillis } from "../clock/time.ts"
 import type { CircuitObserver } from "../observers/observer.ts"
@@ -32,7 +32,7 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
     fiber: Fiber.Fiber<unknown, unknown>,
     key: string,
     classify: Classify | undefined,
-    evidence: Input | undefined,
+    evidence: Evidence | undefined,
     token: unknown
   ): Call => {
     const clock = clockOf(fiber)
@@ -90,7 +90,7 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
 
   const take = (
     key: string,
-    evidence: Input | undefined
+    evidence: Evidence | undefined
   ): Effect.Effect<Permit & { readonly drop: Effect.Effect<void> }, CircuitBreakerError> =>
     Effect.withFiber((fiber) => {
       const taken = call(fiber, validation.key(key), undefined, evidence, undefined)

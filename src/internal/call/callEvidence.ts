@@ -1,73 +1,47 @@
 /** One call as the circuits know it: who it is, found out only when a circuit has to know. */
 import { type Fiber, Schedule } from "effect"
-import type { Description, Evidence, Input } from "../../Evidence.ts"
+import type { Evidence } from "../../Evidence.ts"
 import type { Identity } from "../machine/evidence.ts"
-import { digest, unique } from "./digest.ts"
 
 export const TypeId = "~effect-resilience/Evidence"
+
+let calls = 0
 
 export class CallEvidence implements Evidence {
   readonly [TypeId] = TypeId
   /** The key of the circuit at which the call first failed with a kind that a request can cause. */
   failedAt: string | undefined
-  private readonly description: Description | (() => Description)
-  private readonly repeated: Identity | undefined
+  /** Says which request the call is, and whose. Runs code of the caller's, so it may throw. */
+  private readonly identify: (call: number) => Identity
+  /** Whether that is costly, so that a call that is served is not asked for it without a need. */
+  readonly isLazy: boolean
   private found: Identity | undefined
 
-  constructor(description: Description | (() => Description), repeated?: Identity | undefined) {
-    this.description = description
-    this.repeated = repeated
+  constructor(identify: (call: number) => Identity = undescribed, isLazy = false) {
+    this.identify = identify
+    this.isLazy = isLazy
   }
 
-  /** Whether it is known without running a function of the caller's. */
-  get isAtHand(): boolean {
-    return typeof this.description !== "function" || this.found !== undefined
-  }
-
-  /** Runs the caller's function, which may throw. */
   get identity(): Identity {
-    return this.found ??= this.find()
-  }
-
-  private find(): Identity {
-    const call = unique()
-    const { request, source } = typeof this.description === "function" ? this.description() : this.description
-    return {
-      call,
-      request: request === undefined ? this.repeated?.request ?? call : digest(request),
-      source: source === undefined ? this.repeated?.source ?? 0 : digest(source)
-    }
+    // Negative, so that it is never the digest of a request.
+    return this.found ??= this.identify(--calls)
   }
 }
 
-const undescribed: Description = {}
+const undescribed = (call: number): Identity => ({ call, request: call, source: 0 })
 
-/** The evidence of a call: given, described, or that of the attempt which `Effect.retry` repeats. */
-export const evidenceOf = (
-  given: Input | undefined,
-  token: unknown,
-  fiber: Fiber.Fiber<unknown, unknown>
-): CallEvidence => {
-  if (given instanceof CallEvidence) return given
+/** The evidence of a call without any of its own: of the request that `Effect.retry` runs again, if it does. */
+export const ownEvidence = (token: unknown, fiber: Fiber.Fiber<unknown, unknown>): CallEvidence => {
   const { attempt, input } = fiber.getRef(Schedule.CurrentMetadata)
-  const description = (given ?? undescribed) as Exclude<Input, Evidence>
-  return new CallEvidence(description, attempt === 0 ? undefined : retried(input, token))
+  const note = attempt > 0 && typeof input === "object" && input !== null ? notes.get(input) : undefined
+  return new CallEvidence(note?.token === token ? (call) => ({ ...note!.identity, call }) : undefined)
 }
 
-interface Note {
-  readonly identity: Identity
-  readonly token: unknown
-}
+// By error, because that is what a retry knows of the attempt before it. The token is what it runs again, because a
+// loop over other calls is no retry.
+const notes = new WeakMap<object, { readonly identity: Identity; readonly token: unknown }>()
 
-// By error, because that is what a retry knows of the attempt before it.
-const notes = new WeakMap<object, Note>()
-
-/** Notes of which request an error is. `token` is what a retry runs again: a loop over other calls is no retry. */
+/** Lets a retry with this error be recognised as the same request. */
 export const noteAttempt = (error: unknown, { identity }: CallEvidence, token: unknown): void => {
   if (typeof error === "object" && error !== null) notes.set(error, { identity, token })
-}
-
-const retried = (error: unknown, token: unknown): Identity | undefined => {
-  const note = typeof error === "object" && error !== null ? notes.get(error) : undefined
-  return note?.token === token ? note?.identity : undefined
 }

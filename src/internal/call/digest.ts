@@ -5,17 +5,14 @@ const seeds = [Math.random(), Math.random()].map((random) => Math.floor(random *
 
 const longest = 65_536
 const numbers = new WeakMap<object, number>()
-let made = 0
+let objects = 0
 
-/** A number that no digest has: they are positive. */
-export const unique = (): number => -(++made)
-
-/** Text and bytes by content, other objects by identity. Beyond 64 Ki only the length and the end are read. */
+/** Text and bytes by content, other objects by number. Beyond 64 Ki only the length and the end are read. */
 export const digest = (value: unknown): number => {
   if (typeof value === "string") return mix(value.length, (index) => value.charCodeAt(index))
   if (value instanceof Uint8Array) return mix(value.length, (index) => value[index]!)
   if ((typeof value === "object" && value !== null) || typeof value === "function") {
-    const known = numbers.get(value) ?? unique()
+    const known = numbers.get(value) ?? ++objects
     numbers.set(value, known)
     return known
   }

@@ -7,7 +7,7 @@ import { results } from "../circuit/announce.ts"
 import { circuitMillis, elapsedMillis } from "../clock/time.ts"
 import type { CallResult } from "../observers/observer.ts"
 import type { CompiledPolicy } from "../options/compiledPolicy.ts"
-import { blamed, keptFromProbing, noteFailed, served, turnedAway } from "./blame.ts"
+import { blamed, came, keptFromProbing, noteFailed, served } from "./blame.ts"
 import { note } from "./blocked.ts"
 import type { Call } from "./call.ts"
 import { callerError, checked, classifierFailed } from "./containment.ts"
@@ -142,7 +142,7 @@ export const reject = (
   reason: CircuitError.Rejection
 ): Effect.Effect<never, CircuitError.CircuitBreakerError> => {
   if (call.span !== undefined) trace.rejected(call, reason)
-  turnedAway(call)
+  came(call)
   call.circuit.listeners?.onCall(rejections[reason._tag], 0, undefined)
   return Effect.fail(CircuitError.make(reason))
 }

@@ -6,13 +6,13 @@ import type { CircuitState } from "../../CircuitState.ts"
 import type { CircuitHandle, Operator } from "../../CircuitStore.ts"
 import type { Outcome } from "../../Outcome.ts"
 import { circuitMillis, wallMillis } from "../clock/time.ts"
+import { none as noEvidence } from "../machine/evidence.ts"
 import type { Health } from "../machine/health.ts"
 import type { Hub } from "../observers/hub.ts"
 import type { Listeners } from "../observers/listeners.ts"
 import type { CompiledPolicy } from "../options/compiledPolicy.ts"
 import * as announce from "./announce.ts"
 import * as describe from "./describe.ts"
-import { EvidenceLog } from "./evidenceLog.ts"
 
 export class LocalCircuit implements CircuitHandle {
   readonly key: string
@@ -29,7 +29,8 @@ export class LocalCircuit implements CircuitHandle {
   private told: Listeners | undefined
   private toldSince = -1
   private mismatched = false
-  readonly evidence = new EvidenceLog()
+  evidence = noEvidence
+  servedAt = -Infinity
 
   constructor(key: string, policy: CompiledPolicy, hub: Hub, circuit: Circuit.Circuit, pass: Circuit.Permit) {
     this.key = key

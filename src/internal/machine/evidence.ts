@@ -66,7 +66,7 @@ export const failed = (
 ): { readonly evidence: Evidence; readonly notCounted: NotCounted | undefined } => {
   // Those that opened the circuit are remembered until it is closed, because they may not probe it.
   const remembered = isProbe ? self.failed : self.failed.filter(({ lastAt }) => now - lastAt <= rememberMillis)
-  const sources = seen(self.sources, identity.source, now)
+  const sources = identity.source === 0 ? self.sources : seen(self.sources, identity.source, now)
   const known = remembered.findLast(({ call, request }) => call === identity.call || request === identity.request)
   const notCounted = isProbe
     ? undefined
@@ -114,15 +114,19 @@ const isOneSource = ({ ofOneSource, sources }: Evidence, source: number, now: nu
 const inARow = ({ failures, source: former }: Evidence["ofOneSource"], source: number): number =>
   source === former ? failures + 1 : 1
 
-/** Takes in a call that was served; `request` is 0 for one without a description, which is no other's repeat. */
-export const served = (self: Evidence, request: number, source: number, now: number): Evidence => ({
+/** Stands for all calls that say nothing of their request: none of them is a repeat of another. */
+export const undescribed: Identity = { call: 0, request: 0, source: 0 }
+
+/** Takes in a call that was served. */
+export const served = (self: Evidence, { request, source }: Identity, now: number): Evidence => ({
   ...self,
-  served: [{ id: request, at: now }, ...self.served.filter(({ id }) => id !== request)].slice(0, 2),
-  sources: seen(self.sources, source, now)
+  served: seen(self.served, request, now),
+  sources: source === 0 ? self.sources : seen(self.sources, source, now)
 })
 
-const seen = (sources: ReadonlyArray<Seen>, source: number, now: number): ReadonlyArray<Seen> =>
-  source === 0 ? sources : [{ id: source, at: now }, ...sources.filter(({ id }) => id !== source)].slice(0, 2)
+/** The two that were seen last, the newest first. */
+const seen = (those: ReadonlyArray<Seen>, id: number, at: number): ReadonlyArray<Seen> =>
+  [{ id, at }, ...those.filter((one) => one.id !== id)].slice(0, 2)
 
 /** Whether a request has a part in the failures that the circuit counted. */
 const hasPart = ({ failed }: Evidence, { call, request }: Identity): boolean =>

@@ -4,10 +4,10 @@ import { never, type Permit, type State } from "../../Circuit.ts"
 import type { Rejection } from "../../CircuitError.ts"
 import type { CircuitState } from "../../CircuitState.ts"
 import type { CircuitHandle, Operator } from "../../CircuitStore.ts"
-import type { EvidenceLog } from "../../internal/circuit/evidenceLog.ts"
 import type { Initial } from "../../internal/circuit/initial.ts"
 import { wholeMillis } from "../../internal/circuit/localCircuit.ts"
 import type { Kept } from "../../internal/circuit/registry.ts"
+import type { Evidence } from "../../internal/machine/evidence.ts"
 import type { Listeners } from "../../internal/observers/listeners.ts"
 import type { CompiledPolicy } from "../../internal/options/compiledPolicy.ts"
 import type { Outcome } from "../../Outcome.ts"
@@ -57,8 +57,20 @@ export class RedisCircuit extends ProbingCircuit implements CircuitHandle, Kept,
     return this.replica.listeners
   }
 
-  get evidence(): EvidenceLog {
+  get evidence(): Evidence {
     return this.replica.evidence
+  }
+
+  set evidence(evidence: Evidence) {
+    this.replica.evidence = evidence
+  }
+
+  get servedAt(): number {
+    return this.replica.servedAt
+  }
+
+  set servedAt(millis: number) {
+    this.replica.servedAt = millis
   }
 
   turnAway(_clock: Clock.Clock, now: number, retryAfterMillis: number): Rejection {

@@ -28,6 +28,18 @@ export class WatchedCircuit implements CircuitHandle {
     return this.circuit.evidence
   }
 
+  set evidence(evidence: CircuitHandle["evidence"]) {
+    this.circuit.evidence = evidence
+  }
+
+  get servedAt() {
+    return this.circuit.servedAt
+  }
+
+  set servedAt(millis: number) {
+    this.circuit.servedAt = millis
+  }
+
   turnAway(...args: Parameters<CircuitHandle["turnAway"]>) {
     return this.circuit.turnAway(...args)
   }
