@@ -26,12 +26,17 @@
  *
  * ```ts
  * import { Effect, Layer } from "effect"
- * import { CircuitBreaker, CircuitStore, Evidence, TripPolicy } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, Evidence, LlmOutcome, TripPolicy } from "effect-resilience"
+ *
+ * const Breaker = CircuitBreaker.layer({ classify: LlmOutcome.classify, tripPolicy: TripPolicy.consecutive(2) }).pipe(
+ *   Layer.provide(CircuitStore.layerMemory)
+ * )
+ *
+ * const provider = (body: string): Effect.Effect<string, { readonly status: number }> =>
+ *   body === "poison" ? Effect.fail({ status: 500 }) : Effect.succeed("hello")
  *
  * const send = (body: string) =>
- *   (body === "poison" ? Effect.fail({ status: 500 }) : Effect.succeed("hello")).pipe(
- *     CircuitBreaker.execute({ key: "model", evidence: Evidence.make({ request: body }) })
- *   )
+ *   provider(body).pipe(CircuitBreaker.execute({ key: "model", evidence: Evidence.make({ request: body }) }))
  *
  * const program = Effect.gen(function*() {
  *   yield* send("fine")
