@@ -53,10 +53,6 @@ const allowed: ReadonlyArray<string> = [
   "src/LlmRetry.ts",
   "src/Outcome.ts",
   "src/TripPolicy.ts",
-  "src/internal/call/blocked.ts",
-  "src/internal/call/guard.ts",
-  "src/internal/call/guardStream.ts",
-  "src/internal/call/trace.ts",
   "src/internal/circuit/localCircuit.ts",
   "src/internal/failover/choice.ts",
   "src/internal/failover/compiledRoute.ts",
@@ -64,9 +60,7 @@ const allowed: ReadonlyArray<string> = [
   "src/internal/failover/prober.ts",
   "src/internal/failover/route.ts",
   "src/internal/judgement/llmSignals.ts",
-  "src/internal/judgement/llmTable.ts",
-  "src/internal/machine/health.ts",
-  "src/internal/options/validation.ts"
+  "src/internal/judgement/llmTable.ts"
 ]
 
 /** The words of a text, also those within names such as `isUpToDate`, but for names of Effect. */

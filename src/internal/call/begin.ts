@@ -1,4 +1,4 @@
-/** The short way into a call: one step less than `execute`, for who is in a fiber already. */
+/** The short way into a call for code that has the fiber already: one effect less than `execute`. */
 import type { Effect, Fiber } from "effect"
 import type { ExecuteOptions } from "../../CircuitBreaker.ts"
 import type { CircuitBreakerError } from "../../CircuitError.ts"
@@ -12,9 +12,9 @@ export type Begin = <A, E, R>(
 
 const key: unique symbol = Symbol("effect-resilience/begin")
 
-/** An `execute` that brings its short way along: who puts another function in its place takes that away with it. */
+/** An `execute` with its short way as a property, so that a decorator that replaces the one replaces the other too. */
 export const beginning = <Execute extends object>(execute: Execute, begin: Begin): Execute =>
   Object.assign(execute, { [key]: begin })
 
-/** The short way of an `execute`; undefined for that of a decorated breaker or of a double. */
+/** The short way of an `execute`; undefined for a decorated one and for test doubles. */
 export const beginOf = (execute: object): Begin | undefined => (execute as { readonly [key]?: Begin })[key]

@@ -1,4 +1,4 @@
-/** Whom a failure is charged to: which failures count against the dependency, and which calls may probe it. */
+/** Decides which failures count against the dependency, and which calls may probe it. */
 import type { Permit } from "../../Circuit.ts"
 import type { Rejection } from "../../CircuitError.ts"
 import * as Outcome from "../../Outcome.ts"
@@ -8,7 +8,7 @@ import type { Call } from "./call.ts"
 import { type CallEvidence, noteAttempt, ownEvidence } from "./callEvidence.ts"
 import { contained } from "./containment.ts"
 
-/** What a request can cause by itself. The other kinds say something of the dependency, whatever was asked. */
+/** The kinds of failure that a request can cause by itself. All others come from the dependency, whatever was asked. */
 const requestKinds = new Set<Outcome.Kind>([
   "server_error",
   "unknown",
@@ -19,7 +19,7 @@ const requestKinds = new Set<Outcome.Kind>([
   "stream_stalled"
 ])
 
-/** Takes in that the dependency served a call. */
+/** Records that the dependency served a call. */
 export const served = (call: Call, atMillis: number): void => {
   const { circuit } = call
   if (call.evidence === undefined) circuit.servedAt = atMillis
@@ -28,7 +28,7 @@ export const served = (call: Call, atMillis: number): void => {
   }
 }
 
-/** What the circuit is to take in of an end that is no success: a failure that does not count says nothing of it. */
+/** The outcome that the circuit records for a call without success: ignored if the failure does not count. */
 export const blamed = (call: Call, permit: Permit, outcome: Outcome.Outcome): Outcome.Outcome => {
   const { circuit, clock, hub, policy } = call
   if (outcome._tag !== "Failure" || !requestKinds.has(outcome.kind) || permit.generation !== circuit.generation) {
@@ -74,8 +74,8 @@ export const came = (call: Call): void => {
 }
 
 /**
- * The rejection of a call that would be the probe, but has itself a part in the failures: its request would speak for
- * the dependency once more. Undefined if the call may probe.
+ * The rejection of a call that would be the probe but has a part in the failures, because its request may be their
+ * cause. Undefined if the call may probe.
  */
 export const keptFromProbing = (call: Call): Rejection | undefined => {
   const { circuit, clock, policy } = call
@@ -99,7 +99,7 @@ export const noteFailed = ({ known, token }: Call, error: unknown): void => {
   if (known !== undefined) noteAttempt(error, known, token)
 }
 
-/** The evidence of a call. What the caller says of it may throw: then the call is a request of its own. */
+/** The evidence of a call. If the caller's function for it throws, the call is a request of its own. */
 const known = (call: Call): CallEvidence => call.known ??= described(call) ?? ownEvidence(call.token, call.fiber)
 
 const described = (call: Call): CallEvidence | undefined => {

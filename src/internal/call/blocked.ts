@@ -1,6 +1,6 @@
 import type { CircuitHandle } from "../../CircuitStore.ts"
 
-// By error, so that whoever holds the error can ask, and it is forgotten with it.
+// By error, because a retry has the error and nothing else, and the note is collected with it.
 const blocked = new WeakMap<object, { readonly at: number; readonly millis: number }>()
 let notes = 0
 export const noted = (): number => notes
@@ -10,7 +10,7 @@ export const note = (error: unknown, circuit: CircuitHandle, now: number, since:
   if (typeof error !== "object" || error === null) return
   const millis = circuit.rejectsFor(now)
   const earlier = blocked.get(error)
-  // What was noted since the call began is of a circuit inside this one.
+  // A note that is younger than the call comes from a circuit inside this one.
   const inner = earlier !== undefined && earlier.at > since ? earlier.millis : 0
   if (millis > 0 || inner > 0) blocked.set(error, { at: ++notes, millis: Math.max(millis, inner) })
   else blocked.delete(error)

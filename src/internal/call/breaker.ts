@@ -1,4 +1,4 @@
-/** The breaker service on a store: what each of its functions does with the circuit of a key. */
+/** Makes the breaker service on a store: each of its functions finds the circuit of a key and uses it. */
 import { type Clock, type Context, Effect, type Fiber, Queue, Stream } from "effect"
 import { dual } from "effect/Function"
 import type { CircuitBreaker, ExecuteOptions, Permit, StreamOptions } from "../../CircuitBreaker.ts"
@@ -156,7 +156,7 @@ export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: s
   } satisfies CircuitBreaker["Service"]
 })
 
-/** A store may forget a circuit that nobody uses, so each reading looks for it. */
+/** Looks the circuit up at each reading, because a store may forget one that is not used. */
 class View implements CircuitState.CircuitView {
   readonly key: string
   private readonly store: CircuitStore["Service"]
@@ -191,7 +191,7 @@ class View implements CircuitState.CircuitView {
 
 const unused = Outcome.ignored("cancelled")
 
-// A function of the key is asked at every call, so what it gives is compiled once for each policy object.
+// Compiles each policy object once, because a function of the key is asked at every call.
 const policyResolver = (
   policy: CircuitPolicy | ((key: string) => CircuitPolicy),
   context: Context.Context<never>

@@ -1,4 +1,4 @@
-/** One call on its way through a circuit: what the guard, the judgement and the spans need of it. */
+/** One call through a circuit: what guard, judgement and spans need of it. */
 import { Clock, type Fiber, type Tracer } from "effect"
 import type { Classify } from "../../CircuitPolicy.ts"
 import type { CircuitHandle } from "../../CircuitStore.ts"
@@ -17,7 +17,7 @@ export interface Call {
   readonly startedAt: number
   readonly span: Tracer.Span | undefined
   readonly noted: number
-  /** What the caller says of the call, and what a retry would run again. */
+  /** The caller's description of the call, and the effect that a retry would run again. */
   readonly evidence: Evidence | undefined
   readonly token: unknown
   readonly fiber: Fiber.Fiber<unknown, unknown>
@@ -27,5 +27,5 @@ export interface Call {
   probing?: Probing
 }
 
-/** The clock of the calling fiber, so that tests with a clock of their own need nothing else. */
+/** The clock of the calling fiber, because tests replace it there. */
 export const clockOf = (fiber: Fiber.Fiber<unknown, unknown>): Clock.Clock => fiber.getRef(Clock.Clock)

@@ -1,4 +1,4 @@
-/** One call as the circuits know it: who it is, found out only when a circuit has to know. */
+/** The identity of one call, computed only when a circuit asks for it. */
 import { type Fiber, Schedule } from "effect"
 import type { Evidence } from "../../Evidence.ts"
 import type { Identity } from "../machine/evidence.ts"

@@ -1,4 +1,4 @@
-/** Runs what callers bring: whatever a classifier does, the call keeps its result and its permit is settled. */
+/** Runs classifiers of users: whatever they do, the call keeps its result and its permit is settled. */
 import { Duration } from "effect"
 import * as Outcome from "../../Outcome.ts"
 import { results } from "../circuit/announce.ts"
@@ -29,7 +29,7 @@ export const classifierFailed = <A>({ circuit, clock, hub }: Call, error: unknow
   return otherwise
 }
 
-// What the types promise, but casts and JavaScript do not keep.
+// Checks what the types promise, because casts and JavaScript can break it.
 export const checked = (outcome: Outcome.Outcome): Outcome.Outcome => {
   if (outcome._tag === "Success") return outcome
   if (!Object.hasOwn(results, outcome._tag)) throw new TypeError("classify returned something that is not an Outcome")

@@ -1,6 +1,6 @@
-/** Keyed digests of what callers say of their requests, so that nothing of a prompt is kept. */
+/** Keyed digests of what callers say about requests, because no part of a prompt may be kept. */
 
-// Drawn anew by each process, so that a digest tells nothing to those who know the text.
+// Drawn by each process, because nobody who knows a text may be able to recognise its digest.
 const seeds = [Math.random(), Math.random()].map((random) => Math.floor(random * 2 ** 32)) as [number, number]
 
 const longest = 65_536

@@ -28,7 +28,7 @@ export const guard = <A, E, R>(
   return "_tag" in decision ? reject(call, decision) : run(self, call, decision)
 }
 
-// Between the claim of a slot and the start of the call nothing may interrupt, or the slot would be lost.
+// Uninterruptible from the claim to the start of the call, because an interruption in between would lose the slot.
 const probe = <A, E, R>(
   self: Effect.Effect<A, E, R>,
   call: Call
@@ -41,7 +41,7 @@ const probe = <A, E, R>(
     )
   )
 
-// A shared store may be asked for an ordinary call too.
+// A shared store may have to be asked for a call that is no probe, too.
 const inProbe = <A, E, R>(self: Effect.Effect<A, E, R>, call: Call, permit: Permit) => {
   if (permit.probe === 0) return self
   call.probing = beginProbe(call.circuit, permit)
@@ -79,12 +79,12 @@ const settle = (
   const interrupted = exit._tag === "Failure" && !timedOut && Cause.hasInterruptsOnly(exit.cause)
   const waiting = finish(call, permit, interrupted ? cancelled : verdict(call, exit, timedOut), interrupted)
   if (exit._tag === "Success" || interrupted) return waiting
-  // Only then is it known whether the failure opened the circuit.
+  // After the store has answered, because only then it is known whether the failure opened the circuit.
   if (waiting !== undefined) return Effect.andThen(waiting, Effect.sync(() => noteBlocked(call, exit.cause)))
   return noteBlocked(call, exit.cause)
 }
 
-/** What an exit that is not an interruption says. */
+/** Judges an exit that is not an interruption. */
 export const verdict = (call: Call, exit: Exit.Exit<unknown, unknown>, timedOut: boolean): Outcome.Outcome => {
   if (timedOut) return timeout
   try {
@@ -94,7 +94,7 @@ export const verdict = (call: Call, exit: Exit.Exit<unknown, unknown>, timedOut:
   }
 }
 
-/** Lets whoever retries with the error know that its circuit turns calls away. */
+/** Notes by the error that its circuit turns calls away, for the retry that gets the error. */
 export const noteBlocked = (call: Call, cause: Cause.Cause<unknown>): undefined => {
   const error = Option.getOrUndefined(Cause.findErrorOption(cause))
   noteFailed(call, error)
@@ -102,8 +102,8 @@ export const noteBlocked = (call: Call, cause: Cause.Cause<unknown>): undefined 
 }
 
 /**
- * Settles a permit, unless there is none any more, and tells whoever wants to know how the call ended. `measuredMillis` is what the trip policy
- * judges slowness by, where that is not the duration of the call.
+ * Settles the permit of a call, if it still has one, and calls its listeners and its span. `measuredMillis` is the time
+ * that the trip policy compares with its limit for slow calls, if it is not the duration of the call.
  */
 export const finish = (
   call: Call,
@@ -129,14 +129,14 @@ export const finish = (
 
 const lengthened = (outcome: Outcome.Throttled, { gateJitterPpm }: CompiledPolicy): Outcome.Outcome => {
   const random = (Fiber.getCurrent()?.getRef(Random.Random) ?? Random.Random.defaultValue()).nextDoubleUnsafe()
-  // A wait that a classifier left out is none.
+  // A classifier that is not typed may leave out the wait.
   return {
     ...outcome,
     retryAfter: Duration.times(outcome.retryAfter ?? Duration.zero, 1 + random * gateJitterPpm / 1_000_000)
   }
 }
 
-/** Fails with a rejection, told to whoever wants to know. */
+/** Fails with a rejection, after listeners and the span have it. */
 export const reject = (
   call: Call,
   reason: CircuitError.Rejection

@@ -39,10 +39,10 @@ const watched = <A, E, R>(self: Stream.Stream<A, E, R>, call: StreamCall<A>) =>
     const scope = yield* Effect.scope
     const watch = yield* Effect.acquireRelease(
       admit(call),
-      // The consumer stopped, failed or was interrupted: none of it is the provider's doing.
+      // Ignored, because the consumer has stopped, failed or been interrupted.
       (watch) => watch.settle(cancelled, true)
     )
-    // The first pull opens the stream, so that the time it takes counts.
+    // The first pull opens the stream, because the time for that counts as the provider's.
     let pull: Parts<A, E, R> = Effect.flatMap(
       Channel.toPullScoped(Stream.toChannel(inProbe(self, call)), scope),
       (opened) => pull = opened
@@ -73,7 +73,7 @@ const admit = <A>(call: StreamCall<A>): Effect.Effect<Watch<A>, CircuitError.Cir
 class Watch<A> {
   private readonly call: StreamCall<A>
   private permit: Permit
-  /** Whether a probe was judged by its first content and the circuit is not closed: a rest that is good says nothing more. */
+  /** Whether a probe was judged by its first content and did not close the circuit: then a good end changes nothing. */
   private judged = false
   private settled = false
   private served = false
@@ -88,7 +88,7 @@ class Watch<A> {
     this.time = new StreamTime(call.clock)
   }
 
-  /** Settles the permit, unless that was done. */
+  /** Settles the permit, once. */
   settle(outcome: Outcome.Outcome, interrupted: boolean): Effect.Effect<void> {
     if (this.settled) return Effect.void
     this.settled = true
@@ -97,7 +97,7 @@ class Watch<A> {
     return finish(this.call, permit, outcome, interrupted, this.time.firstContentMillis) ?? Effect.void
   }
 
-  /** Takes the next parts from the provider, within the limits, and heeds what they say. */
+  /** Takes the next parts from the provider, within the limits, and judges them. */
   guard<E, R>(pull: Parts<A, E, R>): Parts<A, E | CircuitError.CircuitBreakerError, R> {
     return Effect.suspend(() =>
       ++this.pulls % pullsBetweenYields === 0
@@ -130,7 +130,7 @@ class Watch<A> {
     })
   }
 
-  /** The limit that has passed without progress: a pull that ends at once loses to no timer. */
+  /** The limit that has passed without progress. Compared at every part, because a quick pull ends before any timer. */
   private exceeded(): Limit | undefined {
     const limit = this.limit()
     return limit !== undefined && this.time.leftMillis(limit.limit) <= 0 ? limit : undefined
@@ -145,7 +145,7 @@ class Watch<A> {
   }
 
   private timedOut({ limit, phase }: Limit): Effect.Effect<never, Cause.Done | CircuitError.CircuitBreakerError> {
-    // The answer is complete, and nothing after it matters.
+    // Ends without an error, because the answer is complete.
     if (this.served) return Cause.done()
     this.time.answered(true, 0)
     const { key, listeners } = this.call.circuit
@@ -154,7 +154,7 @@ class Watch<A> {
     return Effect.andThen(settling, Effect.fail(CircuitError.make({ _tag: "AttemptTimedOut", key, phase, limit })))
   }
 
-  /** Heeds the parts from a number on; an effect if that settles something. */
+  /** Judges the parts from an index on; an effect if one of them settles the call. */
   private observe(parts: ReadonlyArray<A>, from: number): Effect.Effect<void> | undefined {
     for (let next = from; next < parts.length;) {
       const settling = this.heed(this.signalOf(parts[next++]!))
@@ -168,7 +168,7 @@ class Watch<A> {
   private heed(signal: StreamSignal): Effect.Effect<void> | undefined {
     this.waiting = signal._tag === "Waiting"
     if (signal._tag !== "Alive") {
-      // The parts that come together waited once.
+      // Parts that come together are one wait.
       const { idleMillis } = this.time
       if (this.contentSeen && idleMillis > 0) this.call.circuit.listeners?.onStreamWait("idle", idleMillis)
       this.time.progressed()
@@ -205,10 +205,10 @@ class Watch<A> {
     const inTime = circuit.view(clock).generation === permit.generation
     const settling = circuit.settle(clock, permit, Outcome.success, this.time.firstContentMillis, false) ?? Effect.void
     if (this.call.span !== undefined) trace.ended(this.call, permit, Outcome.success, false)
-    // Where that closed the circuit, the rest of the answer is a call of the closed circuit.
+    // If that closed the circuit, the rest of the answer is a call of the closed circuit.
     const moveOn = Effect.sync(() => {
       const { generation, reason } = circuit.view(clock)
-      // A reset is not that: calls on their way no longer count.
+      // Not after a reset, because calls that began before a reset do not count.
       if (inTime && reason === "probe_succeeded") this.permit = { generation, probe: 0 }
       else this.judged = true
     })
@@ -239,7 +239,7 @@ class Watch<A> {
   }
 }
 
-// A pull that ends in a microtask lets neither a timer nor another fiber run, and a stream can be made of such pulls.
+// Yields, because a stream whose pulls all end in a microtask would keep timers and other fibers from running.
 const pullsBetweenYields = 32
 
 interface Limit {
@@ -247,7 +247,7 @@ interface Limit {
   readonly limit: Duration.Duration
 }
 
-/** What the types promise, but casts and JavaScript do not keep. */
+/** Checks what the types promise, because casts and JavaScript can break it. */
 export const checkedSignal = (signal: StreamSignal): StreamSignal => {
   if (signals.has(signal._tag)) return signal
   throw new TypeError("classifyPart returned something that is not a StreamSignal")

@@ -1,14 +1,14 @@
-/** Which probes a fiber is a part of, so that a call inside a probe of its own circuit is not turned away by it. */
+/** The probes that a fiber is part of, because a call inside a probe of the same circuit must not be turned away. */
 import { Context, Fiber } from "effect"
 import type { Permit } from "../../Circuit.ts"
 import type { CircuitHandle } from "../../CircuitStore.ts"
 
 export interface Probing {
   readonly circuit: CircuitHandle
-  /** Of the circuit on trial: when that has moved on, the probe no longer speaks for anybody. */
+  /** The circuit's generation when the probe began. In a later one the probe decides nothing. */
   readonly generation: number
   readonly outer: Probing | undefined
-  /** Fibers that outlive the probe still have its context. */
+  /** Whether the probe has ended, because fibers that outlive it still have its context. */
   ended: boolean
 }
 

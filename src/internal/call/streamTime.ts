@@ -1,16 +1,16 @@
-/** The time that a stream's provider was given. Nobody is slow while nobody asks. */
+/** The time that a stream's provider takes. It counts only while the consumer waits for parts. */
 import { type Clock, Duration } from "effect"
 import { elapsedMillis } from "../clock/time.ts"
 
-// Of the consumer's work on one part. Longer is a pause, which is the consumer's own.
+// How long the consumer may work on one part. A longer pause does not count as the provider's time.
 const workMillis = 10
 
 export class StreamTime {
-  /** From pulls to their parts, until the first content. */
+  /** The time from pulls to their parts, until the first content. */
   firstContentMillis = 0
-  /** From pulls to their parts, since the last progress. */
+  /** The time from pulls to their parts, since the last progress. */
   idleMillis = 0
-  // Counts for the provider too, because one that sends faster than the consumer takes parts does not wait for it.
+  // Counts as the provider's time too, because a provider that sends faster than the consumer reads does not wait.
   private consumerMillis = 0
   private contentSeen = false
   private parts = 0
@@ -21,13 +21,13 @@ export class StreamTime {
     this.clock = clock
   }
 
-  /** The provider is asked for parts. */
+  /** The consumer begins to wait for parts. */
   asked(counts: boolean): void {
     const millis = this.move()
     if (counts && millis <= this.parts * workMillis) this.consumerMillis += millis
   }
 
-  /** The provider has sent so many parts, or ended. */
+  /** The provider has sent this many parts, or ended. */
   answered(counts: boolean, parts: number): void {
     const millis = this.move()
     this.parts = parts
@@ -45,7 +45,7 @@ export class StreamTime {
     this.contentSeen = true
   }
 
-  /** What is left of a limit that counts from the last progress. */
+  /** The milliseconds that are left of a limit that counts from the last progress. */
   leftMillis(limit: Duration.Duration): number {
     return Duration.toMillis(limit) - this.idleMillis - this.consumerMillis
   }

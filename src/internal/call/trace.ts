@@ -1,4 +1,4 @@
-/** What the caller's span is told of a call: attributes for how it stands, an event for each thing that happened. */
+/** Writes calls to the caller's span: the state as attributes, and what happens as events. */
 import { type Clock, Duration, type Fiber, type Tracer } from "effect"
 import type { Permit } from "../../Circuit.ts"
 import type { Reason, Rejection } from "../../CircuitError.ts"
@@ -34,7 +34,7 @@ export const rejected = (call: Traced, reason: Rejection): void =>
     })
   })
 
-/** A retry may still save the operation, so failures are events of its span and not its `error.type`. */
+/** Failures are events of the span and not its `error.type`, because a retry may still succeed. */
 export const ended = (call: Traced, permit: Permit | undefined, outcome: Outcome, interrupted: boolean): void =>
   tell(call, (span) => {
     const result = interrupted ? "interrupted" : wireOutcomes[outcome._tag]
@@ -53,16 +53,16 @@ export const ended = (call: Traced, permit: Permit | undefined, outcome: Outcome
 export const firstContent = (call: Traced, millis: number): void =>
   tell(call, (span) => span.attribute("gen_ai.response.time_to_first_chunk", millis / 1000))
 
-/** A target, as spans name it. */
+/** The names of a target in spans. */
 interface TargetName {
   readonly name: string
   readonly route: string
 }
 
-/** A span in which a route is called. */
+/** The span of a call of a router. */
 export type TracedCall = Omit<Traced, "circuit">
 
-/** A call goes to a target: the last one it says is who served, if anybody did. */
+/** A call goes to a target. The last one that the span names has served, if any did. */
 export const asked = (call: TracedCall, { name, route }: TargetName): void =>
   tell(call, (span) => {
     span.attribute("failover.route", route)
@@ -90,7 +90,7 @@ const happened = ({ circuit, clock }: Traced, span: Tracer.Span, event: string, 
 
 const errorType = (outcome: Outcome) => outcome._tag === "Success" ? {} : { "error.type": kindOf(outcome) }
 
-// A tracer is not ours: what it throws is its own affair. A stream may outlive the span it began in.
+// Contains errors of the tracer. Skips a span that has ended, because a stream may outlive the span it began in.
 const tell = ({ hub, span }: Pick<Traced, "hub" | "span">, one: (span: Tracer.Span) => void): void => {
   if (span === undefined) return
   try {
@@ -100,7 +100,7 @@ const tell = ({ hub, span }: Pick<Traced, "hub" | "span">, one: (span: Tracer.Sp
   }
 }
 
-/** How a circuit turned a call away, as it is written; undefined if it did not. */
+/** The name of a rejection in spans and events; undefined for other reasons. */
 export const rejectedBy = ({ _tag }: Reason): typeof rejections[Rejection["_tag"]] | undefined =>
   _tag in rejections ? rejections[_tag as Rejection["_tag"]] : undefined
 

@@ -1,6 +1,6 @@
 /**
- * What an adaptive policy has learnt about one circuit: an error rate that picks the failure threshold, and a
- * recovery time that picks how long an opening lasts. Rates are in parts per million.
+ * What an adaptive policy learns about one circuit: an error rate, which sets the failure threshold, and a recovery
+ * time, which sets how long an opening lasts. Rates are in parts per million.
  */
 export interface Options {
   readonly failures: number
@@ -19,7 +19,7 @@ export interface Options {
 
 export interface Adaptive {
   readonly record: (now: number, failed: boolean) => void
-  /** The failures in a row that open the circuit by now. */
+  /** How many failures in a row open the circuit at present. */
   readonly threshold: () => number
   /** Scales a step of the open schedule, given its first step. */
   readonly openMillis: (step: number, first: number) => number
@@ -31,7 +31,7 @@ export interface Adaptive {
 }
 
 const million = 1_000_000
-// Evidence is counted in thousandths of a call, so that it can fade and stay an integer.
+// Evidence is counted in thousandths of a call, because it fades and has to stay an integer.
 const call = 1000
 
 export const make = (options: Options): Adaptive => {

@@ -1,9 +1,9 @@
 /**
- * What a circuit remembers of failures that a request can cause by itself, so that one request, one call and one source
- * stay one piece of evidence. Plain data in, plain data out; times are whole milliseconds of the circuit's clock.
+ * What a circuit remembers of failures that a request can cause by itself, because one request, one call and one source
+ * are one piece of evidence. Plain data in, plain data out; times are whole milliseconds of the circuit's clock.
  */
 
-/** Who a failure or a success speaks for. `source` is 0 where the caller named none. */
+/** The call, the request and the source of a failure or a success. `source` is 0 if the caller named none. */
 export interface Identity {
   readonly call: number
   readonly request: number
@@ -31,7 +31,7 @@ export interface Evidence {
   readonly sources: ReadonlyArray<Seen>
   /** How many failures in a row counted that are of one source. */
   readonly ofOneSource: { readonly source: number; readonly failures: number }
-  /** When a call came that has no part in the failures. */
+  /** When the last call came that has no part in the failures. */
   readonly otherCameAt: number
 }
 
@@ -54,8 +54,8 @@ export const vouchMillis = 10_000
 const activeMillis = 60_000
 
 /**
- * Takes in a failure. `isProbe` for that of a probe, which always counts. `allowance` is how many failures one source
- * may count by itself while another is active.
+ * Records a failure. That of a probe (`isProbe`) always counts. `allowance` is how many failures of one source count
+ * while another source is active.
  */
 export const failed = (
   self: Evidence,
@@ -132,7 +132,7 @@ const seen = (those: ReadonlyArray<Seen>, id: number, at: number): ReadonlyArray
 const hasPart = ({ failed }: Evidence, { call, request }: Identity): boolean =>
   failed.some((one) => one.counted && (one.call === call || one.request === request))
 
-/** Takes in that a call came while the circuit was not closed. */
+/** Records that a call came while the circuit was not closed. */
 export const came = (self: Evidence, identity: Identity, now: number): Evidence =>
   hasPart(self, identity) ? self : { ...self, otherCameAt: now }
 

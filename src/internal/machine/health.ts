@@ -1,11 +1,11 @@
 /**
- * How healthy one circuit's dependency looks: the trip policy at work. Integers throughout; rates are compared by
- * cross-multiplication, so that 3 of 30 is a tenth on every machine.
+ * The trip policy of one circuit at work. All numbers are integers, and rates are compared by cross-multiplication,
+ * because 3 of 30 has to be a tenth on every machine.
  */
 import type { Adaptive, Options as Learning } from "./adaptive.ts"
 import type { Window } from "./window.ts"
 
-/** A trip policy as numbers: `anyOf` is the list itself. `join` makes what runs it, afresh for each circuit. */
+/** A trip policy as numbers; `anyOf` is a list of these. `join` adds to a circuit's parts what runs the criterion. */
 export type Criterion =
   & { readonly join: (parts: Parts) => void }
   & (
@@ -22,9 +22,9 @@ export interface Rate {
   readonly windowMillis: number | undefined
 }
 
-/** What the criteria of one circuit are judged by. */
+/** What runs the criteria of one circuit. */
 export interface Parts {
-  /** In a row, that open the circuit. */
+  /** How many failures in a row open the circuit. */
   failures: number
   readonly failureRates: Array<Measured>
   readonly slowRates: Array<Measured & { readonly slowerThanMillis: number }>
@@ -40,19 +40,19 @@ export interface Measured {
 export interface Health {
   /** Whether `record` has any effect. */
   readonly remembers: boolean
-  /** A call longer than this is slow; infinite if no criterion asks. */
+  /** A call that takes longer is slow; infinite without a criterion for slow calls. */
   readonly slowerThanMillis: number
-  /** Takes in a call that spoke about health. Returns whether the windows, this call included, say open. */
+  /** Records a success or a failure. True if a window, with this call in it, opens the circuit. */
   readonly record: (now: number, failed: boolean, durationMillis: number) => boolean
-  /** Whether it is slowness alone that says open. */
+  /** Whether only slow calls open the circuit, and no failure rate does. */
   readonly slowness: () => boolean
-  /** Failures in a row that open the circuit by now, 0 if no criterion counts them. */
+  /** How many failures in a row open the circuit at present, 0 if no criterion counts them. */
   readonly failureThreshold: () => number
-  /** Share of failures in the first failure-rate window in parts per million, undefined while unknown. */
+  /** The failures in the first failure-rate window, in parts per million; undefined below the minimum of calls. */
   readonly failureRatePpm: (now: number) => number | undefined
   readonly openMillis: (step: number, first: number) => number
   readonly recovered: (outageMillis: number) => void
-  /** Starts the windows again; with `everything` also what was learnt over many windows. */
+  /** Empties the windows; with `everything` also the error rate that was learnt over many windows. */
   readonly clear: (everything: boolean) => void
 }
 
@@ -62,7 +62,7 @@ export const make = (criteria: ReadonlyArray<Criterion>): Health => {
   return new PartsHealth(parts)
 }
 
-// A class, because there may be as many as circuits; and lists without room for more.
+// Small, because there are as many as circuits: a class, and lists without spare room.
 class PartsHealth implements Health {
   private readonly failures: number
   private readonly failureRates: Parts["failureRates"]

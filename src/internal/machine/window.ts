@@ -1,6 +1,6 @@
 /**
- * Sliding windows over the outcomes of calls, exact at every moment: a window of the last n calls, and one of the
- * last n milliseconds. Mutable, because the closed path writes to them on every call.
+ * Sliding windows over the outcomes of calls, exact at every moment: the last n calls, or those of the last n
+ * milliseconds. Mutable, because every call of a closed circuit writes to them.
  */
 
 export interface Window {
@@ -15,7 +15,7 @@ export interface Window {
 /** The last `size` calls. */
 export const countWindow = (size: number): Window => new CountWindow(size)
 
-// One bit a call, in a ring that is made at the first: a class, because there may be as many windows as circuits.
+// Small, because there are as many as circuits: a class, and one bit for each call in a ring made at the first call.
 class CountWindow implements Window {
   calls = 0
   marked = 0
@@ -46,13 +46,13 @@ class CountWindow implements Window {
   }
 }
 
-// A slot holds the calls of one instant; up to a minute an instant is a millisecond.
+// A slot has the calls of one instant, which is a millisecond in windows of up to a minute.
 const maxSlots = 60_000
 
 /** The calls of the last `millis` milliseconds: one recorded at t has left at t + `millis`. */
 export const timeWindow = (millis: number): Window => {
   const resolution = Math.ceil(millis / maxSlots)
-  // A queue of slots in a ring that grows with the traffic: time, calls and marked calls of each.
+  // A queue of slots in a ring that grows with the traffic. A slot is three numbers: time, calls and marked calls.
   let slots = new Float64Array(0)
   let capacity = 0
   let head = 0

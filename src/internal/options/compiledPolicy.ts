@@ -1,4 +1,4 @@
-/** A policy, checked and made ready for the closed path. */
+/** A policy, checked and turned into the numbers that a call needs. */
 import { Cause, type Context, type Duration, Exit, Option, Schedule } from "effect"
 import type { Rules } from "../../Circuit.ts"
 import { find } from "../../CircuitError.ts"
@@ -15,9 +15,9 @@ export interface CompiledPolicy {
   readonly criteria: ReadonlyArray<Criterion>
   readonly makeHealth: () => Health
   readonly openMillis: (opening: number) => number
-  /** The lowest share of failures that opens the circuit, undefined if no criterion keeps a rate. */
+  /** The lowest failure rate that opens the circuit; undefined if no criterion has a rate. */
   readonly failureRateThresholdPpm: number | undefined
-  /** Whether the trip policy needs to know how long a call took. */
+  /** Whether the trip policy needs the durations of calls. */
   readonly timed: boolean
   /** In millionths of the wait. */
   readonly gateJitterPpm: number
@@ -25,7 +25,7 @@ export interface CompiledPolicy {
   readonly failuresOfOneSource: number
   readonly attemptTimeout: Duration.Duration | undefined
   readonly classify: Classify
-  /** Equal for policies that make circuits behave alike, as far as data can tell. */
+  /** Equal for policies with equal data. Classifiers and schedules are functions, and not compared. */
   readonly fingerprint: string
 }
 
@@ -45,7 +45,7 @@ export const compilePolicy = (policy: CircuitPolicy, context: Context.Context<ne
   return {
     rules,
     criteria,
-    // A health that remembers nothing can serve every circuit.
+    // All circuits share a health that remembers nothing, so that they stay small.
     makeHealth: health.remembers ? () => makeHealth(criteria) : () => health,
     openMillis,
     failureRateThresholdPpm: thresholds.length === 0 ? undefined : Math.min(...thresholds),

@@ -2,7 +2,7 @@
 import { type Context, Duration, Effect, Exit, Schedule } from "effect"
 import { invalid, millis } from "./validation.ts"
 
-// Later openings last as long as this one: replaying a schedule costs a step for each opening before.
+// Later openings last as long as this one, because replaying a schedule costs a step for each opening before.
 const lastStep = 100
 
 export const openSchedule = (
@@ -13,7 +13,7 @@ export const openSchedule = (
     const fixed = millis("openDuration", input)
     return () => fixed
   }
-  // Replays the schedule against a simulated clock, so that elapsed-time combinators measure the time spent open.
+  // Replays the schedule with a simulated clock, because its combinators of elapsed time must measure the open time.
   const replay = Effect.fnUntraced(function*(openings: number) {
     const step = yield* Schedule.toStep(input)
     let now = 0
@@ -35,6 +35,6 @@ export const openSchedule = (
   }
   const first = delayOf(1) ??
     invalid("openDuration", "a schedule without it", "a schedule whose first delay is finite and at least 1 ms")
-  // A later step without a usable delay must not keep the circuit from opening.
+  // The first delay in place of one that is unusable, because the circuit has to open.
   return (opening) => delayOf(Math.min(opening, lastStep)) ?? first
 }

@@ -1,10 +1,10 @@
-/** Options that come from the environment: a wrong one is an error of the configuration, and names its variable. */
+/** Options from the environment. An invalid one is a `ConfigError` that names its variable. */
 import { Config, ConfigProvider, Effect, identity, Option } from "effect"
 import { InvalidOptions } from "../../CircuitPolicy.ts"
 
 /**
- * One setting, undefined if it is absent. What `read` cannot read goes on as the text that it is, for the rule of its
- * option to refuse: that tells the rule and the value.
+ * One setting, undefined if it is absent. A text that `read` cannot read is passed on, because the check of its option
+ * refuses it with the rule and the value.
  */
 export const setting = <A>(read: (name: string) => Config.Config<A>, name: string): Config.Config<A | undefined> =>
   Config.map(
@@ -12,7 +12,7 @@ export const setting = <A>(read: (name: string) => Config.Config<A>, name: strin
     Option.getOrUndefined
   )
 
-/** Options made of the settings under a prefix. What `make` throws about a field is an error about its variable. */
+/** Options made of the settings under a prefix. An error of `make` about a field becomes one about its variable. */
 export const underPrefix = <A, B>(
   prefix: string,
   settings: Config.Config<A>,

@@ -1,11 +1,11 @@
-/** Trip policies, checked and turned into the numbers the circuit works with. */
+/** Trip policies, checked and turned into the numbers that a circuit needs. */
 import type { Adaptive, AnyOf, Consecutive, FailureRate, SlowCallRate, TripPolicy, Window } from "../../TripPolicy.ts"
 import * as learner from "../machine/adaptive.ts"
 import type { Criterion, Measured, Rate } from "../machine/health.ts"
 import { countWindow, timeWindow } from "../machine/window.ts"
 import { fraction, fractionAboveZero, invalid, millis, positiveInt } from "./validation.ts"
 
-/** Where a policy keeps its check: it brings along what runs it, so that a program bundles only what it uses. */
+/** The property of a policy with its check, which brings what runs it: a program bundles only the policies it uses. */
 export const TypeId = "~effect-resilience/TripPolicy"
 
 export type Check<P> = (policy: P, at: string) => ReadonlyArray<Criterion>

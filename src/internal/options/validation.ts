@@ -1,4 +1,4 @@
-/** Checks of options, each with a sentence for whoever broke it. */
+/** Checks of options, each with the rule as a sentence that a user can act on. */
 import { Duration } from "effect"
 import { InvalidOptions } from "../../CircuitPolicy.ts"
 
@@ -11,11 +11,11 @@ export const positiveInt = (field: string, value: unknown): number =>
     ? value as number
     : invalid(field, value, "a whole number of 1 or more")
 
-/** A fraction as whole parts per million, rounded down so that 2 of 3 reaches two thirds. */
+/** A fraction in parts per million, rounded down, because 2 of 3 has to reach a threshold of two thirds. */
 export const fraction = (field: string, value: unknown): number =>
   isFraction(value) ? perMillion(value) : invalid(field, value, "a number from 0 to 1")
 
-/** A fraction above zero, of which something is left in parts per million. */
+/** A fraction above zero in parts per million, at least one. */
 export const fractionAboveZero = (field: string, value: unknown): number =>
   isFraction(value) && value > 0
     ? Math.max(1, perMillion(value))
@@ -35,7 +35,7 @@ export const millis = (field: string, value: Duration.Input, minimum = 1): numbe
   } catch {
     return invalid(field, value, rule)
   }
-  // `Duration` takes a negative or NaN number for zero.
+  // Checked here, because `Duration` takes a negative number or NaN as zero.
   if (typeof value === "number" && !(value >= minimum)) return invalid(field, value, rule)
   return parsed >= minimum && parsed <= longest
     ? Math.ceil(parsed)

@@ -1,10 +1,10 @@
-/** Reading headers of any make: something with `get`, a `Map`, a record in any case. Nothing here throws. */
+/** Reads headers: an object with `get`, a `Map`, or a record with names in any case. Nothing here throws. */
 import { items, property } from "./values.ts"
 
 /** Looks up a header by its lower-case name. */
 export type Lookup = (name: string) => string | undefined
 
-/** A lookup in headers of any make: something with `get`, a `Map`, a record in any case. */
+/** A lookup in headers of any form. */
 export const headerLookup = (headers: unknown): Lookup => {
   const get = property(headers, "get")
   if (typeof get === "function" && !isMap(headers)) {
@@ -27,7 +27,7 @@ export const headerLookup = (headers: unknown): Lookup => {
 const longestHeader = 256
 const maxHeaders = 512
 
-// A value too long to be a number, a name or a date is none of them.
+// Undefined for a long value, because numbers, names and dates are short.
 const headerText = (value: unknown): string | undefined => {
   const first = items(value, 1)[0] ?? value
   if (typeof first === "number") return String(first)

@@ -1,9 +1,9 @@
 /**
- * Reading what nobody vouches for. Errors and headers come from anywhere: getters and proxies throw, texts are huge.
- * Nothing here throws, and nothing here looks at more than a bounded part.
+ * Reads errors and headers of providers and clients, whose getters and proxies may throw and whose texts may be huge.
+ * Nothing here throws, and everything reads a bounded part only.
  */
 
-/** What `self[key]` is, or nothing when there is no such thing or it cannot be read. */
+/** `self[key]`, or undefined if it is missing or cannot be read. */
 export const property = (self: unknown, key: string): unknown => {
   if (self === null || (typeof self !== "object" && typeof self !== "function")) return undefined
   try {
@@ -13,7 +13,7 @@ export const property = (self: unknown, key: string): unknown => {
   }
 }
 
-/** The length of the longest text that is parsed: 64 Ki. */
+/** The length of the longest text that is parsed, 64 Ki. */
 export const longestJson = 65_536
 
 /** The parsed object of a JSON text of bounded length. */
@@ -26,7 +26,7 @@ export const json = (text: string): unknown => {
   }
 }
 
-/** The first values of a list, none for anything else. */
+/** The first values of a list; none of any other value. */
 export const items = (self: unknown, limit: number): ReadonlyArray<unknown> => {
   try {
     return Array.isArray(self) ? self.slice(0, limit) : []
@@ -35,7 +35,7 @@ export const items = (self: unknown, limit: number): ReadonlyArray<unknown> => {
   }
 }
 
-/** Whether it is a list. */
+/** Whether a value is a list. */
 export const isList = (self: unknown): boolean => {
   try {
     return Array.isArray(self)
