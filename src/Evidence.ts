@@ -78,8 +78,8 @@ export interface Evidence {
 }
 
 /**
- * The evidence of one call: give it to `execute`, `stream` or `acquire`, and to each attempt of a call that is repeated or
- * spread by hand. A router makes one for each of its calls.
+ * The evidence of one call: give it to `execute`, `stream` or `acquire`, and to each attempt of a call that is repeated
+ * or spread by hand. A router makes one for each of its calls.
  *
  * A description that is costly to make can be a function: it runs when a circuit has to know, which is when the call
  * fails, and when it is served while failures are remembered.
