@@ -1,13 +1,10 @@
 // The gateway in this process, between real HTTP on both sides.
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Console, Deferred, Effect, Schedule } from "effect"
+import { Effect, Schedule } from "effect"
 import { ScriptedProvider } from "effect-resilience/testing"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { request as httpRequest } from "node:http"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { main } from "../../examples/gateway.ts"
 import { serve } from "../http/serve.ts"
+import { startGateway } from "./startGateway.ts"
 
 const { events, json, silence, stall, text } = ScriptedProvider
 
@@ -38,33 +35,8 @@ const start = (us: ReadonlyArray<ScriptedProvider.Answer>, { apiKey, eu = json(a
       region: name,
       model: `gpt-5-${name}`
     })
-    const directory = yield* Effect.acquireRelease(
-      Effect.sync(() => mkdtempSync(join(tmpdir(), "gateway-"))),
-      (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
-    )
-    const file = join(directory, "gateway.json")
-    writeFileSync(
-      file,
-      JSON.stringify({ port: 0, apiKey, models: { chat: { targets: [target("us"), target("eu")] } } })
-    )
-
-    const lines: Array<string> = []
-    const log: Array<string> = []
-    const ready = yield* Deferred.make<void>()
-    const console: Console.Console = {
-      ...globalThis.console,
-      log: (line: string) => {
-        lines.push(line)
-        Deferred.doneUnsafe(ready, Effect.void)
-      },
-      error: (line: string) => void log.push(line)
-    }
-    yield* Effect.forkScoped(main.pipe(
-      Effect.provideService(Console.Console, console),
-      Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ GATEWAY_CONFIG: file })))
-    ))
-    yield* Deferred.await(ready)
-    const url = lines[0]!.replace("gateway listens on ", "")
+    const targets = [target("us"), target("eu")]
+    const { lines, log, url } = yield* startGateway({ apiKey, models: { chat: { targets } } })
     const chat = (body: object, headers: Record<string, string> = {}) =>
       fetched(`${url}/v1/chat/completions`, {
         method: "POST",
@@ -179,6 +151,8 @@ describe("gateway", () => {
     const [how, us, ways] of [
       ["as a refusal", json(refusal, { status: 400 }), [false, true]],
       ["with a status of 200", json(refusal), [false, true]],
+      // As Google's OpenAI-compatible API has it.
+      ["in a list of one", json([refusal], { status: 400 }), [false, true]],
       ["in an event", events([{ data: refusal }]), [true]]
     ] as const
   ) {

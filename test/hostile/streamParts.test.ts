@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { LlmStream } from "effect-resilience"
 
-describe("junk", () => {
+describe("a part of a stream that is none", () => {
   const readers = Object.entries({
     openAi: LlmStream.openAi,
     anthropic: LlmStream.anthropic,

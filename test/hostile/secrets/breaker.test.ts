@@ -63,7 +63,8 @@ describe("a breaker", () => {
     return Effect.gen(function*() {
       const forged = { _tag: "Failure", kind: canary("kind"), retryAfter: canary("wait") }
       const others = [canary("verdict"), { _tag: canary("tag") }, forged, { ...forged, _tag: "Throttled" }]
-      const throwing = Object.values(errors).map((error) => () => {
+      const named = Object.assign(new Error("no"), { name: `Incorrect API key provided: ${canary("name")}` })
+      const throwing = [...Object.values(errors), named].map((error) => () => {
         throw error
       })
       for (const classify of [...throwing, ...others.map((other) => () => other as unknown as Outcome.Outcome)]) {

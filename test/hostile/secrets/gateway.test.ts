@@ -1,11 +1,8 @@
 // The gateway in this process, between real HTTP on both sides.
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Console, Deferred, Effect } from "effect"
+import { Effect } from "effect"
 import { ScriptedProvider } from "effect-resilience/testing"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
-import { main } from "../../../examples/gateway.ts"
+import { startGateway } from "../../gateway/startGateway.ts"
 import { serve } from "../../http/serve.ts"
 import { answer, canary, leaksIn, prompt } from "./canaries.ts"
 import { assertClean, type Written } from "./sinks.ts"
@@ -25,23 +22,7 @@ const gateway = (...answers: ReadonlyArray<ScriptedProvider.Answer>) =>
         apiKey: targetsKey,
         model: `model-of-${name}`
       })))
-    const directory = yield* Effect.acquireRelease(
-      Effect.sync(() => mkdtempSync(join(tmpdir(), "gateway-"))),
-      (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
-    )
-    const file = join(directory, "gateway.json")
-    writeFileSync(file, JSON.stringify({ port: 0, apiKey: callersKey, models: { chat: { targets } } }))
-    const log: Array<string> = []
-    const ready = yield* Deferred.make<string>()
-    yield* Effect.forkScoped(main.pipe(
-      Effect.provideService(Console.Console, {
-        ...globalThis.console,
-        log: (line: string) => Deferred.doneUnsafe(ready, Effect.succeed(line.replace("gateway listens on ", ""))),
-        error: (line: string) => void log.push(line)
-      }),
-      Effect.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ GATEWAY_CONFIG: file })))
-    ))
-    const url = yield* Deferred.await(ready)
+    const { log, url } = yield* startGateway({ apiKey: callersKey, models: { chat: { targets } } })
     const fetched = (path: string, init: RequestInit = {}) =>
       Effect.promise(async () => {
         const response = await fetch(url + path, { ...init, headers: { connection: "close", ...init.headers } })
@@ -116,9 +97,7 @@ describe("a gateway", () => {
       assert.include(found, canary("prompt"))
       for (const secret of [canary("cookie"), targetsKey, callersKey]) assert.notInclude(found, secret)
     }))
-})
 
-describe("leaks of the gateway that were closed", () => {
   it.live("a target that puts the request into its code does not write it into the log", () =>
     Effect.gen(function*() {
       const refusal = { error: { message: "no", code: `You asked: ${prompt}`, type: "invalid_request_error" } }

@@ -107,6 +107,7 @@ describe("a router", () => {
       const error = yield* Effect.flip(FailoverRouter.execute(route, () => Effect.fail(own)))
       assert(FailoverError.isFailoverError(error))
       assertClean(ofRouter(error))
+      assert.deepStrictEqual(leaksIn(JSON.stringify(error)), [])
       // The caller's own error, unchanged.
       assert.strictEqual(error.cause, own)
       assert.isNotEmpty(leaksIn(faces(error)["a pretty cause"]!))
