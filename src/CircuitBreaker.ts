@@ -218,6 +218,9 @@ export interface ForceOpenOptions extends Operator {
  */
 export class CircuitBreaker extends Context.Service<CircuitBreaker, {
   readonly execute: {
+    (
+      options: ExecuteOptions & { readonly classify?: undefined }
+    ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | CircuitBreakerError, R>
     <A = unknown, E = unknown>(options: ExecuteOptions<A, E>): GuardEffect<A, E>
     <A, E, R>(
       self: Effect.Effect<A, E, R>,
@@ -336,6 +339,9 @@ export const layerNoop: Layer.Layer<CircuitBreaker> = /* @__PURE__ */ Layer.sync
  * @since 0.1.0
  */
 export const execute: {
+  (
+    options: ExecuteOptions & { readonly classify?: undefined }
+  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | CircuitBreakerError, R | CircuitBreaker>
   <A = unknown, E = unknown>(options: ExecuteOptions<A, E>): GuardEffect<A, E, CircuitBreaker>
   <A, E, R>(
     self: Effect.Effect<A, E, R>,
@@ -398,6 +404,11 @@ export const execute: {
  * @since 0.1.0
  */
 export const stream: {
+  <A = unknown>(
+    options: StreamOptions<A> & { readonly classify?: undefined }
+  ): <B extends A, E, R>(
+    self: Stream.Stream<B, E, R>
+  ) => Stream.Stream<B, E | CircuitBreakerError, R | CircuitBreaker>
   <A = unknown, E = unknown>(options: StreamOptions<A, E>): GuardStream<A, E>
   <A, E, R>(
     self: Stream.Stream<A, E, R>,

@@ -1,0 +1,28 @@
+import { Effect, Stream } from "effect"
+import { CircuitBreaker, type CircuitError, LlmOutcome, LlmStream } from "effect-resilience"
+import { expectTypeOf } from "vitest"
+
+declare const isDown: boolean
+const either = isDown ? Effect.fail({ status: 503 }) : Effect.succeed("hello")
+type Either = Effect.Effect<
+  string,
+  { status: number } | CircuitError.CircuitBreakerError,
+  CircuitBreaker.CircuitBreaker
+>
+// A call that is one of several effects keeps the types of all.
+expectTypeOf(either.pipe(CircuitBreaker.execute({ key: "model" }))).toEqualTypeOf<Either>()
+expectTypeOf(either.pipe(CircuitBreaker.execute({ key: "model", classify: LlmOutcome.classify }))).toEqualTypeOf<
+  Either
+>()
+declare const breaker: CircuitBreaker.CircuitBreaker["Service"]
+expectTypeOf(either.pipe(breaker.execute({ key: "model" }))).toEqualTypeOf<
+  Effect.Effect<string, { status: number } | CircuitError.CircuitBreakerError>
+>()
+
+const parts = isDown ? Stream.fail({ status: 503 }) : Stream.make("hello" as string)
+type Parts = Stream.Stream<
+  string,
+  { status: number } | CircuitError.CircuitBreakerError,
+  CircuitBreaker.CircuitBreaker
+>
+expectTypeOf(parts.pipe(CircuitBreaker.stream({ key: "model", classifyPart: LlmStream.openAi }))).toEqualTypeOf<Parts>()
