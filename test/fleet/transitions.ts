@@ -1,13 +1,14 @@
 /** What the script publishes, as an outsider hears it: every record but those of mere counting, in order. */
 import { Effect, type Scope } from "effect"
+import type { Circuit } from "effect-resilience"
 import { numbers, texts } from "../../src/redis/internal/luaRecord.ts"
 import { connectTo } from "../support/redis/connectTo.ts"
 
 /** `now` and the deadlines are in the server's time. */
 export interface Published {
   readonly now: number
-  readonly state: string
-  readonly reason: string
+  readonly state: Circuit.State
+  readonly reason: Circuit.Reason
   readonly generation: number
   readonly issued: number
   readonly openUntil: number
@@ -29,8 +30,8 @@ const read = (message: string): Published => {
   const number = (name: typeof numbers[number]) => Number(fields.get(name))
   return {
     now: Number(now),
-    state: fields.get("state")!,
-    reason: fields.get("reason")!,
+    state: fields.get("state") as Circuit.State,
+    reason: fields.get("reason") as Circuit.Reason,
     generation: number("generation"),
     issued: number("issued"),
     openUntil: number("openUntil"),

@@ -1,7 +1,7 @@
 /** The eight promises that no step may break, whoever takes it and whatever comes before. */
-import type { Circuit } from "effect-resilience"
 import { isDeepStrictEqual } from "node:util"
 import { type Invariant, isHeld, isSame } from "./history.ts"
+import { isLegal } from "./isLegal.ts"
 
 export const atMostOneLiveProbeSet: Invariant = {
   title: "at most one live probe set per generation",
@@ -31,22 +31,6 @@ export const generationsIncrease: Invariant = {
   }
 }
 
-type Edge = readonly [from: ReadonlyArray<Circuit.State>, to: Circuit.State]
-
-/** Where each reason leads from, and to. */
-const edges: Record<Circuit.Reason, Edge> = {
-  initial: [[], "closed"],
-  threshold: [["closed"], "open"],
-  open_now: [["closed", "half_open"], "open"],
-  probe_failed: [["half_open"], "open"],
-  probe_succeeded: [["half_open"], "closed"],
-  cooldown_elapsed: [["open", "forced_open"], "half_open"],
-  forced: [["closed", "open", "half_open", "disabled"], "forced_open"],
-  reset: [["closed", "open", "half_open", "forced_open", "disabled"], "closed"],
-  disabled: [["closed", "open", "half_open", "forced_open"], "disabled"],
-  enabled: [["disabled"], "closed"]
-}
-
 export const onlyLegalEdges: Invariant = {
   title: "only legal edges",
   problem: ({ after, before, by }) => {
@@ -57,8 +41,7 @@ export const onlyLegalEdges: Invariant = {
         ? undefined
         : `${edge} within a generation`
     }
-    const [from, to] = edges[after.reason]
-    return after.state === to && from.includes(before.state) ? undefined : edge
+    return isLegal(before.state, after.reason, after.state) ? undefined : edge
   }
 }
 

@@ -2,7 +2,6 @@
 // of values made at import, for which every test has to run, meets only the tests of its part.
 const parts = {
   circuit: [
-    "src/Circuit.ts",
     "src/TripPolicy.ts",
     "src/internal/machine/*.ts",
     "src/internal/options/{openSchedule,tripCriteria,compiledPolicy,validation}.ts"

@@ -1,5 +1,6 @@
-/** The transitions among the events of a circuit, and which there may be: a second opinion on `Circuit.ts`. */
+/** The transitions among the events of a circuit, and which there may be. */
 import type { Circuit, CircuitEvent } from "effect-resilience"
+import { isLegal } from "../model/isLegal.ts"
 
 export interface Transition {
   readonly key: string
@@ -21,12 +22,9 @@ export const transitionOf = (event: CircuitEvent.CircuitEvent): Transition | und
   return { key, generation, from, to: states[event.event], reason, at, openUntil: at + (openFor ?? held) }
 }
 
-/** Why there cannot be such a transition, if so. */
-export const illegal = ({ from, reason, to }: Transition): string | undefined => {
-  const [sources, target] = legal[reason]
-  if (to !== target) return `"${reason}" does not lead to ${to}`
-  return sources.includes(from) ? undefined : `"${reason}" does not lead away from ${from}`
-}
+/** Why there cannot be such a transition, if so: an event tells of a change of state, so closed circuits are not reset. */
+export const illegal = ({ from, reason, to }: Transition): string | undefined =>
+  from !== to && isLegal(from, reason, to) ? undefined : `"${reason}" does not lead from ${from} to ${to}`
 
 const states = {
   "circuit.opened": "open",
@@ -37,17 +35,3 @@ const states = {
   "circuit.disabled": "disabled",
   "circuit.enabled": "closed"
 } as const
-
-/** Where each reason leads from, and to. A transition that is told changes the state, so closed circuits are not reset. */
-const legal: Record<Circuit.Reason, readonly [from: ReadonlyArray<Circuit.State>, to: Circuit.State]> = {
-  initial: [[], "closed"],
-  threshold: [["closed"], "open"],
-  open_now: [["closed", "half_open"], "open"],
-  probe_failed: [["half_open"], "open"],
-  probe_succeeded: [["half_open"], "closed"],
-  cooldown_elapsed: [["open", "forced_open"], "half_open"],
-  forced: [["closed", "open", "half_open", "disabled"], "forced_open"],
-  reset: [["open", "half_open", "forced_open", "disabled"], "closed"],
-  disabled: [["closed", "open", "half_open", "forced_open"], "disabled"],
-  enabled: [["disabled"], "closed"]
-}
