@@ -9,6 +9,7 @@ import * as CircuitEvent from "../src/CircuitEvent.ts"
 import { levels } from "../src/CircuitLogger.ts"
 import * as FailoverEvent from "../src/FailoverEvent.ts"
 import { definitions, type MetricDefinition } from "../src/MetricDefinition.ts"
+import * as StoreEvent from "../src/StoreEvent.ts"
 import { costs, type Measured } from "./costs.ts"
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8")
@@ -40,7 +41,8 @@ const docsOf = (path: string, exports: object): ReadonlyArray<readonly [unknown,
 const events = () => {
   const docs = new Map([
     ...docsOf("src/CircuitEvent.ts", CircuitEvent),
-    ...docsOf("src/FailoverEvent.ts", FailoverEvent)
+    ...docsOf("src/FailoverEvent.ts", FailoverEvent),
+    ...docsOf("src/StoreEvent.ts", StoreEvent)
   ])
   return table(
     ["event", "level", "fields beside `at`", "meaning"],

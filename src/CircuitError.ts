@@ -9,6 +9,7 @@
  * @since 0.1.0
  */
 import { Duration, Schema } from "effect"
+import type { RejectedBy } from "./Circuit.ts"
 import { property } from "./internal/untrusted/values.ts"
 import { kinds } from "./Outcome.ts"
 
@@ -166,6 +167,24 @@ export const Reason = Schema.Union([
 export type Reason = typeof Reason.Type
 
 /**
+ * What turned a call away, in the words of events and metrics; undefined for a call that ran.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const rejectedBy = <R extends Reason>({ _tag }: R): (typeof rejections)[R["_tag"]] =>
+  rejections[_tag as R["_tag"]]
+
+const rejections = {
+  CircuitOpen: "open",
+  CircuitHalfOpen: "half_open",
+  CircuitThrottled: "throttled",
+  CircuitForcedOpen: "forced_open",
+  AttemptTimedOut: undefined,
+  StreamCut: undefined
+} as const satisfies Record<Reason["_tag"], RejectedBy | undefined>
+
+/**
  * The error a breaker adds to a call.
  *
  * @category errors
@@ -185,7 +204,7 @@ export class CircuitBreakerError extends Schema.TaggedError<CircuitBreakerError>
 
   /** Whether the call was turned away without running. */
   get isRejection(): boolean {
-    return this.reason._tag !== "AttemptTimedOut" && this.reason._tag !== "StreamCut"
+    return rejectedBy(this.reason) !== undefined
   }
 }
 

@@ -9,15 +9,12 @@
  * @since 0.1.0
  */
 import { type Effect, Schema } from "effect"
-import { reasons } from "./Circuit.ts"
+import { rejectedBy, type State } from "./Circuit.ts"
 import * as FailoverEvent from "./FailoverEvent.ts"
-import { kinds } from "./Outcome.ts"
-
-const Natural = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
-const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
-const State = Schema.Literals(["closed", "open", "half_open", "forced_open", "disabled"])
-const Reason = Schema.Literals(reasons)
-const Kind = Schema.Literals(kinds)
+import { ran } from "./internal/observers/callResults.ts"
+import { Kind, Natural, operator, Share, transition } from "./internal/observers/fields.ts"
+import { outcomes } from "./Outcome.ts"
+import * as StoreEvent from "./StoreEvent.ts"
 
 const circuit = <const Name extends string, Fields extends Schema.Struct.Fields>(event: Name, fields: Fields) =>
   Schema.Struct({
@@ -29,8 +26,6 @@ const circuit = <const Name extends string, Fields extends Schema.Struct.Fields>
   })
 
 const outage = { outage_id: Schema.String } as const
-const transition = { from: State, reason: Reason } as const
-const operator = { note: Schema.optionalKey(Schema.String), actor: Schema.optionalKey(Schema.String) } as const
 
 /**
  * The circuit opened for `open_for_ms`. `consecutive_failures` counts the failures in a row that led here and
@@ -40,7 +35,7 @@ const operator = { note: Schema.optionalKey(Schema.String), actor: Schema.option
  * @since 0.1.0
  */
 export const Opened = circuit("circuit.opened", {
-  ...transition,
+  ...transition("threshold", "open_now", "probe_failed"),
   ...outage,
   open_for_ms: Natural,
   openings: Natural,
@@ -50,12 +45,28 @@ export const Opened = circuit("circuit.opened", {
 })
 
 /**
+ * What a `circuit.opened` event says.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface Opened extends Schema.Schema.Type<typeof Opened> {}
+
+/**
  * The circuit admits probes.
  *
  * @category events
  * @since 0.1.0
  */
-export const HalfOpen = circuit("circuit.half_open", { ...transition, ...outage })
+export const HalfOpen = circuit("circuit.half_open", { ...transition("cooldown_elapsed"), ...outage })
+
+/**
+ * What a `circuit.half_open` event says.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface HalfOpen extends Schema.Schema.Type<typeof HalfOpen> {}
 
 /**
  * A probe closed the circuit. `open_ms` spans the whole outage, failed probes included: the time to recover.
@@ -64,7 +75,20 @@ export const HalfOpen = circuit("circuit.half_open", { ...transition, ...outage 
  * @category events
  * @since 0.1.0
  */
-export const Closed = circuit("circuit.closed", { ...transition, ...outage, open_ms: Natural, window_ms: Natural })
+export const Closed = circuit("circuit.closed", {
+  ...transition("probe_succeeded", "initial"),
+  ...outage,
+  open_ms: Natural,
+  window_ms: Natural
+})
+
+/**
+ * What a `circuit.closed` event says.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface Closed extends Schema.Schema.Type<typeof Closed> {}
 
 /**
  * A call was turned away. `open_ms` is the age of the outage; `skips_since_opened` starts again at each opening, and
@@ -75,11 +99,19 @@ export const Closed = circuit("circuit.closed", { ...transition, ...outage, open
  */
 export const Skipped = circuit("circuit.skipped", {
   outage_id: Schema.optionalKey(Schema.String),
-  rejected_by: Schema.Literals(["open", "half_open", "throttled", "forced_open"]),
+  rejected_by: Schema.Literals(rejectedBy),
   open_ms: Natural,
   skips_since_opened: Natural,
   retry_after_ms: Schema.optionalKey(Natural)
 })
+
+/**
+ * What a `circuit.skipped` event says.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface Skipped extends Schema.Schema.Type<typeof Skipped> {}
 
 /**
  * A counted failure that did not open the circuit: the warning before the trip. `failure_threshold` is present where
@@ -100,12 +132,28 @@ export const Failure = circuit("circuit.failure", {
 })
 
 /**
+ * What a `circuit.failure` event says.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface Failure extends Schema.Schema.Type<typeof Failure> {}
+
+/**
  * A call took longer than the trip policy likes; its value was returned all the same.
  *
  * @category events
  * @since 0.1.0
  */
 export const SlowCall = circuit("circuit.slow_call", { duration_ms: Natural, slower_than_ms: Natural })
+
+/**
+ * What a `circuit.slow_call` event says.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface SlowCall extends Schema.Schema.Type<typeof SlowCall> {}
 
 /**
  * The dependency asked everybody to wait: the gate of this key is shut for `retry_after_ms`.
@@ -116,6 +164,14 @@ export const SlowCall = circuit("circuit.slow_call", { duration_ms: Natural, slo
 export const Throttled = circuit("circuit.throttled", { kind: Kind, retry_after_ms: Natural })
 
 /**
+ * What a `circuit.throttled` event says.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface Throttled extends Schema.Schema.Type<typeof Throttled> {}
+
+/**
  * A probe ended.
  *
  * @category events
@@ -123,9 +179,17 @@ export const Throttled = circuit("circuit.throttled", { kind: Kind, retry_after_
  */
 export const Probe = circuit("circuit.probe", {
   ...outage,
-  result: Schema.Literals(["success", "failure", "ignored", "interrupted"]),
+  result: Schema.Literals(ran),
   kind: Schema.optionalKey(Kind)
 })
+
+/**
+ * What a `circuit.probe` event says.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface Probe extends Schema.Schema.Type<typeof Probe> {}
 
 /**
  * A call ended whose circuit had moved on: it changed nothing.
@@ -134,9 +198,17 @@ export const Probe = circuit("circuit.probe", {
  * @since 0.1.0
  */
 export const LateOutcome = circuit("circuit.late_outcome", {
-  outcome: Schema.Literals(["success", "failure", "ignored", "throttled", "open_now"]),
+  outcome: Schema.Literals(Object.values(outcomes)),
   kind: Schema.optionalKey(Kind)
 })
+
+/**
+ * What a `circuit.late_outcome` event says.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface LateOutcome extends Schema.Schema.Type<typeof LateOutcome> {}
 
 /**
  * A disabled circuit would have opened now.
@@ -147,17 +219,33 @@ export const LateOutcome = circuit("circuit.late_outcome", {
 export const WouldOpen = circuit("circuit.would_open", { failure_kind: Schema.optionalKey(Kind), openings: Natural })
 
 /**
+ * What a `circuit.would_open` event says.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface WouldOpen extends Schema.Schema.Type<typeof WouldOpen> {}
+
+/**
  * An operator holds the circuit open, for `open_for_ms` or until a reset.
  *
  * @category events
  * @since 0.1.0
  */
 export const Forced = circuit("circuit.forced", {
-  ...transition,
+  ...transition("forced"),
   ...outage,
   ...operator,
   open_for_ms: Schema.optionalKey(Natural)
 })
+
+/**
+ * What a `circuit.forced` event says.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface Forced extends Schema.Schema.Type<typeof Forced> {}
 
 /**
  * An operator closed the circuit.
@@ -166,11 +254,19 @@ export const Forced = circuit("circuit.forced", {
  * @since 0.1.0
  */
 export const Reset = circuit("circuit.reset", {
-  ...transition,
+  ...transition("reset"),
   ...operator,
   outage_id: Schema.optionalKey(Schema.String),
   open_ms: Natural
 })
+
+/**
+ * What a `circuit.reset` event says.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface Reset extends Schema.Schema.Type<typeof Reset> {}
 
 /**
  * An operator lets every call pass; the circuit only watches.
@@ -179,10 +275,18 @@ export const Reset = circuit("circuit.reset", {
  * @since 0.1.0
  */
 export const Disabled = circuit("circuit.disabled", {
-  ...transition,
+  ...transition("disabled"),
   ...operator,
   outage_id: Schema.optionalKey(Schema.String)
 })
+
+/**
+ * What a `circuit.disabled` event says.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface Disabled extends Schema.Schema.Type<typeof Disabled> {}
 
 /**
  * An operator put the circuit back to work.
@@ -190,7 +294,15 @@ export const Disabled = circuit("circuit.disabled", {
  * @category events
  * @since 0.1.0
  */
-export const Enabled = circuit("circuit.enabled", { ...transition, ...operator })
+export const Enabled = circuit("circuit.enabled", { ...transition("enabled"), ...operator })
+
+/**
+ * What a `circuit.enabled` event says.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface Enabled extends Schema.Schema.Type<typeof Enabled> {}
 
 /**
  * A classifier threw. The call kept its result and counted as ignored. `failures` counts such faults so far,
@@ -208,6 +320,14 @@ export const ClassifyFailed = Schema.Struct({
 })
 
 /**
+ * What a `classify.failed` event says.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface ClassifyFailed extends Schema.Schema.Type<typeof ClassifyFailed> {}
+
+/**
  * An observer threw. Nobody else noticed; the other observers are told, at the powers of two of `failures`.
  *
  * @category events
@@ -222,72 +342,12 @@ export const ObserverFailed = Schema.Struct({
 })
 
 /**
- * Two breakers use one key with different policies; the circuit keeps the first.
+ * What a `observer.failed` event says.
  *
  * @category events
  * @since 0.1.0
  */
-export const PolicyMismatch = Schema.Struct({
-  event: Schema.Literal("store.policy_mismatch"),
-  key: Schema.String,
-  at: Schema.Int
-})
-
-/**
- * The store does not answer, or does not push what other processes do: `operation` is what failed first, and `error`
- * the code of its failure, such as `TIMEOUT`, `CONNECTION` or the first word of the server's error. Until
- * `store.recovered` this process decides by itself where it has to. Told once, however much fails.
- *
- * @category events
- * @since 0.1.0
- */
-export const StoreDegraded = Schema.Struct({
-  event: Schema.Literal("store.degraded"),
-  at: Schema.Int,
-  operation: Schema.String,
-  error: Schema.String
-})
-
-/**
- * The store works again, after `degraded_ms`.
- *
- * @category events
- * @since 0.1.0
- */
-export const StoreRecovered = Schema.Struct({
-  event: Schema.Literal("store.recovered"),
-  at: Schema.Int,
-  degraded_ms: Natural
-})
-
-/**
- * What the store holds for a key is not a circuit as this library writes it. Unreadable fields took their defaults, and
- * the next write heals them; a value of another type or of a newer version of this library is left alone, and this
- * process decides for itself.
- *
- * @category events
- * @since 0.1.0
- */
-export const StoreCorrupt = Schema.Struct({
-  event: Schema.Literal("store.corrupt"),
-  key: Schema.String,
-  at: Schema.Int,
-  problem: Schema.Literals(["unreadable_fields", "wrong_type", "newer_version"])
-})
-
-/**
- * The store holds `max_circuits` circuits, all of them in use. Until there is room, calls of new keys run without a
- * circuit, and nothing is recorded of these keys. Reported at the first such call, and again only after a minute
- * without one.
- *
- * @category events
- * @since 0.1.0
- */
-export const StoreFull = Schema.Struct({
-  event: Schema.Literal("store.full"),
-  at: Schema.Int,
-  max_circuits: Natural
-})
+export interface ObserverFailed extends Schema.Schema.Type<typeof ObserverFailed> {}
 
 /**
  * Every event, told apart by `event`.
@@ -312,11 +372,11 @@ export const CircuitEvent = Schema.Union([
   Enabled,
   ClassifyFailed,
   ObserverFailed,
-  PolicyMismatch,
-  StoreDegraded,
-  StoreRecovered,
-  StoreCorrupt,
-  StoreFull,
+  StoreEvent.PolicyMismatch,
+  StoreEvent.Degraded,
+  StoreEvent.Recovered,
+  StoreEvent.Corrupt,
+  StoreEvent.Full,
   FailoverEvent.Switched,
   FailoverEvent.Recovered,
   FailoverEvent.Exhausted,
@@ -329,7 +389,40 @@ export const CircuitEvent = Schema.Union([
  * @category models
  * @since 0.1.0
  */
-export type CircuitEvent = typeof CircuitEvent.Type
+export type CircuitEvent =
+  | Opened
+  | HalfOpen
+  | Closed
+  | Skipped
+  | Failure
+  | SlowCall
+  | Throttled
+  | Probe
+  | LateOutcome
+  | WouldOpen
+  | Forced
+  | Reset
+  | Disabled
+  | Enabled
+  | ClassifyFailed
+  | ObserverFailed
+  | StoreEvent.PolicyMismatch
+  | StoreEvent.Degraded
+  | StoreEvent.Recovered
+  | StoreEvent.Corrupt
+  | StoreEvent.Full
+  | FailoverEvent.Switched
+  | FailoverEvent.Recovered
+  | FailoverEvent.Exhausted
+  | FailoverEvent.Probe
+
+/**
+ * The events of circuits that changed their state: those with `from`, `to` and `reason`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Transition = Extract<CircuitEvent, { readonly to: State }>
 
 /**
  * Reads an event that came over a wire. Strict: a field too many, too few or of another form is an error.

@@ -34,13 +34,8 @@ import { Context, Effect, Layer, Scope } from "effect"
 import { CircuitBreaker } from "./CircuitBreaker.ts"
 import type { CircuitObserver } from "./internal/observers/observer.ts"
 
-export {
-  type CallResult,
-  callResults,
-  type CircuitListener,
-  type CircuitObserver,
-  type Reporter
-} from "./internal/observers/observer.ts"
+export { type CallResult, callResults } from "./internal/observers/callResults.ts"
+export { type CircuitListener, type CircuitObserver, type Reporter } from "./internal/observers/observer.ts"
 
 class Made extends Context.Service<Made, CircuitObserver>()("effect-resilience/CircuitObserver/Made") {}
 

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { Duration } from "effect"
-import type { Reason } from "./Circuit.ts"
+import type { Reason, State } from "./Circuit.ts"
 import type { Kind } from "./Outcome.ts"
 
 interface Common {
@@ -118,6 +118,22 @@ export interface CircuitView {
   readonly passes: boolean
   readonly state: CircuitState
 }
+
+/**
+ * The state that was read, in the words of the machine, of events and of metrics.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const stateOf = ({ _tag }: CircuitState): State => states[_tag]
+
+const states = {
+  Closed: "closed",
+  Open: "open",
+  HalfOpen: "half_open",
+  ForcedOpen: "forced_open",
+  Disabled: "disabled"
+} as const satisfies Record<CircuitState["_tag"], State>
 
 /**
  * What a key reads as before its first use.

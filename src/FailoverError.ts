@@ -23,7 +23,7 @@ import { property } from "./internal/untrusted/values.ts"
  */
 export interface Attempt {
   readonly target: string
-  readonly cause: typeof Cause.Type
+  readonly cause: Cause
   readonly ran: boolean
   readonly afterMillis: number
   readonly durationMillis: number

@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 import { Schema } from "effect"
+import { rejectedBy } from "./Circuit.ts"
+import { Natural } from "./internal/observers/fields.ts"
 import { kinds } from "./Outcome.ts"
 
 /**
@@ -12,9 +14,15 @@ import { kinds } from "./Outcome.ts"
  * @category models
  * @since 0.1.0
  */
-export const Cause = Schema.Literals(["open", "half_open", "throttled", "forced_open", ...kinds])
+export const Cause = Schema.Literals([...rejectedBy, ...kinds])
 
-const Natural = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+/**
+ * Why a target does not serve.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Cause = typeof Cause.Type
 
 const failover = <const Name extends string, Fields extends Schema.Struct.Fields>(event: Name, fields: Fields) =>
   Schema.Struct({ event: Schema.Literal(event), route: Schema.String, at: Schema.Int, ...fields })
@@ -33,6 +41,14 @@ export const Switched = failover("failover.switched", {
 })
 
 /**
+ * What a `failover.switched` event says.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface Switched extends Schema.Schema.Type<typeof Switched> {}
+
+/**
  * The primary target serves the route again, after others did for `failed_over_ms`.
  *
  * @category events
@@ -43,6 +59,14 @@ export const Recovered = failover("failover.recovered", {
   to_target: Schema.String,
   failed_over_ms: Natural
 })
+
+/**
+ * What a `failover.recovered` event says.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface Recovered extends Schema.Schema.Type<typeof Recovered> {}
 
 /**
  * A call found no target of its route that served it. `targets` tells why each did not.
@@ -56,6 +80,14 @@ export const Exhausted = failover("failover.exhausted", {
 })
 
 /**
+ * What a `failover.exhausted` event says.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface Exhausted extends Schema.Schema.Type<typeof Exhausted> {}
+
+/**
  * A health probe of a target ended.
  *
  * @category events
@@ -65,3 +97,11 @@ export const Probe = failover("failover.probe", {
   target: Schema.String,
   result: Schema.Literals(["success", "failure", "timeout"])
 })
+
+/**
+ * What a `failover.probe` event says.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface Probe extends Schema.Schema.Type<typeof Probe> {}

@@ -4,9 +4,10 @@
  *
  * @since 0.1.0
  */
+import type { State } from "./Circuit.ts"
 
 /**
- * One metric. Seconds are seconds; states are 0 closed, 1 half-open, 2 open, 3 forced open, 4 disabled.
+ * One metric. Seconds are seconds; states are numbers, see `stateValues`.
  *
  * @category models
  * @since 0.1.0
@@ -19,6 +20,20 @@ export interface MetricDefinition {
   /** Upper bounds of the buckets of a histogram, but for the last, which has none. */
   readonly buckets?: ReadonlyArray<number>
 }
+
+/**
+ * The states of circuits as `cb_current_state` numbers them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const stateValues = {
+  closed: 0,
+  half_open: 1,
+  open: 2,
+  forced_open: 3,
+  disabled: 4
+} as const satisfies Record<State, number>
 
 const latency = [0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600] as const
 const wait = [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120] as const

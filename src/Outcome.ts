@@ -113,6 +113,20 @@ export interface OpenNow {
 export type Outcome = Success | Failure | Ignored | Throttled | OpenNow
 
 /**
+ * Every outcome, with its word in events, logs and spans.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const outcomes = {
+  Success: "success",
+  Failure: "failure",
+  Ignored: "ignored",
+  Throttled: "throttled",
+  OpenNow: "open_now"
+} as const satisfies Record<Outcome["_tag"], string>
+
+/**
  * The dependency served the call.
  *
  * @category constructors

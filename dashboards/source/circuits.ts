@@ -13,7 +13,7 @@ const outcomes = {
   rejected_open: "orange",
   rejected_half_open: "yellow",
   rejected_throttled: "semi-dark-yellow",
-  rejected_forced: "purple"
+  rejected_forced_open: "purple"
 }
 
 const rejected = "rejected_.*"

@@ -1,10 +1,11 @@
 /** The states of circuits as `cb_current_state` numbers them. */
+import { stateValues } from "../../src/MetricDefinition.ts"
 import type { Words } from "./panels.ts"
 
 export const states: Words = {
-  0: ["closed", "green"],
-  1: ["half-open", "yellow"],
-  2: ["open", "red"],
-  3: ["forced open", "purple"],
-  4: ["disabled", "blue"]
+  [stateValues.closed]: ["closed", "green"],
+  [stateValues.half_open]: ["half-open", "yellow"],
+  [stateValues.open]: ["open", "red"],
+  [stateValues.forced_open]: ["forced open", "purple"],
+  [stateValues.disabled]: ["disabled", "blue"]
 }

@@ -37,7 +37,7 @@ export const routeSentence = (event: CircuitEvent.CircuitEvent, absence: Absence
   }
 }
 
-const why = (event: typeof CircuitEvent.Opened.Type) => {
+const why = (event: CircuitEvent.Opened) => {
   switch (event.reason) {
     case "threshold":
       return `${event.consecutive_failures} failures in a row`

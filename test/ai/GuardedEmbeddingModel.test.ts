@@ -135,7 +135,7 @@ describe("embed", () => {
       })
       assert.deepStrictEqual(errors.map(isRejection), [true, true])
       assert.deepStrictEqual(errors.map(({ retryAfter }) => retryAfter), [Duration.minutes(1), Duration.minutes(1)])
-      assert.deepStrictEqual(yield* results, ["rejected_forced"])
+      assert.deepStrictEqual(yield* results, ["rejected_forced_open"])
     }).pipe(Effect.provide(guarded(lengths))))
 
   it.effect("answers its callers when the circuit knows, so that one may call again at once", () =>

@@ -349,7 +349,7 @@ describe("a rejection", () => {
       const outer = yield* GuardedLanguageModel.guard(yield* LanguageModel.LanguageModel, { key: "account" })
       const error = yield* Effect.flip(outer.generateText({ prompt: "Hi" }))
       assert.strictEqual(LlmOutcome.explain(Exit.fail(error)).row, "guard/rejected")
-      assert.deepStrictEqual(yield* results, ["rejected_forced", "ignored caller_error"])
+      assert.deepStrictEqual(yield* results, ["rejected_forced_open", "ignored caller_error"])
       assert.strictEqual(circuitErrorOf(error)?.reason.key, key)
     }).pipe(Effect.provide(guarded(Effect.never))))
 

@@ -58,7 +58,7 @@ describe("LlmRetry around a guarded model that rejects", () => {
       const policy = LlmRetry.policy({ deadline: Duration.hours(1) })
       const error = yield* Effect.flip(Effect.retry(text, policy))
       assert.isTrue(GuardedLanguageModel.isRejection(error))
-      assert.deepStrictEqual(yield* results, ["rejected_forced"])
+      assert.deepStrictEqual(yield* results, ["rejected_forced_open"])
     }).pipe(Effect.provide(guarded(Effect.succeed(answer)))))
 
   it.effect("stops when its own attempt was cut off and opened the circuit", () => {

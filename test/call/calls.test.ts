@@ -116,7 +116,7 @@ describe("classify", () => {
       yield* Effect.exit(Effect.fail("503").pipe(guarded))
       yield* Effect.exit(Effect.die("bug").pipe(guarded))
       assert.deepStrictEqual(yield* results, [
-        "rejected_forced",
+        "rejected_forced_open",
         "ignored caller_error",
         "failure unknown",
         "failure unknown"

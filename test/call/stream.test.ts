@@ -277,7 +277,7 @@ describe("CircuitBreaker.stream", () => {
       }).pipe(CircuitBreaker.stream({ key: "model", classifyPart }), Stream.runDrain, Effect.flip)
       assert.strictEqual(error._tag === "CircuitBreakerError" && error.reason._tag, "CircuitForcedOpen")
       assert.strictEqual(started, 0)
-      assert.deepStrictEqual((yield* recorded.calls).map(called), ["rejected_forced"])
+      assert.deepStrictEqual((yield* recorded.calls).map(called), ["rejected_forced_open"])
       assert.strictEqual(settles.size, 0)
     }).pipe(Effect.provide(breaker(settles)))
   })

@@ -10,7 +10,7 @@ import * as Fleet from "./Fleet.ts"
 import { latencies, shown } from "./latencies.ts"
 import * as Provider from "./Provider.ts"
 import { transitions } from "./transitions.ts"
-import { told } from "./transitionsOf.ts"
+import { transitionsOf } from "./transitionsOf.ts"
 
 const overloaded = { ok: true, afterMillis: 400 } as const
 
@@ -111,7 +111,7 @@ describe("four processes with fifty callers each, and one key", () => {
     )
     for (const recording of seen.recordings) {
       assert.deepStrictEqual(
-        told(recording).map(({ generation, reason, to }) => `${generation} ${to} ${reason}`),
+        transitionsOf(recording).map(({ generation, reason, to }) => `${generation} ${to} ${reason}`),
         expected
       )
     }
@@ -120,7 +120,7 @@ describe("four processes with fifty callers each, and one key", () => {
   it("shows every opening to all processes in time", () => {
     const millis = openings().flatMap(({ generation }) => {
       const learnt = seen.recordings.map((recording) =>
-        told(recording).find((told) => told.generation >= generation)?.at ?? Infinity
+        transitionsOf(recording).find((event) => event.generation >= generation)?.at ?? Infinity
       )
       const [first, ...others] = learnt.sort((a, b) => a - b)
       return others.map((at) => at - first!)

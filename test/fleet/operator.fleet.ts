@@ -7,7 +7,7 @@ import { shiftFromWall } from "./monotonicMillis.ts"
 import * as Provider from "./Provider.ts"
 import { sharedFleet } from "./sharedFleet.ts"
 import { transitions } from "./transitions.ts"
-import { told } from "./transitionsOf.ts"
+import { transitionsOf } from "./transitionsOf.ts"
 
 const ground = await sharedFleet()
 
@@ -63,7 +63,7 @@ describe("an operator of a fleet", () => {
           const end = openUntil + shift
 
           const seenBy = recordings.map((recording) =>
-            told(recording).find((told) => told.generation === generation)!.at
+            transitionsOf(recording).find((event) => event.generation === generation)!.at
           )
           const seen = Math.max(...seenBy)
           assert.deepStrictEqual(provider.calls.filter(({ beganAt }) => beganAt > seen && beganAt < end - slack), [])
@@ -99,7 +99,7 @@ describe("an operator of a fleet", () => {
       const { generation } = published.at(-1)!
       assert.deepStrictEqual(yield* look, members.map(() => ({ _tag: "Closed", generation })))
       for (const recording of yield* leave) {
-        assert.deepStrictEqual(told(recording).map(({ from, reason, to }) => [from, to, reason]), [
+        assert.deepStrictEqual(transitionsOf(recording).map(({ from, reason, to }) => [from, to, reason]), [
           ["closed", "forced_open", "forced"],
           ["forced_open", "closed", "reset"]
         ])

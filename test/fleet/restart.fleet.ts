@@ -8,7 +8,7 @@ import { monotonicMillis } from "./monotonicMillis.ts"
 import type { Recording } from "./protocol.ts"
 import * as Provider from "./Provider.ts"
 import { sharedFleet } from "./sharedFleet.ts"
-import { told } from "./transitionsOf.ts"
+import { transitionsOf } from "./transitionsOf.ts"
 
 const ground = await sharedFleet()
 
@@ -47,10 +47,10 @@ const agrees = ({ look }: Deployment, state: "Closed" | "ForcedOpen") =>
 const inOrder = (recordings: ReadonlyArray<Recording>) => {
   for (const recording of recordings) {
     const { from, until } = trouble(recording)
-    told(recording).forEach((told, index, all) => {
+    transitionsOf(recording).forEach((event, index, all) => {
       const before = all[index - 1] ?? { at: -Infinity, generation: -1, to: "closed" }
-      assert.strictEqual(told.from, before.to)
-      if (told.at < from || before.at > until) assert.isAbove(told.generation, before.generation)
+      assert.strictEqual(event.from, before.to)
+      if (event.at < from || before.at > until) assert.isAbove(event.generation, before.generation)
     })
   }
 }
@@ -103,7 +103,7 @@ describe("a fleet whose Redis dies and comes back empty", () => {
         recordings.map(({ results }) => Object.keys(results)),
         recordings.map(() => ["ok"])
       )
-      assert.deepStrictEqual(recordings.flatMap(told), [])
+      assert.deepStrictEqual(recordings.flatMap(transitionsOf), [])
       assert.deepStrictEqual(provider.calls.filter(({ state }) => state !== "Closed"), [])
     }), 30_000)
 
@@ -122,7 +122,7 @@ describe("a fleet whose Redis dies and comes back empty", () => {
       const { generation } = (yield* look)[0]!
       const recordings = yield* leave
       recovered(recordings)
-      const last = told(recordings[0]!)
+      const last = transitionsOf(recordings[0]!)
       assert.lengthOf(last, 6)
       assert.isAtLeast(generation, last.at(-1)!.generation)
     }), 30_000)
@@ -151,7 +151,7 @@ describe("a fleet whose Redis dies and comes back empty", () => {
       recovered(recordings)
       inOrder(recordings)
       for (const recording of recordings) {
-        assert.deepStrictEqual(told(recording).map(({ reason }) => reason), ["forced", "reset"])
+        assert.deepStrictEqual(transitionsOf(recording).map(({ reason }) => reason), ["forced", "reset"])
       }
     }), 30_000)
 })

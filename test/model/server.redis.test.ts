@@ -143,7 +143,7 @@ describe("the server of the model", () => {
 
   it("has been asked everything, in every state", () => {
     for (const operation of ["claim ok", "report ok", "merge ok", "read ok"]) {
-      for (const state of ["open", "half_open", "forced_open", "closed", "disabled"]) {
+      for (const state of Circuit.states) {
         // It ends no call of a circuit that an operator holds open.
         if (operation === "report ok" && state === "forced_open") continue
         assert.isAbove(seen.get(`${operation} ${state}`) ?? 0, 0, `${operation} ${state}`)

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer } from "effect"
 import {
+  Circuit,
   CircuitBreaker,
   CircuitEvent,
   CircuitObserver,
@@ -130,16 +131,46 @@ describe("CircuitEvent", () => {
           yield* refused({ [name]: String(value) }, `${name} as text`)
           if (name !== "failure_rate") yield* refused({ [name]: value + 0.5 }, `${name} fractional`)
         }
-        for (const name of ["reason", "from", "kind", "failure_kind", "result", "rejected_by", "outcome"] as const) {
+        for (
+          const name of ["reason", "from", "to", "kind", "failure_kind", "result", "rejected_by", "outcome"] as const
+        ) {
           if (name in event) yield* refused({ [name]: "sideways" }, `${name} not of its set`)
         }
-        for (const name of ["event", "at", "key", "generation", "from", "reason", "skips_since_opened"] as const) {
+        for (
+          const name of ["event", "at", "key", "generation", "from", "to", "reason", "skips_since_opened"] as const
+        ) {
           if (!(name in event)) continue
           const { [name]: _gone, ...rest } = event as Record<string, unknown>
           assert.isFalse(yield* decodes(rest), `${event.event} without ${name}`)
         }
       }
     }).pipe(Effect.scoped, Effect.provide(World)))
+
+  it.effect("a transition to a state that its reason does not lead to is refused", () =>
+    Effect.gen(function*() {
+      for (const event of yield* everything) {
+        if (!("to" in event)) continue
+        assert.strictEqual(event.to, Circuit.edges[event.reason].to)
+        for (const reason of Circuit.reasons) {
+          if (Circuit.edges[reason].to !== event.to) assert.isFalse(yield* decodes({ ...event, reason }), reason)
+        }
+        for (const to of Circuit.states) {
+          if (to !== event.to) assert.isFalse(yield* decodes({ ...event, to }), to)
+        }
+      }
+    }).pipe(Effect.scoped, Effect.provide(World)))
+
+  it("says where it leads wherever it says where it comes from, for every reason there is", () => {
+    const fields: ReadonlyArray<Record<string, unknown>> = CircuitEvent.CircuitEvent.members.map(({ fields }) => fields)
+    for (const one of fields) {
+      assert.strictEqual("to" in one, "from" in one)
+      assert.strictEqual("to_target" in one, "from_target" in one)
+    }
+    const reasons = CircuitEvent.CircuitEvent.members.flatMap(({ fields }) =>
+      "to" in fields ? fields.reason.literals : []
+    )
+    assert.sameMembers(reasons, [...Circuit.reasons])
+  })
 
   it.effect("I71: anything that is not an event is refused", () =>
     Effect.gen(function*() {

@@ -72,6 +72,7 @@ describe("CircuitLogger", () => {
         key,
         at: 60_000,
         from: "closed",
+        to: "open",
         reason: "threshold",
         open_for_ms: 1000,
         openings: 1,

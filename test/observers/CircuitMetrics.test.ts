@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Latch, Layer, Metric, Stream } from "effect"
 import {
+  Circuit,
   CircuitBreaker,
   type CircuitEvent,
   CircuitMetrics,
@@ -106,8 +107,8 @@ describe("CircuitMetrics", () => {
       yield* up("a")
       yield* CircuitBreaker.forceOpen("a")
       yield* up("a")
-      for (const outcome of ["open", "half_open", "throttled", "forced"] as const) {
-        assert.strictEqual(value(...requests(`rejected_${outcome}`)), 1, outcome)
+      for (const by of Circuit.rejectedBy) {
+        assert.strictEqual(value(...requests(`rejected_${by}`)), 1, by)
       }
       assert.strictEqual(value("cb_request_latency_seconds", a), 4)
     }).pipe(Effect.provide(layer))

@@ -104,7 +104,7 @@ describe("what is told of calls", () => {
           [key, "rejected_open", undefined, 0],
           [key, "rejected_half_open", undefined, 0],
           [key, "failure", "quota_exhausted", 10],
-          [key, "rejected_forced", undefined, 0]
+          [key, "rejected_forced_open", undefined, 0]
         ]
       )
     }).pipe(Effect.scoped, Effect.provide(policy())))

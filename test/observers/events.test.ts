@@ -56,6 +56,7 @@ describe("the life of a circuit", () => {
           ...common,
           event: "circuit.opened",
           from: "closed",
+          to: "open",
           reason: "threshold",
           outage_id,
           open_for_ms: 1000,
@@ -73,12 +74,13 @@ describe("the life of a circuit", () => {
           skips_since_opened: 1,
           retry_after_ms: 600
         },
-        { ...common, event: "circuit.half_open", from: "open", reason: "cooldown_elapsed", outage_id },
+        { ...common, event: "circuit.half_open", from: "open", to: "half_open", reason: "cooldown_elapsed", outage_id },
         { ...common, event: "circuit.probe", outage_id, result: "failure", kind: "unknown" },
         {
           ...common,
           event: "circuit.opened",
           from: "half_open",
+          to: "open",
           reason: "probe_failed",
           outage_id,
           open_for_ms: 1000,
@@ -87,12 +89,13 @@ describe("the life of a circuit", () => {
           failure_kind: "unknown",
           latency_tripped: false
         },
-        { ...common, event: "circuit.half_open", from: "open", reason: "cooldown_elapsed", outage_id },
+        { ...common, event: "circuit.half_open", from: "open", to: "half_open", reason: "cooldown_elapsed", outage_id },
         { ...common, event: "circuit.probe", outage_id, result: "success" },
         {
           ...common,
           event: "circuit.closed",
           from: "half_open",
+          to: "closed",
           reason: "probe_succeeded",
           outage_id,
           open_ms: 2000,

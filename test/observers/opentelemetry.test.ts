@@ -104,7 +104,7 @@ const expected: Record<string, ReadonlyArray<readonly [labels: Attributes, value
     [{ outcome: "failure" }, 3],
     [{ outcome: "ignored" }, 1],
     [{ outcome: "interrupted" }, 0],
-    [{ outcome: "rejected_forced" }, 0],
+    [{ outcome: "rejected_forced_open" }, 0],
     [{ outcome: "rejected_half_open" }, 0],
     [{ outcome: "rejected_open" }, 1],
     [{ outcome: "rejected_throttled" }, 1],

@@ -144,7 +144,14 @@ describe("a fleet", () => {
 describe("a transition", () => {
   it("is read from the event that tells of it, and from no other", () => {
     const common = { key, at: 1000, generation: 7 }
-    const held = { event: "circuit.forced", ...common, from: "open", reason: "forced", outage_id: "7" } as const
+    const held = {
+      event: "circuit.forced",
+      ...common,
+      from: "open",
+      to: "forced_open",
+      reason: "forced",
+      outage_id: "7"
+    } as const
     assert.deepStrictEqual(transitionOf(held), {
       ...common,
       from: "open",

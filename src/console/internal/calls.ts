@@ -1,14 +1,15 @@
 /** The recent calls of one circuit: counts in intervals of ten seconds, and the last durations. */
-import { type CallResult, callResults, type CircuitListener } from "../../internal/observers/observer.ts"
+import { type CallResult, callResults } from "../../internal/observers/callResults.ts"
+import type { CircuitListener } from "../../internal/observers/observer.ts"
 import type { Kind } from "../../Outcome.ts"
-import type { Circuit } from "./snapshot.ts"
+import { type Circuit, ofEach } from "./snapshot.ts"
 
 const intervalMillis = 10_000
 const intervals = 30
 const intervalsOfMinute = 6
 const maxDurations = 64
 
-const indexOf = Object.fromEntries(callResults.map((result, index) => [result, index])) as Record<CallResult, number>
+const indexOf = ofEach(callResults, (index) => index)
 
 /** The calls of a circuit in a snapshot. */
 export type Tally = Pick<Circuit, "calls" | "failure_kinds" | "median_ms" | "trend">
@@ -43,7 +44,7 @@ export class Calls implements CircuitListener {
     const totals = callResults.map((_, index) => this.lastMinute(latest, index))
     const durations = this.durations.slice(0, Math.min(this.measured, maxDurations)).sort()
     return {
-      calls: Object.fromEntries(callResults.map((result, index) => [result, totals[index]!])) as Tally["calls"],
+      calls: ofEach(callResults, (index) => totals[index]!),
       failure_kinds: Array.from(this.failures, ([kind, counts]) => ({ kind, calls: sum(counts) }))
         .filter(({ calls }) => calls > 0)
         .sort((one, other) => other.calls - one.calls),

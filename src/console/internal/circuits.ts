@@ -1,19 +1,12 @@
 /** The circuits of a snapshot. */
 import { Duration } from "effect"
-import type { CircuitState } from "../../CircuitState.ts"
+import { states as circuitStates } from "../../Circuit.ts"
+import { type CircuitState, stateOf } from "../../CircuitState.ts"
 import type { Ledger } from "./ledger.ts"
-import type { Circuit, Snapshot, State } from "./snapshot.ts"
+import { type Circuit, ofEach, type Snapshot } from "./snapshot.ts"
 
 /** How many circuits one snapshot lists. */
 const maxListed = 1_000
-
-const wire: Record<CircuitState["_tag"], State> = {
-  Closed: "closed",
-  Open: "open",
-  HalfOpen: "half_open",
-  ForcedOpen: "forced_open",
-  Disabled: "disabled"
-}
 
 /** The most urgent first. */
 const rank = (state: CircuitState): number => {
@@ -35,12 +28,12 @@ export const describe = (state: CircuitState, ledger: Ledger, at: number): Circu
   const { key, reason } = state
   const timeline = ledger.timeline(key)
   const last = timeline.at(-1)
-  const change = last?.state === wire[state._tag] ? last : undefined
+  const change = last?.state === stateOf(state) ? last : undefined
   const since = change?.at ?? ("openedAt" in state ? Math.floor(state.openedAt) : undefined)
   const operator = state._tag === "ForcedOpen" ? state : change
   return {
     key,
-    state: wire[state._tag],
+    state: stateOf(state),
     reason,
     ...present({ since, state_ms: since === undefined ? undefined : Math.max(0, at - since) }),
     ...details(state),
@@ -85,8 +78,8 @@ export const snapshot = (
   at: number,
   actions: boolean
 ): Snapshot => {
-  const counts = { closed: 0, open: 0, half_open: 0, forced_open: 0, disabled: 0 }
-  for (const { _tag } of states) counts[wire[_tag]]++
+  const counts = ofEach(circuitStates, () => 0)
+  for (const state of states) counts[stateOf(state)]++
   const listed = [...states].sort((one, other) => rank(one) - rank(other) || (one.key < other.key ? -1 : 1))
     .slice(0, maxListed)
   return {

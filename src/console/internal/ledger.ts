@@ -1,25 +1,15 @@
 /** The memory of the console: the last events, and the changes and recent calls of each circuit. */
 import type { Clock } from "effect"
-import type { CircuitEvent } from "../../CircuitEvent.ts"
+import type { CircuitEvent, Transition } from "../../CircuitEvent.ts"
 import { circuitMillis, wallMillis } from "../../internal/clock/time.ts"
 import type { CircuitObserver } from "../../internal/observers/observer.ts"
 import { Calls, noCalls, type Tally } from "./calls.ts"
-import type { Change, Happened, State } from "./snapshot.ts"
+import type { Change, Happened } from "./snapshot.ts"
 
 /** For how many circuits calls are counted and changes kept. */
 const maxCircuits = 10_000
 const maxChanges = 32
 const timelineMillis = 3_600_000
-
-const stateAfter: Partial<Record<CircuitEvent["event"], State>> = {
-  "circuit.opened": "open",
-  "circuit.half_open": "half_open",
-  "circuit.closed": "closed",
-  "circuit.forced": "forced_open",
-  "circuit.reset": "closed",
-  "circuit.disabled": "disabled",
-  "circuit.enabled": "closed"
-}
 
 export class Ledger implements CircuitObserver {
   readonly name = "console"
@@ -43,7 +33,7 @@ export class Ledger implements CircuitObserver {
   readonly onEvent = (event: CircuitEvent): void => {
     // Not kept, because there may be thousands a second, which would displace all other events. `Calls` counts them.
     if (event.event === "circuit.skipped") return
-    if ("from" in event && "reason" in event) this.changed(event)
+    if ("to" in event) this.changed(event)
     const happened = { id: ++this.lastId, event }
     this.recent[this.lastId % this.maxEvents] = happened
     this.tell(happened)
@@ -81,14 +71,12 @@ export class Ledger implements CircuitObserver {
     return first === -1 ? changes.slice(-1) : changes.slice(Math.max(0, first - 1))
   }
 
-  private changed(event: Extract<CircuitEvent, { readonly from: State }>): void {
-    const state = stateAfter[event.event]
-    if (state === undefined) return
-    const { at, from, key, reason } = event
+  private changed(event: Transition): void {
+    const { at, from, key, reason, to } = event
     const change: Change = {
       at,
       from,
-      state,
+      state: to,
       reason,
       ...("note" in event ? { note: event.note } : {}),
       ...("actor" in event ? { actor: event.actor } : {})

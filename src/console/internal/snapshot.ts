@@ -1,35 +1,22 @@
 /** The schema of snapshots, with the names of `CircuitEvent`. */
 import { Schema } from "effect"
+import { states } from "../../Circuit.ts"
 import * as CircuitEvent from "../../CircuitEvent.ts"
-import type { CallResult } from "../../internal/observers/observer.ts"
-import { kinds } from "../../Outcome.ts"
+import { callResults } from "../../internal/observers/callResults.ts"
+import { AnyReason as Reason, Kind, Natural, operator, Share, State } from "../../internal/observers/fields.ts"
 
-const Natural = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 const Counts = Schema.Array(Schema.Int)
-const Share = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
-const { from: State, reason: Reason } = CircuitEvent.Opened.fields
-const Kind = Schema.Literals(kinds)
 
-const operator = { note: Schema.optionalKey(Schema.String), actor: Schema.optionalKey(Schema.String) } as const
-
-/** The names of states in snapshots. */
-export type State = typeof State.Type
+/** A record with a value for each of some names. */
+export const ofEach = <Name extends string, A>(
+  names: ReadonlyArray<Name>,
+  value: (index: number) => A
+): { [N in Name]: A } => Object.fromEntries(names.map((name, index) => [name, value(index)])) as { [N in Name]: A }
 
 const Change = Schema.Struct({ at: Schema.Int, from: State, state: State, reason: Reason, ...operator })
 
 /** One change of state that this process saw. */
 export type Change = typeof Change.Type
-
-const results = {
-  success: Natural,
-  failure: Natural,
-  ignored: Natural,
-  interrupted: Natural,
-  rejected_open: Natural,
-  rejected_half_open: Natural,
-  rejected_throttled: Natural,
-  rejected_forced: Natural
-} as const satisfies Record<CallResult, typeof Natural>
 
 export const Circuit = Schema.Struct({
   key: Schema.String,
@@ -51,7 +38,7 @@ export const Circuit = Schema.Struct({
   failure_rate: Schema.optionalKey(Share),
   last_failure_kind: Schema.optionalKey(Kind),
   ...operator,
-  calls: Schema.Struct(results),
+  calls: Schema.Struct(ofEach(callResults, () => Natural)),
   failure_kinds: Schema.Array(Schema.Struct({ kind: Kind, calls: Natural })),
   median_ms: Schema.optionalKey(Natural),
   trend: Schema.Struct({ passed: Counts, failed: Counts, rejected: Counts }),
@@ -68,13 +55,7 @@ export const Snapshot = Schema.Struct({
   at: Schema.Int,
   started_at: Schema.Int,
   actions: Schema.Boolean,
-  states: Schema.Struct({
-    closed: Natural,
-    open: Natural,
-    half_open: Natural,
-    forced_open: Natural,
-    disabled: Natural
-  }),
+  states: Schema.Struct(ofEach(states, () => Natural)),
   circuits_total: Natural,
   circuits_unlisted: Natural,
   circuits: Schema.Array(Circuit),

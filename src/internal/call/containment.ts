@@ -1,7 +1,6 @@
 /** Runs classifiers of users: whatever they do, the call keeps its result and its permit is settled. */
 import { Duration } from "effect"
 import * as Outcome from "../../Outcome.ts"
-import { results } from "../circuit/announce.ts"
 import { wallMillis } from "../clock/time.ts"
 import { nameOf } from "../observers/hub.ts"
 import type { Call } from "./call.ts"
@@ -32,7 +31,9 @@ export const classifierFailed = <A>({ circuit, clock, hub }: Call, error: unknow
 // Checks what the types promise, because casts and JavaScript can break it.
 export const checked = (outcome: Outcome.Outcome): Outcome.Outcome => {
   if (outcome._tag === "Success") return outcome
-  if (!Object.hasOwn(results, outcome._tag)) throw new TypeError("classify returned something that is not an Outcome")
+  if (!Object.hasOwn(Outcome.outcomes, outcome._tag)) {
+    throw new TypeError("classify returned something that is not an Outcome")
+  }
   const hint = "retryAfter" in outcome ? outcome.retryAfter : undefined
   return knownKinds.has(outcome.kind) && (hint === undefined || Duration.isDuration(hint))
     ? outcome

@@ -3,9 +3,8 @@ import { Cause, Duration, Effect, type Exit, Fiber, identity, Option, Random } f
 import type { Permit } from "../../Circuit.ts"
 import * as CircuitError from "../../CircuitError.ts"
 import * as Outcome from "../../Outcome.ts"
-import { results } from "../circuit/announce.ts"
 import { circuitMillis, elapsedMillis } from "../clock/time.ts"
-import type { CallResult } from "../observers/observer.ts"
+import { resultOf } from "../observers/callResults.ts"
 import type { CompiledPolicy } from "../options/compiledPolicy.ts"
 import { blamed, came, keptFromProbing, noteFailed, served } from "./blame.ts"
 import { note } from "./blocked.ts"
@@ -121,7 +120,7 @@ export const finish = (
   const counted = permit === undefined || interrupted ? said : blamed(call, permit, said)
   const waiting = permit && circuit.settle(clock, permit, counted, measuredMillis ?? durationMillis, interrupted)
   if (listeners !== undefined) {
-    listeners.onCall(interrupted ? "interrupted" : results[outcome._tag], durationMillis, Outcome.kindOf(outcome))
+    listeners.onCall(interrupted ? "interrupted" : resultOf[outcome._tag], durationMillis, Outcome.kindOf(outcome))
   }
   if (call.span !== undefined) trace.ended(call, permit, said, interrupted)
   return waiting
@@ -143,16 +142,9 @@ export const reject = (
 ): Effect.Effect<never, CircuitError.CircuitBreakerError> => {
   if (call.span !== undefined) trace.rejected(call, reason)
   came(call)
-  call.circuit.listeners?.onCall(rejections[reason._tag], 0, undefined)
+  call.circuit.listeners?.onCall(`rejected_${CircuitError.rejectedBy(reason)}`, 0, undefined)
   return Effect.fail(CircuitError.make(reason))
 }
 
 const cancelled = Outcome.ignored("cancelled")
 const timeout = Outcome.failure("timeout")
-
-const rejections: Record<CircuitError.Rejection["_tag"], CallResult> = {
-  CircuitOpen: "rejected_open",
-  CircuitHalfOpen: "rejected_half_open",
-  CircuitThrottled: "rejected_throttled",
-  CircuitForcedOpen: "rejected_forced"
-}

@@ -1,10 +1,9 @@
 /** Writes calls to the caller's span: the state as attributes, and what happens as events. */
 import { type Clock, Duration, type Fiber, type Tracer } from "effect"
 import type { Permit } from "../../Circuit.ts"
-import type { Reason, Rejection } from "../../CircuitError.ts"
+import { rejectedBy, type Rejection } from "../../CircuitError.ts"
 import type { CircuitHandle } from "../../CircuitStore.ts"
-import { kindOf, type Outcome } from "../../Outcome.ts"
-import { wireOutcomes } from "../circuit/announce.ts"
+import { kindOf, type Outcome, outcomes } from "../../Outcome.ts"
 import { wholeMillis } from "../circuit/localCircuit.ts"
 import type { Reporter } from "../observers/observer.ts"
 
@@ -37,7 +36,7 @@ export const rejected = (call: Traced, reason: Rejection): void =>
 /** Failures are events of the span and not its `error.type`, because a retry may still succeed. */
 export const ended = (call: Traced, permit: Permit | undefined, outcome: Outcome, interrupted: boolean): void =>
   tell(call, (span) => {
-    const result = interrupted ? "interrupted" : wireOutcomes[outcome._tag]
+    const result = interrupted ? "interrupted" : outcomes[outcome._tag]
     if (permit !== undefined && permit.probe > 0) {
       happened(call, span, "circuit.probe", { "circuit.outcome": result, ...errorType(outcome) })
     } else if (outcome._tag === "Throttled") {
@@ -99,14 +98,3 @@ const tell = ({ hub, span }: Pick<Traced, "hub" | "span">, one: (span: Tracer.Sp
     hub.faulted("tracer", error)
   }
 }
-
-/** The name of a rejection in spans and events; undefined for other reasons. */
-export const rejectedBy = ({ _tag }: Reason): typeof rejections[Rejection["_tag"]] | undefined =>
-  _tag in rejections ? rejections[_tag as Rejection["_tag"]] : undefined
-
-const rejections = {
-  CircuitOpen: "open",
-  CircuitHalfOpen: "half_open",
-  CircuitThrottled: "throttled",
-  CircuitForcedOpen: "forced_open"
-} as const satisfies Record<Rejection["_tag"], string>

@@ -1,8 +1,9 @@
 /** What happened to a circuit, as events. */
 import { type Admission, type Circuit, never } from "../../Circuit.ts"
-import type { CircuitEvent } from "../../CircuitEvent.ts"
+import type * as CircuitEvent from "../../CircuitEvent.ts"
 import type { Operator } from "../../CircuitStore.ts"
-import { kindOf, type Outcome } from "../../Outcome.ts"
+import { kindOf, type Outcome, outcomes } from "../../Outcome.ts"
+import { resultOf } from "../observers/callResults.ts"
 import { failureKind, outageId, type Scene, share } from "./describe.ts"
 
 /** What a call said, beside the states before and after it. */
@@ -24,7 +25,7 @@ export const skipped = (
   circuit: Circuit,
   scene: Scene,
   { by, retryAfterMillis }: Admission & { readonly _tag: "Rejected" }
-): CircuitEvent => ({
+): CircuitEvent.CircuitEvent => ({
   event: "circuit.skipped",
   ...base(circuit, scene),
   ...outage(circuit),
@@ -34,17 +35,17 @@ export const skipped = (
   ...optional("retry_after_ms", retryAfterMillis)
 })
 
-export const lateOutcome = (circuit: Circuit, scene: Scene, outcome: Outcome): CircuitEvent => ({
+export const lateOutcome = (circuit: Circuit, scene: Scene, outcome: Outcome): CircuitEvent.CircuitEvent => ({
   event: "circuit.late_outcome",
   ...base(circuit, scene),
-  outcome: wireOutcomes[outcome._tag],
+  outcome: outcomes[outcome._tag],
   ...optional("kind", kindOf(outcome))
 })
 
 /** What the call said, in the order in which a reader would tell it; the transition it led to comes after. */
-export const settled = (scene: Scene, call: Settled): ReadonlyArray<CircuitEvent> => {
+export const settled = (scene: Scene, call: Settled): ReadonlyArray<CircuitEvent.CircuitEvent> => {
   const { after, before, outcome } = call
-  const events: Array<CircuitEvent> = []
+  const events: Array<CircuitEvent.CircuitEvent> = []
   const moved = after.generation !== before.generation
   if (call.slowMillis !== undefined) {
     events.push({
@@ -59,7 +60,7 @@ export const settled = (scene: Scene, call: Settled): ReadonlyArray<CircuitEvent
       event: "circuit.probe",
       ...base(before, scene),
       outage_id: outageId(before),
-      result: call.interrupted ? "interrupted" : call.latencyTripped ? "failure" : results[outcome._tag],
+      result: call.interrupted ? "interrupted" : call.latencyTripped ? "failure" : resultOf[outcome._tag],
       ...optional("kind", call.latencyTripped ? "slow" : kindOf(outcome))
     })
   }
@@ -99,14 +100,20 @@ export const transition = (
   scene: Scene,
   latencyTripped: boolean,
   operator: Operator
-): CircuitEvent => {
-  const common = { ...base(after, scene), from: before.state, reason: after.reason }
+): CircuitEvent.Transition => {
+  const moved = <Event extends CircuitEvent.Transition>(to: Event["to"]) => ({
+    ...base(after, scene),
+    from: before.state,
+    to,
+    // The edges of the machine: the state follows from the reason.
+    reason: after.reason as Event["reason"]
+  })
   const who = { ...optional("note", operator.reason), ...optional("actor", operator.actor) }
   switch (after.state) {
     case "open":
       return {
         event: "circuit.opened",
-        ...common,
+        ...moved<CircuitEvent.Opened>("open"),
         outage_id: outageId(after),
         open_for_ms: openFor(after, scene),
         openings: after.openings,
@@ -115,11 +122,11 @@ export const transition = (
         latency_tripped: latencyTripped
       }
     case "half_open":
-      return { event: "circuit.half_open", ...common, outage_id: outageId(after) }
+      return { event: "circuit.half_open", ...moved<CircuitEvent.HalfOpen>("half_open"), outage_id: outageId(after) }
     case "forced_open":
       return {
         event: "circuit.forced",
-        ...common,
+        ...moved<CircuitEvent.Forced>("forced_open"),
         ...who,
         outage_id: outageId(after),
         ...optional("open_for_ms", after.openUntil === never ? undefined : openFor(after, scene))
@@ -127,7 +134,7 @@ export const transition = (
     case "disabled":
       return {
         event: "circuit.disabled",
-        ...common,
+        ...moved<CircuitEvent.Disabled>("disabled"),
         ...who,
         ...outage(before)
       }
@@ -136,17 +143,17 @@ export const transition = (
         case "reset":
           return {
             event: "circuit.reset",
-            ...common,
+            ...moved<CircuitEvent.Reset>("closed"),
             ...who,
             ...outage(before),
             open_ms: age(before, scene)
           }
         case "enabled":
-          return { event: "circuit.enabled", ...common, ...who }
+          return { event: "circuit.enabled", ...moved<CircuitEvent.Enabled>("closed"), ...who }
         default:
           return {
             event: "circuit.closed",
-            ...common,
+            ...moved<CircuitEvent.Closed>("closed"),
             outage_id: outageId(before),
             open_ms: age(before, scene),
             window_ms: Math.max(0, scene.now - before.openedAt)
@@ -168,24 +175,6 @@ const base = (circuit: Circuit, scene: Scene) => ({
 const openFor = (circuit: Circuit, scene: Scene) => Math.max(0, circuit.openUntil - scene.now)
 
 const age = (circuit: Circuit, scene: Scene) => circuit.outage === 0 ? 0 : Math.max(0, scene.now - circuit.outageAt)
-
-/** Outcomes in the words of events. */
-export const wireOutcomes = {
-  Success: "success",
-  Failure: "failure",
-  Ignored: "ignored",
-  Throttled: "throttled",
-  OpenNow: "open_now"
-} as const
-
-/** What a call came to, as it is counted. */
-export const results = {
-  Success: "success",
-  Failure: "failure",
-  Ignored: "ignored",
-  Throttled: "ignored",
-  OpenNow: "failure"
-} as const
 
 // Absent, not undefined: events are compared, encoded and decoded strictly.
 const optional = <Name extends string, A>(name: Name, value: A | undefined): { readonly [K in Name]?: A } =>

@@ -123,7 +123,7 @@ export const order = (
 }
 
 /** Why the circuit of a target takes no calls. */
-export const causeOf = (state: CircuitState): typeof Cause.Type => {
+export const causeOf = (state: CircuitState): Cause => {
   switch (state._tag) {
     case "Open":
       return state.lastFailureKind ?? "open"

@@ -1,7 +1,6 @@
 /** The router service on a breaker: its routes, and what keeps them up to date. */
 import { Clock, type Context, Duration, Effect, Stream } from "effect"
 import { CircuitBreaker } from "../../CircuitBreaker.ts"
-import type { CircuitEvent } from "../../CircuitEvent.ts"
 import * as FailoverError from "../../FailoverError.ts"
 import type { Target } from "../../FailoverRoute.ts"
 import type { ExecuteOptions, FailoverRouter, Leg, Options, RouteState, StreamOptions } from "../../FailoverRouter.ts"
@@ -64,7 +63,7 @@ export const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
   yield* breaker.observe({
     name: "failover",
     onEvent: (event) => {
-      if ("key" in event && moves.has(event.event)) listeners.get(event.key)?.forEach((moved) => moved())
+      if ("to" in event || event.event === "circuit.throttled") listeners.get(event.key)?.forEach((moved) => moved())
     }
   })
   // What a shared store holds has to be asked for once; from then on the process follows it.
@@ -136,14 +135,3 @@ const probeSettings = <R>(
 
 type AnyCall = (target: Target, leg: Leg) => Effect.Effect<unknown, unknown, unknown>
 type AnyStreamCall = (target: Target, leg: Leg) => Stream.Stream<unknown, unknown, unknown>
-
-const moves = new Set<CircuitEvent["event"]>([
-  "circuit.opened",
-  "circuit.half_open",
-  "circuit.closed",
-  "circuit.throttled",
-  "circuit.forced",
-  "circuit.reset",
-  "circuit.disabled",
-  "circuit.enabled"
-])

@@ -5,7 +5,6 @@ import type { Classify } from "../../CircuitPolicy.ts"
 import type { Attempt } from "../../FailoverError.ts"
 import * as Outcome from "../../Outcome.ts"
 import { callerError, checked } from "../call/containment.ts"
-import { rejectedBy } from "../call/trace.ts"
 import { elapsedMillis } from "../clock/time.ts"
 import { property } from "../untrusted/values.ts"
 import type { CompiledRoute, CompiledTarget } from "./compiledRoute.ts"
@@ -76,7 +75,7 @@ export class Trail {
   ): void {
     const error = failure instanceof FailedAnswer ? failure.error : failure
     const circuitError = circuitErrorIn(error)
-    const rejection = circuitError && rejectedBy(circuitError.reason)
+    const rejection = circuitError && CircuitError.rejectedBy(circuitError.reason)
     const kind = (circuitError && kindOf(circuitError)) ?? Outcome.kindOf(outcome) ?? "unknown"
     this.direction = rejection !== undefined || circuitError !== undefined
       ? rejection === undefined || rejection === "throttled" ? "again" : "next"

@@ -1,10 +1,10 @@
 /** The series of one circuit, or of all that share the label of those beyond the cap. */
 import type { Context } from "effect"
 import type { State } from "../../Circuit.ts"
-import type { CircuitEvent } from "../../CircuitEvent.ts"
-import { definitions } from "../../MetricDefinition.ts"
+import type { CircuitEvent, Failure, Transition } from "../../CircuitEvent.ts"
+import { definitions, stateValues } from "../../MetricDefinition.ts"
 import type { Kind } from "../../Outcome.ts"
-import { type CallResult, callResults } from "../observers/observer.ts"
+import { type CallResult, callResults } from "../observers/callResults.ts"
 import { SeriesSet, type Update } from "./metricSeries.ts"
 
 export class CircuitSeries {
@@ -72,27 +72,16 @@ export class CircuitSeries {
   }
 
   onEvent(event: CircuitEvent): void {
+    if ("to" in event) this.moved(event)
     switch (event.event) {
       case "circuit.opened":
-        this.gauges?.streak(event.consecutive_failures)
-        return this.moved(event.from, "open", event.at)
-      case "circuit.half_open":
-        return this.moved(event.from, "half_open", event.at)
+        return this.gauges?.streak(event.consecutive_failures)
       case "circuit.closed":
-        this.outages(event.open_ms / 1000)
-        this.gauges?.streak(0)
-        return this.moved(event.from, "closed", event.at)
       case "circuit.reset":
         if (event.outage_id !== undefined) this.outages(event.open_ms / 1000)
-        this.gauges?.streak(0)
-        return this.moved(event.from, "closed", event.at)
-      case "circuit.forced":
-        return this.moved(event.from, "forced_open", event.at)
-      case "circuit.disabled":
-        return this.moved(event.from, "disabled", event.at)
+        return this.gauges?.streak(0)
       case "circuit.enabled":
-        this.gauges?.streak(0)
-        return this.moved(event.from, "closed", event.at)
+        return this.gauges?.streak(0)
       case "circuit.failure":
         return this.gauges?.failed(event)
       case "circuit.probe":
@@ -108,7 +97,7 @@ export class CircuitSeries {
     this.set.remove()
   }
 
-  private moved(from: State, to: State, at: number): void {
+  private moved({ at, from, to }: Transition): void {
     this.transitions(`${from} ${to}`)(1)
     this.gauges?.moved(to, at)
   }
@@ -136,7 +125,7 @@ class Gauges {
 
   moved(state: State, wallMillis: number): void {
     this.closed = state === "closed"
-    this.state(states[state])
+    this.state(stateValues[state])
     this.lastTransition(wallMillis / 1000)
   }
 
@@ -152,13 +141,16 @@ class Gauges {
     this.consecutiveFailures(failures)
   }
 
-  failed(event: Extract<CircuitEvent, { readonly event: "circuit.failure" }>): void {
+  failed(event: Failure): void {
     this.streak(event.consecutive_failures)
     if (event.failure_threshold !== undefined) this.failureThreshold(event.failure_threshold)
     if (event.failure_rate_threshold !== undefined) this.failureRateThreshold(event.failure_rate_threshold)
   }
 }
 
-const states: Record<State, number> = { closed: 0, half_open: 1, open: 2, forced_open: 3, disabled: 4 }
-
-const edges = ["closed open", "open half_open", "half_open closed", "half_open open"]
+const edges: ReadonlyArray<`${State} ${State}`> = [
+  "closed open",
+  "open half_open",
+  "half_open closed",
+  "half_open open"
+]

@@ -1,6 +1,7 @@
 /** The listeners of one circuit, called one after the other. What one throws reaches neither the call nor another. */
 import type { Kind } from "../../Outcome.ts"
-import type { CallResult, CircuitListener } from "./observer.ts"
+import type { CallResult } from "./callResults.ts"
+import type { CircuitListener } from "./observer.ts"
 
 export class Listeners implements CircuitListener {
   private readonly listeners: ReadonlyArray<readonly [name: string, listener: CircuitListener]>

@@ -2,31 +2,7 @@
 import type { State } from "../../Circuit.ts"
 import type { CircuitEvent } from "../../CircuitEvent.ts"
 import type { Kind } from "../../Outcome.ts"
-
-/**
- * The ways in which a call through a circuit ends: those that ran, and those that were turned away.
- *
- * @category models
- * @since 0.1.0
- */
-export const callResults = [
-  "success",
-  "failure",
-  "ignored",
-  "interrupted",
-  "rejected_open",
-  "rejected_half_open",
-  "rejected_throttled",
-  "rejected_forced"
-] as const
-
-/**
- * How one call through a circuit ended.
- *
- * @category models
- * @since 0.1.0
- */
-export type CallResult = typeof callResults[number]
+import type { CallResult } from "./callResults.ts"
 
 /**
  * Who hears of one circuit.

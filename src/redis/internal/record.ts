@@ -30,8 +30,7 @@ export interface Answer extends Read {
   readonly given: ReadonlyArray<number>
 }
 
-const states = new Set<string>(["closed", "open", "half_open", "forced_open", "disabled"])
-const reasons = new Set<string>(Circuit.reasons)
+const states = new Set<string>(Circuit.states)
 const knownKinds = new Set<string>(kinds)
 const size = texts.length + numbers.length
 
@@ -97,7 +96,7 @@ const readRecord = (record: ReadonlyArray<string>, shift: number, now: number): 
     latencyTripped: latencyTripped === "1",
     circuit: {
       state: state as Circuit.State,
-      reason: reasons.has(reason!) ? reason as Circuit.Reason : "initial",
+      reason: reasonOf(state as Circuit.State, reason!),
       generation: number("generation"),
       failures: number("failures"),
       lastFailureKind: knownKinds.has(lastFailureKind!) ? lastFailureKind! : "",
@@ -117,6 +116,12 @@ const readRecord = (record: ReadonlyArray<string>, shift: number, now: number): 
       hintUntil: time("hintUntil")
     }
   }
+}
+
+// A record that nobody wrote as it is may give a reason that leads elsewhere.
+const reasonOf = (state: Circuit.State, reason: string): Circuit.Reason => {
+  const reasons = Circuit.reasons.filter((reason) => Circuit.edges[reason].to === state)
+  return reasons.find((known) => known === reason) ?? reasons[0]!
 }
 
 const readProbes = (text: string, shift: number): ReadonlyArray<Circuit.Probe> =>

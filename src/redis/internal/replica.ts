@@ -56,8 +56,12 @@ export class Replica extends LocalCircuit {
 
   /** Turns a call away because another one got the probe slot. */
   refuse(clock: Clock.Clock): Rejection {
-    const rejected = { _tag: "Rejected", by: "half_open", retryAfterMillis: undefined, circuit: this.circuit } as const
-    return this.reject(clock, circuitMillis(clock), rejected)
+    return this.reject(clock, circuitMillis(clock), {
+      _tag: "Rejected",
+      by: "half_open",
+      retryAfterMillis: undefined,
+      circuit: this.circuit
+    })
   }
 
   /** Announces how a call ended, with the numbers of the record. `adopt` announces the transition that follows. */

@@ -26,7 +26,7 @@ const sights = ({ before, said, step }: Taken): ReadonlyArray<string> => {
 }
 
 const worthSeeing = [
-  ...["closed", "open", "half_open", "forced_open", "disabled"].map((state) => `in ${state}`),
+  ...Circuit.states.map((state) => `in ${state}`),
   ...Circuit.reasons.filter((reason) => reason !== "initial"),
   "late",
   "slow while closed",

@@ -1,6 +1,6 @@
 /** The part of the script that keeps the circuits and events in view. */
 export const board = String.raw`
-const order = ["open", "forced_open", "half_open", "disabled", "closed"]
+const order = Object.keys(stateWords)
 const urgency = (circuit) => {
   if (circuit.state !== "closed") return order.indexOf(circuit.state)
   return circuit.throttled_ms ? 4 : circuit.failure_kinds.length > 0 ? 5 : 6
@@ -88,7 +88,7 @@ const drawEvents = () => {
   const list = byId("events")
   list.replaceChildren(...events.filter(({ event }) => !changesOnly || isChange(event)).slice(-200).reverse().map(
     ({ event }) => {
-      const element = make("li", stateOfEvent[event.event] || "")
+      const element = make("li", event.to || "")
       element.append(
         keyElement(event.key || event.route || event.observer || "store"),
         make("time", "small", clockTime(event.at)),
@@ -144,8 +144,7 @@ const applyEvent = (happened) => {
   events.push(happened)
   if (events.length > 500) events = events.slice(-500)
   const { event } = happened
-  const state = stateOfEvent[event.event]
-  if (state === undefined) return
-  speak(event.key.slice(0, 100) + " is now " + stateWords[state].toLowerCase())
+  if (event.to === undefined) return
+  speak(event.key.slice(0, 100) + " is now " + stateWords[event.to].toLowerCase())
 }
 `

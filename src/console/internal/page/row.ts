@@ -50,7 +50,7 @@ const drawStrip = (strip, circuit, now, startedAt) => {
 }
 
 const rejectedOf = ({ calls }) =>
-  calls.rejected_open + calls.rejected_half_open + calls.rejected_throttled + calls.rejected_forced
+  Object.keys(calls).reduce((sum, name) => sum + (name.startsWith("rejected_") ? calls[name] : 0), 0)
 const passedOf = ({ calls }) => calls.success + calls.failure + calls.ignored + calls.interrupted
 
 const next = (circuit, elapsed) => {

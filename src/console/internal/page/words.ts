@@ -15,11 +15,6 @@ const reasonWords = {
   disabled: "Disabled by an operator: every call passes",
   enabled: "Enabled by an operator"
 }
-const stateOfEvent = {
-  "circuit.opened": "open", "circuit.half_open": "half_open", "circuit.closed": "closed",
-  "circuit.forced": "forced_open", "circuit.reset": "closed", "circuit.disabled": "disabled",
-  "circuit.enabled": "closed"
-}
 
 const number = (count) => count.toLocaleString("en")
 const plain = (name) => name.replaceAll("_", " ")
@@ -87,5 +82,5 @@ const eventText = (event) => {
     default: return plain(event.event.replace(".", " ")) + (event.error ? ": " + event.error : "")
   }
 }
-const isChange = (event) => stateOfEvent[event.event] !== undefined || /^(store\.(de|re)|failover\.[sre])/.test(event.event)
+const isChange = (event) => event.to !== undefined || /^(store\.(de|re)|failover\.[sre])/.test(event.event)
 `

@@ -31,6 +31,7 @@ export const clock = {
     const known = (now: number): Circuit.Circuit => ({
       ...Circuit.initial(start * 1000),
       state: "open",
+      reason: "threshold",
       openedAt: now - 500,
       openMillis: 7500,
       openUntil: now + 7000,
