@@ -14,6 +14,8 @@
  * - A timeout outside `execute` interrupts the call, which says nothing about the dependency. Use `attemptTimeout`.
  * - A call of `execute` or `stream` inside a probe of its own key is part of that probe: it runs unguarded, and the
  *   outer one's outcome counts. Inside a call of a closed circuit both count.
+ * - Provide the layer once, around the whole program or by `ManagedRuntime`. A breaker that is built for each call, as
+ *   by `Effect.provide` inside of the call, forgets its circuits with it and never opens; the log warns of that once.
  * - A circuit has one policy. Breakers that share a store and a key share the circuit.
  *
  * **Example** (rejecting once a circuit is open)
@@ -277,7 +279,9 @@ export const layerConfig = (
   Layer.effect(
     CircuitBreaker,
     Effect.flatMap(config, (read) =>
-      invalidAsConfigError(make({ ...defaults, classify: defaults.classify ?? LlmOutcome.classify, ...read })))
+      invalidAsConfigError(
+        make({ ...defaults, classify: defaults.classify ?? LlmOutcome.classify, ...read }, defaults)
+      ))
   )
 
 /**

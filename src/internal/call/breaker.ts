@@ -20,10 +20,16 @@ import { type Call, clockOf } from "./call.ts"
 import { callerError, checked, contained } from "./containment.ts"
 import { finish, guard, reject } from "./guard.ts"
 import { guardStream } from "./guardStream.ts"
+import { followBuild } from "./rebuilt.ts"
 import * as trace from "./trace.ts"
 
-export const make = Effect.fnUntraced(function*(policy: CircuitPolicy | ((key: string) => CircuitPolicy)) {
+/** `identity` is the same for every build of a layer. */
+export const make = Effect.fnUntraced(function*(
+  policy: CircuitPolicy | ((key: string) => CircuitPolicy),
+  identity: object = policy
+) {
   const store = yield* CircuitStore
+  yield* followBuild(identity, store)
   const { hub } = store
   const context = yield* Effect.context<never>()
   const policyOf = policyResolver(policy, context)
