@@ -4,7 +4,7 @@
  * metrics.
  *
  * The series of a circuit are there from its first use on, and go when the circuit was idle for so long that this
- * process forgot it. What they hold survives the layer, for a last export.
+ * process forgot it. Their values survive the layer, for a last export.
  *
  * **Gotchas**
  *

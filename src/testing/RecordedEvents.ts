@@ -23,7 +23,7 @@ export interface RecordedCall {
 }
 
 /**
- * - `all`: every event so far, in order; `names` only tells which.
+ * - `all`: every event so far, in order; `names` has only their names.
  * - `of`: those of one name, with its fields.
  * - `calls`: how every call ended, in order.
  * - `clear`: forgets.

@@ -1,5 +1,5 @@
 /**
- * A dependency that does what a test tells it to.
+ * A dependency that does what a test has written for it.
  *
  * @since 0.1.0
  */

@@ -7,7 +7,7 @@
  *
  * **Gotchas**
  *
- * - A connection that nobody listens to is refused: use the port of a server that was closed.
+ * - There is no answer for a refused connection: use the port of a server that was closed.
  * - An answer that hangs ends when its client goes away. Close the server with `closeAllConnections()` first.
  *
  * @since 0.1.0

@@ -79,7 +79,7 @@ export class Hub {
     }
   }
 
-  /** Who hears of one circuit, undefined if no observer wants to. */
+  /** The listeners of one circuit, undefined if no observer has one. */
   listenersOf(key: string, state: State): Listeners | undefined {
     const listeners: Array<readonly [name: string, listener: CircuitListener]> = []
     this.callAll((observer) => {
@@ -141,7 +141,7 @@ export class Hub {
   }
 }
 
-/** The name of what was thrown, never its text: that may hold anything. */
+/** The name of what was thrown, never its text, because that may contain a prompt or a credential. */
 export const nameOf = (error: unknown): string => {
   try {
     const name = (error as { readonly name?: unknown } | undefined)?.name

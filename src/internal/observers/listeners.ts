@@ -46,7 +46,7 @@ export class Listeners implements CircuitListener {
   }
 }
 
-/** What an `async` hook throws comes later, and would end the process if nobody caught it. */
+/** What an `async` hook throws comes later, and would end the process if it were not caught. */
 export const whenRejected = (returned: unknown, rejected: (error: unknown) => void): void => {
   if (returned instanceof Promise) returned.catch(rejected)
 }

@@ -5,7 +5,7 @@ import type { Kind } from "../../Outcome.ts"
 import type { CallResult } from "./callResults.ts"
 
 /**
- * Who hears of one circuit.
+ * What hears of one circuit.
  *
  * - `onCall` hears of every call. `durationMillis` is fractional, and 0 for a call that was rejected and never ran;
  *   `kind` is undefined for a success.
@@ -27,13 +27,13 @@ export interface CircuitListener {
  * One observer.
  *
  * - `onEvent` hears every event.
- * - `onCircuit` is asked once for each circuit, when a call of it ends, for who is to hear of it, so that nothing has
- *   to be looked up while calls run; undefined for nobody. `state` is the circuit's at that moment.
+ * - `onCircuit` is asked once for each circuit, when a call of it ends, for its listener, so that nothing has to be
+ *   looked up while calls run; undefined for none. `state` is the circuit's at that moment.
  * - `onStoreOperation` hears of every operation of a store that is not in memory: `error` is the code of its failure.
  * - `onUnguarded` is called at the end of every call that ran without a circuit, because the store is full.
  * - `onRoute` hears of every route of a failover router: its targets, the primary first, and which of them serves now.
- * - `onFault` hears of every throw of an observer or a classifier, of which events tell at powers of two only. `name`
- *   is the observer's, or the key of the call.
+ * - `onFault` hears of every throw of an observer or a classifier, where events come at powers of two only. `name` is
+ *   the observer's, or the key of the call.
  *
  * @category models
  * @since 0.1.0
