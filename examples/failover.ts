@@ -30,7 +30,7 @@ const Regions = FailoverRouter.layer({
 
 export const program = Effect.gen(function*() {
   const isUsDown = yield* Ref.make(true)
-  // Stands for your call: the same request, at the target it is told.
+  // Stands for your call: the same request, at the target that the router chose.
   const callModel = Effect.fn(function*(region: string) {
     if (region === "us" && (yield* Ref.get(isUsDown))) return yield* new ModelError({ status: 503 })
     return region

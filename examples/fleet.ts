@@ -9,11 +9,11 @@ import { createServer } from "node:net"
 import { setTimeout } from "node:timers/promises"
 
 type Answer = "hello" | "503"
-type Told = { readonly said: string } | { readonly event: CircuitEvent.CircuitEvent; readonly at: number }
+type Report = { readonly said: string } | { readonly event: CircuitEvent.CircuitEvent; readonly at: number }
 
 /** One of the processes: what makes it one breaker with the other is the layer of the store. */
 const serve = (url: string) => {
-  const say = (told: Told) => process.send!(told)
+  const say = (report: Report) => process.send!(report)
   const onEvent = (event: CircuitEvent.CircuitEvent) => {
     if ("from" in event || event.event.startsWith("store.")) say({ event, at: millis() })
   }
@@ -61,9 +61,9 @@ const member = (name: string, url: string) => {
   const child = fork(import.meta.filename, [url])
   process.on("exit", () => child.kill("SIGKILL"))
   let done = () => {}
-  child.on("message", (told: Told) => {
-    tell(name, "said" in told ? told.said : sentence(told.event, told.at))
-    if ("said" in told) done()
+  child.on("message", (report: Report) => {
+    tell(name, "said" in report ? report.said : sentence(report.event, report.at))
+    if ("said" in report) done()
   })
   return (answer: Answer) =>
     new Promise<void>((resolve) => {

@@ -50,8 +50,8 @@ const ask = provider.call.pipe(
 
 const spanLines = () =>
   spans.getFinishedSpans().map(({ attributes, events, name }) => {
-    const told = events.filter((event) => event.name.startsWith("circuit.")).map((event) => event.name)
-    return [name, attributes["circuit.state"], ...told].join(" | ")
+    const happened = events.filter((event) => event.name.startsWith("circuit.")).map((event) => event.name)
+    return [name, attributes["circuit.state"], ...happened].join(" | ")
   })
 
 const metricLines = () =>

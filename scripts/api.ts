@@ -1,4 +1,4 @@
-// Writes the API reports into docs/api/. With --check it writes nothing, and fails where they are not what src declares.
+// Writes the API reports into docs/api/. With --check it writes nothing, and fails if they are not what src declares.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { apiReports } from "./apiReport.ts"
 

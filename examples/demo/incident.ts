@@ -26,7 +26,7 @@ const play = Effect.gen(function*() {
   const callers = Array.from({ length: 6 }, () => caller(ask({ us, eu }, prompt)))
   yield* Effect.raceFirst(
     direct(us),
-    Effect.all([...callers, caller(askAlone(us))], { concurrency: "unbounded", discard: true })
+    Effect.all([...callers, caller(askUnrouted(us))], { concurrency: "unbounded", discard: true })
   )
 })
 
@@ -48,30 +48,30 @@ const caller = <E, R>(call: Effect.Effect<unknown, E, R>) =>
     Effect.forever
   )
 
-/** For comparison, a call of somebody who has one region, and retries. */
-const askAlone = (us: Endpoint) =>
-  Story.use(({ alone, count }) =>
+/** For comparison, a call of a caller that has one region, and retries. */
+const askUnrouted = (us: Endpoint) =>
+  Story.use(({ count, unrouted }) =>
     Effect.suspend(() => {
-      alone.attempts++
+      unrouted.attempts++
       return complete(us, prompt)
-    }).pipe(Effect.retry(LlmRetry.policy({ attempts: 3, base: "100 millis" })), count(alone))
+    }).pipe(Effect.retry(LlmRetry.policy({ attempts: 3, base: "100 millis" })), count(unrouted))
   )
 
 const missing = Effect.gen(function*() {
-  const { absences, alone, callers, tallies: [us, eu] } = yield* Story
+  const { absences, callers, tallies: [us, eu], unrouted } = yield* Story
   const isAway = yield* FailoverRouter.isFailedOver("chat").pipe(Effect.orDie)
-  const told: ReadonlyArray<readonly [what: string, happened: boolean]> = [
+  const expected: ReadonlyArray<readonly [what: string, happened: boolean]> = [
     ["every call was answered", callers.failedMillis.length === 0 && callers.answeredMillis.length > 0],
     ["the route left us twice", absences.length === 2],
     ["eu answered while us could not", absences.every(({ answered }) => answered > 0)],
-    ["us was left alone in its outages", us.outages.length === 2 && failures(us) * 4 < eu.answered],
+    ["us was hardly asked in its outages", us.outages.length === 2 && failures(us) * 4 < eu.answered],
     ["a probe was sent and failed", us.probesFailed > 0],
     ["us asked for a pause and got it", us.throttles > 0],
     ["the route came home, and is there now", absences.every(({ endedAt }) => endedAt !== undefined) && !isAway],
     ["the circuit of eu stayed closed", eu.openings === 0],
-    ["the caller without a route saw errors", alone.failedMillis.length > 0]
+    ["the caller without a route saw errors", unrouted.failedMillis.length > 0]
   ]
-  return told.flatMap(([what, happened]) => happened ? [] : [`this did not happen: ${what}`])
+  return expected.flatMap(([what, happened]) => happened ? [] : [`this did not happen: ${what}`])
 })
 
 export const incident: Script = {

@@ -26,7 +26,7 @@ export const liveView = Effect.gen(function*() {
   const { phases, regions: [primary, standby], title } = story.script
   const duration = phases.reduce((sum, { seconds }) => sum + seconds, 0)
   const timelines = new Map(story.tallies.map(({ region }) => [region, new Map<number, Look>()]))
-  const width = Math.max(...[primary, standby, "alone"].map(({ length }) => length)) + 2
+  const width = Math.max(...[primary, standby, "unrouted"].map(({ length }) => length)) + 2
   const stateWidth = Math.max(...[...looks, `by ${primary}`, `by ${standby}`].map(({ length }) => length))
   let height = 0
 
@@ -44,7 +44,7 @@ export const liveView = Effect.gen(function*() {
       return row(target.name, paint(styles[look][1], look.padEnd(stateWidth)), againIn(circuit), counts) +
         drawTimeline(timeline, shown)
     })
-    const { alone, callers } = story
+    const { callers, unrouted } = story
     const calls = ({ answeredMillis, failedMillis }: typeof callers) => [answeredMillis.length, failedMillis.length]
     const lastLines = Math.max(1, Math.min(8, (process.stdout.rows || 24) - 13))
     const lines = story.lines.slice(-lastLines)
@@ -57,7 +57,7 @@ export const liveView = Effect.gen(function*() {
       ...circuits,
       row(route!.route, `by ${route!.active.name}`.padEnd(stateWidth), "", calls(callers)) +
       drawRoute(story.absences, seconds, shown),
-      ...(alone.attempts === 0 ? [] : [row("alone", "".padEnd(stateWidth), "", calls(alone))]),
+      ...(unrouted.attempts === 0 ? [] : [row("unrouted", "".padEnd(stateWidth), "", calls(unrouted))]),
       "".padEnd(width) + legend([
         ...looks.map((look) => [look, look] as const),
         ["home", `${primary} serves`],

@@ -1,4 +1,4 @@
-// An OpenAI-compatible provider inside this process, on a free loopback port, that behaves as told.
+// An OpenAI-compatible provider inside this process, on a free loopback port, whose behaviour can be changed.
 import { createServer, type FixtureResponse, type ServerInstance } from "@copilotkit/aimock"
 import { Effect, Schedule } from "effect"
 import type { Endpoint } from "./calls.ts"
@@ -44,7 +44,7 @@ export const make = Effect.fnUntraced(function*(name: string) {
   let running: ServerInstance | undefined = yield* serve(0)
   const { url } = running
 
-  // As a crash would: whoever waits for an answer is cut off.
+  // As a crash would: cuts off the requests that wait for an answer.
   const stop = Effect.callback<void>((resume) => {
     if (running === undefined) return resume(Effect.void)
     running.server.close(() => resume(Effect.void))

@@ -9,7 +9,7 @@ export const circuitSentence = (event: CircuitEvent.CircuitEvent, tally: Tally):
     case "circuit.half_open":
       return "half-open: one call goes out as a probe"
     case "circuit.probe":
-      // Any other result is told by the transition that follows.
+      // After any other result a transition follows, which has a sentence.
       return event.result === "ignored" ? `the probe decided nothing${kind(event.kind)}` : undefined
     case "circuit.closed":
       return `closed: the probe succeeded, after ${seconds(event.open_ms)}`
@@ -25,7 +25,7 @@ export const circuitSentence = (event: CircuitEvent.CircuitEvent, tally: Tally):
 export const routeSentence = (event: CircuitEvent.CircuitEvent, absence: Absence | undefined): string | undefined => {
   switch (event.event) {
     case "failover.switched":
-      return `${event.to_target} serves from here on, ${event.from_target} is left alone${kind(event.cause)}`
+      return `${event.to_target} serves from here on, ${event.from_target} is out${kind(event.cause)}`
     case "failover.recovered":
       return `${event.to_target} serves again, ${event.from_target} answered ${absence?.answered ?? 0} calls in ${
         seconds(event.failed_over_ms)

@@ -1,4 +1,4 @@
-// What has happened so far: told by the circuits, the route and the callers, read by the views and the summary.
+// What has happened so far: written by the circuits, the route and the callers, read by the views and the summary.
 import { Clock, Context, Effect, Layer } from "effect"
 import { type CircuitEvent, CircuitObserver } from "effect-resilience"
 import type { Script } from "./script.ts"
@@ -20,8 +20,8 @@ export class Story extends Context.Service<Story, {
   readonly tallies: readonly [primary: Tally, standby: Tally]
   readonly absences: ReadonlyArray<Absence>
   readonly callers: Calls
-  /** Those of somebody without a route. */
-  readonly alone: Calls
+  /** The calls of the caller without a route. */
+  readonly unrouted: Calls
   readonly lines: ReadonlyArray<Line>
   /** When each phase began, and last when the story ended: seconds since the start. */
   readonly begun: ReadonlyArray<number>
@@ -65,7 +65,7 @@ const make = Effect.fnUntraced(function*(script: Script) {
     tallies,
     absences,
     callers: makeCalls(),
-    alone: makeCalls(),
+    unrouted: makeCalls(),
     lines,
     begun,
     seconds,

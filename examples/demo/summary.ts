@@ -15,7 +15,7 @@ export const printSummary = Effect.gen(function*() {
   for (const [name, value] of rows) console.log(`  ${name.padEnd(width)}${value}`)
 })
 
-export const rowsOf = ({ absences, alone, callers, tallies }: Story["Service"]): Rows => {
+export const rowsOf = ({ absences, callers, tallies, unrouted }: Story["Service"]): Rows => {
   const [primary, standby] = tallies
   const whileAway = absences.reduce((sum, { answered }) => sum + answered, 0)
   const notSent = primary.skipped + standby.skipped
@@ -31,7 +31,7 @@ export const rowsOf = ({ absences, alone, callers, tallies }: Story["Service"]):
     ...tallies.map((tally): Row => [`  at ${tally.region}`, ends(tally)]),
     ...(primary.openings === 0 ? [] : [outages(primary, whileAway)]),
     ...absences.map((absence, i): Row => [i === 0 ? "the route" : "", journey(absence, primary)]),
-    ...(total(alone) === 0 ? [] : comparison(alone, primary))
+    ...(total(unrouted) === 0 ? [] : comparison(unrouted, primary))
   ]
 }
 
@@ -71,12 +71,12 @@ const journey = ({ beganAt, cause, endedAt }: Absence, { region }: Tally) =>
     endedAt === undefined ? "and is still away" : `home at ${endedAt.toFixed(1)} s`
   }`
 
-const comparison = (alone: Calls, { region }: Tally): Rows => {
-  const lostMillis = alone.failedMillis.reduce((sum, millis) => sum + millis, 0)
+const comparison = (unrouted: Calls, { region }: Tally): Rows => {
+  const lostMillis = unrouted.failedMillis.reduce((sum, millis) => sum + millis, 0)
   return [
-    ["without a route", `${ended(alone)} (one caller of ${region}, with retries)`],
-    ...times("  an answer", alone.answeredMillis),
-    ...times("  an error", alone.failedMillis, `, ${(lostMillis / 1000).toFixed(1)} s in all`),
-    ["  attempts", `${alone.attempts} for ${total(alone)} calls`]
+    ["without a route", `${ended(unrouted)} (one caller of ${region}, with retries)`],
+    ...times("  an answer", unrouted.answeredMillis),
+    ...times("  an error", unrouted.failedMillis, `, ${(lostMillis / 1000).toFixed(1)} s in all`),
+    ["  attempts", `${unrouted.attempts} for ${total(unrouted)} calls`]
   ]
 }

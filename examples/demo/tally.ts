@@ -1,4 +1,4 @@
-// What is counted and told: of the callers, of each region and its circuit, and of the route.
+// What is counted: of the callers, of each region and its circuit, and of the route.
 
 export interface Phase {
   readonly name: string
@@ -39,7 +39,7 @@ export interface Tally {
   answered: number
   /** By kind. */
   readonly failed: Map<string, number>
-  /** Told to wait, by the region, and turned away by its circuit. */
+  /** Attempts that the region asked to wait, and attempts that its circuit turned away. */
   throttled: number
   skipped: number
   openings: number

@@ -15,8 +15,8 @@
 //   }
 //
 // The first target of a model is its primary. `"host": "0.0.0.0"` lets other machines reach it. Without a key everybody
-// may call; with one it is also the operator's token of the console. `rescueParts` are held back of each stream, so that
-// one that breaks within them starts again at another target.
+// may call; with one it is also the operator's token of the console. `rescueParts` are held back of each stream, so
+// that one that breaks within them starts again at another target.
 import { Config, Effect, FileSystem, Schema, SchemaIssue } from "effect"
 import { ConfigurationError } from "./configurationError.ts"
 

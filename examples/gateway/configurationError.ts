@@ -1,4 +1,4 @@
-// What keeps the gateway from starting, said to whoever started it.
+// Why the gateway does not start, for the operator who starts it.
 import { Data, Runtime } from "effect"
 
 export class ConfigurationError extends Data.TaggedError("ConfigurationError")<{ readonly message: string }> {

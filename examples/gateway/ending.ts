@@ -1,17 +1,17 @@
-// How the gateway ends: it takes no more connections, requests on their way have some time to come to an end by
-// themselves, and are told then that they have not.
+// How the gateway ends: it takes no more connections, and requests that run have some time to end by themselves. After
+// that they get an error.
 import { Data, Deferred, Duration, Effect, Schedule } from "effect"
 import type { Server } from "node:http"
 
 const grace = Duration.seconds(10)
 
-/** For the server: the grace, and a moment for the last words. */
+/** How long the server may take to close: the grace, and a moment to write the errors. */
 export const limit = Duration.seconds(12)
 
 export class Ended extends Data.TaggedError("Ended")<{ readonly message: string }> {}
 
 export interface Ending {
-  /** Fails when the time of requests is over. */
+  /** Fails when the grace is over. */
   readonly ended: Effect.Effect<never, Ended>
   readonly begin: Effect.Effect<void>
 }
@@ -21,7 +21,7 @@ export const make = (server: Server): Effect.Effect<Ending> =>
     const tellAll = Effect.sleep(grace).pipe(
       Effect.andThen(Deferred.fail(ended, new Ended({ message: "The gateway ended before the answer was complete." })))
     )
-    // Whoever has its answer would otherwise keep the connection for another request.
+    // Closes idle connections, because a client keeps its connection for another request.
     const closeIdle = Effect.sync(() => server.closeIdleConnections()).pipe(
       Effect.repeat(Schedule.spaced("100 millis"))
     )

@@ -1,4 +1,4 @@
-// What a caller is told when a call fails: as a response, or within a stream that has begun.
+// What a caller gets when a call fails: a response, or an event in a stream that has begun.
 import { Duration } from "effect"
 import { type CircuitError, type FailoverError, LlmOutcome, Outcome } from "effect-resilience"
 import type { Sse } from "effect/encoding"
@@ -20,15 +20,15 @@ export type Failure =
   | CircuitError.CircuitBreakerError
   | Ended
 
-interface Told {
+interface Answer {
   readonly status: number
   readonly error: OpenAiError.OpenAiError
-  /** In place of the error, where somebody else has said it. */
+  /** In place of the error: the body of the target that has refused. */
   readonly body?: unknown
   readonly retryAfter?: Duration.Duration | undefined
 }
 
-type Table = { readonly [Tag in Failure["_tag"]]: (failure: Extract<Failure, { readonly _tag: Tag }>) => Told }
+type Table = { readonly [Tag in Failure["_tag"]]: (failure: Extract<Failure, { readonly _tag: Tag }>) => Answer }
 
 const table: Table = {
   RequestError: ({ code, message, status }) => ({
@@ -51,7 +51,7 @@ const table: Table = {
         error: { message: "The request could not be read.", type: "invalid_request_error", code: null }
       },
 
-  // A target has the last word on what was asked.
+  // The caller gets a target's refusal as it is.
   TargetError: ({ body, status }) => ({
     status: status >= 400 ? status : 400,
     error: OpenAiError.fromBody(body, status),
@@ -99,17 +99,17 @@ const table: Table = {
   })
 }
 
-// Another target would only be asked to do what one has refused.
+// No other target is asked for what one has refused.
 const refusals = new Set<string>(["content_policy", "context_length"] satisfies ReadonlyArray<Outcome.Kind>)
 
 /** An answer that did not come to its end. */
-const broken = (failure: Failure): Told => {
+const broken = (failure: Failure): Answer => {
   const code = Outcome.kindOf(LlmOutcome.fromError(failure)) ?? "unknown"
   const message = `The answer of the target ended before it was complete (${code}).`
   return { status: 502, error: { message, type: "upstream_error", code } }
 }
 
-const tell = <Tag extends Failure["_tag"]>(failure: Extract<Failure, { readonly _tag: Tag }>): Told =>
+const tell = <Tag extends Failure["_tag"]>(failure: Extract<Failure, { readonly _tag: Tag }>): Answer =>
   table[failure._tag as Tag](failure)
 
 export const toResponse = (failure: Failure): HttpServerResponse.HttpServerResponse => {

@@ -1,4 +1,4 @@
-// What the gateway does about providers that fail: all of it is the library's, and these are the numbers.
+// What the gateway does about providers that fail: the library does it, and these are its settings.
 import { Layer, Schedule } from "effect"
 import {
   CircuitBreaker,
@@ -16,42 +16,42 @@ import {
 import type { Configuration } from "./configuration.ts"
 
 const policy: CircuitPolicy.CircuitPolicy = {
-  // One failure may be bad luck, and the retry is the second opinion. While there is another target it is cheap to go.
+  // At the second failure, because one may be bad luck and is retried, and another target is at hand.
   tripPolicy: TripPolicy.consecutive(2),
-  // Asks early, for most outages are short, and then less often: a target that is dead for a minute sees four calls,
-  // and one that is back has its calls again half a minute later.
+  // Probes early, because most outages are short, and then less often: a target that is down for a minute gets four
+  // calls, and one that is back has its calls again half a minute later.
   openDuration: Schedule.min([Schedule.exponential("10 seconds", 2), Schedule.spaced("30 seconds")])
 }
 
 const limits = {
-  // The whole of an answer in one piece. An answer that takes longer is one to stream.
+  // For answers in one piece. An answer that takes longer should be streamed.
   attemptTimeout: "30 seconds",
-  // Who has not begun by then is in trouble, and until then another target can begin instead.
+  // A target that has not begun by then is in trouble, and until its first content another one can answer instead.
   firstContentTimeout: "10 seconds",
-  // An answer that falls silent for so long in its middle hardly ever goes on.
+  // An answer that is silent for so long hardly ever goes on.
   idleTimeout: "10 seconds",
-  // Short, for nothing is risked: the circuit of the primary closes only after a call that went well.
+  // Short, because nothing is risked: the circuit of the primary closes only after a call that succeeded.
   minFailoverDuration: "10 seconds"
 } satisfies Partial<FailoverRoute.RouteOptions>
 
-/** Whether to ask the same target again: only what is likely to be over in a moment. */
+/** Judges whether the same target is asked again: only after failures that are likely to be over in a moment. */
 const passing = (error: unknown): Outcome.Outcome => {
   const outcome = LlmOutcome.fromError(error)
   if (outcome._tag !== "Failure") return outcome
   return again.has(outcome.kind) ? outcome : Outcome.ignored(outcome.kind)
 }
 
-// Not among them: whoever was too slow has used up the time that another target needs, and whoever limits rates without
-// a word on how long to wait is not helped by another call.
+// Without timeouts, because a slow target has used up the time that another one needs, and without rate limits that
+// have no hint, because another call makes them worse.
 const again = new Set<Outcome.Kind>(["server_error", "overloaded", "connection"])
 
 const retry = () =>
   LlmRetry.policy({
-    // One more. The next target is the better answer to whatever lasts longer.
+    // One retry, because the next target is the better answer to a failure that lasts.
     attempts: 2,
-    // Of which a random part is waited, so that callers who failed together do not come back together.
+    // Waits a random part of this, so that callers that failed together do not come back together.
     base: "250 millis",
-    // Somebody who is told to wait that long can as well wait here; for longer, another target is quicker.
+    // Waits for hints of up to this long; for a longer one another target is quicker.
     maxWait: "5 seconds",
     judge: passing
   })
@@ -65,8 +65,9 @@ const routes = ({ models, rescueParts }: Configuration): FailoverRouter.Options[
     }])
   )
 
-// An answer that is a page of HTML, or an error with a status of 200, is a failure too. So is what is the caller's mistake
-// elsewhere: here the key and the name of the model are not the caller's, and a target that knows neither serves nobody.
+// A page of HTML, and an error with a status of 200, are failures too. So are an unknown key and an unknown model,
+// which are mistakes of callers elsewhere: here the configuration has them, and a target that knows neither can serve
+// no call.
 const classify = LlmOutcome.make({
   body: true,
   rows: [

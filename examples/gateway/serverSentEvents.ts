@@ -2,7 +2,7 @@
 import { Effect, Stream } from "effect"
 import { Sse } from "effect/encoding"
 
-/** Reads events from bytes that may be cut anywhere. Comments and empty events, which keep connections alive, are none. */
+/** Reads events from bytes that may be cut anywhere. Skips comments and empty events, which keep connections alive. */
 export const read = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>): Stream.Stream<Sse.Event, E | Sse.SseError, R> =>
   Stream.suspend(() => {
     let events: Array<Sse.Event> = []

@@ -1,5 +1,5 @@
-// A streamed answer on its way to the caller. Its parts go through as they are; what this adds is the end: `[DONE]` once
-// if the answer is complete, and one error if it is not.
+// A streamed answer on its way to the caller. Its parts go through as they are; what this adds is the end: `[DONE]`
+// once if the answer is complete, and one error if it is not.
 import { Effect, Stream } from "effect"
 import { LlmStream } from "effect-resilience"
 import { type Failure, toError } from "./failures.ts"
@@ -8,7 +8,7 @@ import * as ServerSentEvents from "./serverSentEvents.ts"
 import type { Part } from "./target.ts"
 import { TargetError } from "./targetError.ts"
 
-/** Events for the caller. `choices` is how many answers were asked for; `onError` is told of the error in the end. */
+/** Events for the caller. `choices` is how many answers were asked for; `onError` gets the error at the end. */
 export const write = <E extends Failure, R>(
   parts: Stream.Stream<Part, E, R>,
   { choices, onError }: { readonly choices: number; readonly onError: (error: OpenAiError) => void }
@@ -16,7 +16,7 @@ export const write = <E extends Failure, R>(
   Stream.suspend(() => {
     const progress = new Progress(choices)
     const end = (failure: Failure) => {
-      // What goes wrong after the last word changes nothing.
+      // An error after the finish changes nothing.
       if (progress.isComplete) return ServerSentEvents.writeData("[DONE]")
       const error = toError(failure)
       onError(error)

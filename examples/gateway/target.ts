@@ -1,4 +1,4 @@
-// One call at one target. Whatever goes wrong is an error here, and who is asked next is for the router to say.
+// One call at one target. Every failure is an error here, and the router decides which target is next.
 import { Effect, Redacted, type Schema, Stream } from "effect"
 import { LlmStream } from "effect-resilience"
 import type { Sse } from "effect/encoding"
@@ -39,7 +39,7 @@ export const stream = (target: Target, request: ChatRequest): Stream.Stream<
             const data = withoutKey(target)(event.data)
             const value: unknown = data.trim() === "[DONE]" ? undefined : JSON.parse(data)
             isFinished ||= LlmStream.openAi(value)._tag === "Finish"
-            // Some proxies put it behind an answer that was cut off.
+            // Not the finish, because some proxies send it after an answer that was cut off.
             if (value === undefined && !isFinished) throw new TypeError("[DONE] came before a finish_reason")
             return { ...event, data, value }
           },
@@ -54,7 +54,7 @@ const send = (target: Target, { body }: ChatRequest) =>
     bearer(target.apiKey),
     HttpClientRequest.bodyJsonUnsafe({ ...body, model: target.model }),
     HttpClient.execute,
-    // What a caller traces is not for providers to know.
+    // Keeps the caller's trace ids from providers.
     Effect.provideService(HttpClient.TracerPropagationEnabled, false),
     Effect.filterOrElse(({ status }) => status >= 200 && status < 300, refused(target))
   )
@@ -65,8 +65,8 @@ const bearer = (apiKey: Redacted.Redacted | undefined) =>
     : HttpClientRequest.bearerToken(apiKey)
 
 /**
- * Some targets quote the key that they turn down, and callers get to read what a target says. A short one, such as the
- * `none` of a target that asks for no key, is no secret, and may be a word of the answer.
+ * Hides the key in what a target answers, because some targets quote a key that they refuse, and callers get the text.
+ * A short key, such as the `none` of a target without keys, is no secret, and may be a word of the answer.
  */
 const withoutKey = ({ apiKey }: Target) => (text: string): string => {
   const key = apiKey === undefined ? "" : Redacted.value(apiKey)
@@ -85,13 +85,13 @@ const json = (target: Target, response: HttpClientResponse.HttpClientResponse) =
 
 const refused = (target: Target) => (response: HttpClientResponse.HttpClientResponse) =>
   textOf(target, response).pipe(
-    // The status says enough, and who refuses may not be in order.
+    // Ignores a body that cannot be read, because the status says enough.
     Effect.timeout("1 second"),
     Effect.orElseSucceed(() => ""),
     Effect.flatMap((text) => new TargetError({ ...headOf(response), body: parsed(text) }))
   )
 
-/** A stream was asked for: an error is what it says, and everything else no answer. */
+/** The error of a body that came in place of a stream: the one that it reports, or that it is no answer. */
 const notStreamed = (
   target: Target,
   response: HttpClientResponse.HttpClientResponse

@@ -63,7 +63,7 @@ describe("demo", () => {
       yield* ask({ us: "hello", eu: "hello" })
       assert.deepStrictEqual(yield* told, [
         "us | us | opened for a while: 5 failures in a row (overloaded)",
-        "eu | chat | eu serves from here on, us is left alone (overloaded)",
+        "eu | chat | eu serves from here on, us is out (overloaded)",
         "eu | us | half-open: one call goes out as a probe",
         "eu | us | opened for a while: the probe failed (overloaded)",
         "eu | us | half-open: one call goes out as a probe",
@@ -101,10 +101,10 @@ describe("demo", () => {
 
   it.effect("does not hide a call that failed, and compares with one that has no route", () =>
     Effect.gen(function*() {
-      const { alone, count } = yield* Story
+      const { count, unrouted } = yield* Story
       yield* ask({ us: "hello", eu: "hello" })
       yield* ask({ us: 503, eu: 503 })
-      yield* Effect.exit(Effect.fail("503").pipe(count(alone)))
+      yield* Effect.exit(Effect.fail("503").pipe(count(unrouted)))
       assert.deepStrictEqual(yield* told, ["us | chat | a call failed: us overloaded, eu overloaded"])
       const [first] = yield* rows
       assert.strictEqual(first, "calls: 2: 1 answered, 1 failed")
