@@ -34,7 +34,9 @@ const undescribed = (call: number): Identity => ({ call, request: call, source: 
 export const ownEvidence = (token: unknown, fiber: Fiber.Fiber<unknown, unknown>): CallEvidence => {
   const { attempt, input } = fiber.getRef(Schedule.CurrentMetadata)
   const note = attempt > 0 && typeof input === "object" && input !== null ? notes.get(input) : undefined
-  return new CallEvidence(note?.token === token ? (call) => ({ ...note!.identity, call }) : undefined)
+  return new CallEvidence(
+    note !== undefined && note.token === token ? (call) => ({ ...note.identity, call }) : undefined
+  )
 }
 
 // By error, because that is what a retry knows of the attempt before it. The token is what it runs again, because a
