@@ -1,20 +1,40 @@
 // Two regions, one route: while us is down eu answers, and when us is back the route goes home.
 // Run it: node examples/failover.ts
 import { NodeRuntime } from "@effect/platform-node"
-import { Console, Data, Effect, Layer, Ref } from "effect"
-import { CircuitBreaker, CircuitStore, FailoverRouter, LlmOutcome, LlmRetry, TripPolicy } from "effect-resilience"
+import { Console, Data, Effect, Layer } from "effect"
+import {
+  CircuitBreaker,
+  CircuitStore,
+  FailoverRoute,
+  FailoverRouter,
+  LlmOutcome,
+  LlmRetry,
+  TripPolicy
+} from "effect-resilience"
 
 class ModelError extends Data.TaggedError("ModelError")<{ readonly status: number }> {}
 
+// Stands for the client of a provider.
+const makeClient = (region: string) => ({
+  isDown: false,
+  complete(): Effect.Effect<string, ModelError> {
+    return Effect.suspend(() => this.isDown ? new ModelError({ status: 503 }) : Effect.succeed(region))
+  }
+})
+
+const us = makeClient("us")
+const eu = makeClient("eu")
+
+const chat = FailoverRoute.make("chat", {
+  // A target carries what calls need there.
+  targets: [{ name: "us", region: "us", payload: us }, { name: "eu", region: "eu", payload: eu }],
+  minFailoverDuration: "300 millis", // default: 30 seconds
+  attemptTimeout: "5 seconds", // default: none, and a target that hangs takes all of the deadline
+  deadline: "20 seconds"
+})
+
 const Regions = FailoverRouter.layer({
-  routes: {
-    chat: {
-      targets: [{ name: "us", region: "us" }, { name: "eu", region: "eu" }],
-      minFailoverDuration: "300 millis", // default: 30 seconds
-      attemptTimeout: "5 seconds", // without it, a target that hangs takes all of the deadline
-      deadline: "20 seconds"
-    }
-  },
+  routes: [chat],
   // One quick retry at the same target, and a throttle of up to 5 seconds is waited for.
   retry: () => LlmRetry.policy({ attempts: 2, base: "10 millis", maxWait: "5 seconds" })
 }).pipe(
@@ -29,22 +49,17 @@ const Regions = FailoverRouter.layer({
 )
 
 export const program = Effect.gen(function*() {
-  const isUsDown = yield* Ref.make(true)
-  // Stands for your call: the same request, at the target that the router chose.
-  const callModel = Effect.fn(function*(region: string) {
-    if (region === "us" && (yield* Ref.get(isUsDown))) return yield* new ModelError({ status: 503 })
-    return region
-  })
-  const ask = FailoverRouter.execute("chat", (target) => callModel(target.name))
+  const ask = FailoverRouter.execute(chat, (target) => target.payload.complete())
 
+  us.isDown = true
   const answers = [yield* ask, yield* ask]
-  yield* Ref.set(isUsDown, false)
+  us.isDown = false
   yield* Effect.sleep("400 millis")
   // The first call tries us, whose circuit is due for a probe, and closes it.
   answers.push(yield* ask, yield* ask)
   // Data that must not leave the EU never does.
   const european = { allow: { regions: ["eu"] } }
-  answers.push(yield* FailoverRouter.execute("chat", (target) => callModel(target.name), european))
+  answers.push(yield* FailoverRouter.execute(chat, (target) => target.payload.complete(), european))
   yield* Console.log(answers.join(", "))
   return answers
 }).pipe(Effect.provide(Regions))

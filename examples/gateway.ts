@@ -34,11 +34,12 @@ export const main: Effect.Effect<never, ConfigurationError> = Effect.gen(functio
   const configuration = yield* Configuration.load
   const server = createServer()
   const ending = yield* Ending.make(server)
-  const context = yield* HttpRouter.serve(Routes.layer(configuration, ending), {
+  const models = Resilience.models(configuration)
+  const context = yield* HttpRouter.serve(Routes.layer(configuration, models, ending), {
     disableLogger: true,
     disableListenLog: true
   }).pipe(
-    Layer.provide(Resilience.layer(configuration)),
+    Layer.provide(Resilience.layer(models)),
     Layer.provide(NodeHttpClient.layerNodeHttpOptions({ keepAlive: true })),
     Layer.provideMerge(listening(configuration, server)),
     Layer.build

@@ -109,7 +109,7 @@ export class FailoverError extends Data.TaggedError("FailoverError")<{
           trail(reason.attempts)
         })`
       case "UnknownRoute":
-        return `there is no route "${reason.route}"`
+        return `this router has no route "${reason.route}", or one of that name that is another value`
       case "NoTargetAllowed":
         return `no target of route "${reason.route}" is allowed for the call`
     }

@@ -1,13 +1,44 @@
 /**
- * Routes and their targets, as data: from code, or from JSON with `Routes`.
+ * Routes and their targets.
  *
  * A **target** is what a call can be sent to: a provider, a model, a region, an account. A **route** is the list of
- * targets for one purpose, the preferred one first. Both are checked as a whole when the router is built, copied and
- * frozen: whoever changes the object that was given changes nothing.
+ * targets for one purpose, the preferred one first. A target carries a **payload** of yours, such as the client that
+ * calls it, so that a call finds at its target what it needs there.
+ *
+ * Names and settings are checked as a whole when the router is built, copied and frozen: a later
+ * change of the object that was given changes nothing. A payload is handed on as it is.
+ *
+ * **Example** (Each target with its client)
+ *
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { CircuitBreaker, CircuitStore, FailoverRoute, FailoverRouter, LlmOutcome } from "effect-resilience"
+ *
+ * const clientOf = (region: string) => ({ complete: (prompt: string) => Effect.succeed(`${prompt} from ${region}`) })
+ *
+ * const chat = FailoverRoute.make("chat", {
+ *   targets: [
+ *     { name: "us", payload: clientOf("Virginia") },
+ *     { name: "eu", payload: clientOf("Frankfurt") }
+ *   ],
+ *   deadline: "30 seconds"
+ * })
+ *
+ * const Router = FailoverRouter.layer({ routes: [chat] }).pipe(
+ *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
+ *   Layer.provide(CircuitStore.layerMemory)
+ * )
+ *
+ * const program = FailoverRouter.execute(chat, (target) => target.payload.complete("hello")).pipe(
+ *   Effect.provide(Router)
+ * )
+ *
+ * await Effect.runPromise(program) // => "hello from Virginia"
+ * ```
  *
  * @since 0.1.0
  */
-import { type Duration, type Effect, Schema } from "effect"
+import { type Duration, Effect, Schema } from "effect"
 import { type Kind, kinds } from "./Outcome.ts"
 
 /**
@@ -22,11 +53,13 @@ import { type Kind, kinds } from "./Outcome.ts"
  *   Default: 1.
  * - `contextTokens`: how long a prompt it takes. A call that is too long for one target goes on to larger ones only.
  * - `attemptTimeout`, `firstContentTimeout`, `idleTimeout`: in place of the route's.
+ * - `payload`: whatever calls need there. It is neither copied nor looked at, and in no event, span, log or JSON of
+ *   this library. Default: what the `payload` of the route gives.
  *
  * @category options
  * @since 0.1.0
  */
-export interface TargetOptions {
+export interface TargetOptions<out P = unknown> {
   readonly name: string
   readonly key?: string | undefined
   readonly region?: string | undefined
@@ -36,6 +69,7 @@ export interface TargetOptions {
   readonly attemptTimeout?: Duration.Input | undefined
   readonly firstContentTimeout?: Duration.Input | undefined
   readonly idleTimeout?: Duration.Input | undefined
+  readonly payload?: P | undefined
 }
 
 /**
@@ -54,6 +88,7 @@ export interface Fence {
  * A route as a user describes it.
  *
  * - `targets`: the preferred one, called the primary, first.
+ * - `payload`: what the targets carry that do not say it themselves. Called once for each when the router is built.
  * - `allow`: leaves out all other targets, for every call. See `Fence`.
  * - `minFailoverDuration`: how long the route stays away from a better tier once it has left it, so that it does not
  *   go to and fro. Default: 30 seconds.
@@ -75,8 +110,9 @@ export interface Fence {
  * @category options
  * @since 0.1.0
  */
-export interface RouteOptions {
-  readonly targets: ReadonlyArray<string | TargetOptions>
+export interface RouteOptions<out P = unknown> {
+  readonly targets: ReadonlyArray<string | TargetOptions<P>>
+  readonly payload?: ((target: Target<undefined>) => P) | undefined
   readonly allow?: Fence | undefined
   readonly minFailoverDuration?: Duration.Input | undefined
   readonly deadline?: Duration.Input | undefined
@@ -91,10 +127,13 @@ export interface RouteOptions {
 /**
  * A target as calls and probes get it: with the name of its route and the key of its circuit.
  *
+ * **Gotcha** `payload` is not a property of the object itself, so that neither JSON nor a log shows it; a copy made by
+ * `{ ...target }` is without it.
+ *
  * @category models
  * @since 0.1.0
  */
-export interface Target {
+export interface Target<out P = unknown> {
   readonly route: string
   readonly name: string
   readonly key: string
@@ -102,7 +141,99 @@ export interface Target {
   readonly tier: number
   readonly weight: number
   readonly contextTokens: number | undefined
+  readonly payload: P
 }
+
+/**
+ * A route: a value to build a router with, and to call it by. It is known by identity, since another value of the same
+ * name could carry something else: make it once.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FailoverRoute<out P = unknown> {
+  readonly name: string
+  readonly options: RouteOptions<P>
+}
+
+/**
+ * A route whose targets and settings come from configuration, for `FailoverRouter.layerConfig`. Known by identity too.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Configured<out P = unknown> {
+  readonly name: string
+  readonly payload: (target: Target<undefined>) => P
+}
+
+/**
+ * How a call names its route: by the value, or by the name alone, which does not tell what the targets carry.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Reference<P = unknown> = string | FailoverRoute<P> | Configured<P>
+
+/**
+ * What the targets of a route carry.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Payload<Route extends FailoverRoute | Configured> = Route extends
+  | { readonly options: RouteOptions<infer P> }
+  | Configured<infer P> ? P
+  : never
+
+/**
+ * Makes a route. Its payloads may differ from target to target; those of targets without one are undefined, unless a
+ * function gives them for all.
+ *
+ * **Example** (One function for all targets)
+ *
+ * ```ts
+ * import { FailoverRoute } from "effect-resilience"
+ *
+ * const chat = FailoverRoute.make("chat", {
+ *   targets: ["us", "eu"],
+ *   payload: ({ name }) => ({ url: `https://${name}.example.com/v1` })
+ * })
+ *
+ * chat.name // => "chat"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make: {
+  <P>(
+    name: string,
+    options: RouteOptions<P> & { readonly payload: (target: Target<undefined>) => P }
+  ): FailoverRoute<P>
+  <T extends string | TargetOptions>(
+    name: string,
+    options: Omit<RouteOptions, "targets" | "payload"> & { readonly targets: ReadonlyArray<Described<T>> }
+  ): FailoverRoute<Carried<T>>
+} = <P>(name: string, options: RouteOptions<P>): FailoverRoute<P> => ({ name, options })
+
+/** What the targets of a list carry. */
+type Carried<T> = T extends { readonly payload?: unknown } ? "payload" extends keyof T ? T["payload"] : undefined
+  : undefined
+
+/** What describes a target, without fields that none has. */
+type Described<T> = T extends string ? T : T & { readonly [Field in Exclude<keyof T, keyof TargetOptions>]: never }
+
+/**
+ * A route that configuration describes by this name, and what its targets carry; see `FailoverRouter.layerConfig`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromConfig = <P>(name: string, payload: (target: Target<undefined>) => P): Configured<P> => ({
+  name,
+  payload
+})
 
 const Limits = {
   attemptTimeout: Schema.optional(Schema.DurationFromString),
@@ -147,10 +278,19 @@ export const Routes = Schema.Record(
 )
 
 /**
- * Reads routes from what JSON gave. Strict: a field too many or of another form is an error.
+ * Reads routes from what JSON gave, in the form of `Routes`, and gives their targets a payload. Strict: a field too many
+ * or of another form is an error.
  *
  * @category decoding
  * @since 0.1.0
  */
-export const decode: (input: unknown) => Effect.Effect<typeof Routes.Type, Schema.SchemaError> = Schema
-  .decodeUnknownEffect(Routes, { onExcessProperty: "error" })
+export const decode = <P = undefined>(
+  input: unknown,
+  payload?: (target: Target<undefined>) => P
+): Effect.Effect<ReadonlyArray<FailoverRoute<P>>, Schema.SchemaError> =>
+  Effect.map(
+    decodeRoutes(input),
+    (routes) => Object.entries(routes).map(([name, options]) => ({ name, options: { ...options, payload } }))
+  )
+
+const decodeRoutes = Schema.decodeUnknownEffect(Routes, { onExcessProperty: "error" })

@@ -34,17 +34,18 @@
  *
  * ```ts
  * import { Effect, Layer } from "effect"
- * import { CircuitBreaker, CircuitStore, FailoverRouter, LlmOutcome } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, FailoverRoute, FailoverRouter, LlmOutcome } from "effect-resilience"
  *
  * const ask = (region: string) =>
  *   region === "us" ? Effect.fail({ status: 503 }) : Effect.succeed(`hello from ${region}`)
  *
- * const Regions = FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } }).pipe(
+ * const chat = FailoverRoute.make("chat", { targets: ["us", "eu"] })
+ * const Regions = FailoverRouter.layer({ routes: [chat] }).pipe(
  *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
  *   Layer.provide(CircuitStore.layerMemory)
  * )
  *
- * const program = FailoverRouter.execute("chat", (target) => ask(target.name)).pipe(Effect.provide(Regions))
+ * const program = FailoverRouter.execute(chat, (target) => ask(target.name)).pipe(Effect.provide(Regions))
  *
  * await Effect.runPromise(program) // => "hello from eu"
  * ```
@@ -58,8 +59,8 @@ import type { Classify } from "./CircuitPolicy.ts"
 import type { CircuitState } from "./CircuitState.ts"
 import type { Operator } from "./CircuitStore.ts"
 import type { FailoverError } from "./FailoverError.ts"
-import type { Fence, RouteOptions, Target } from "./FailoverRoute.ts"
-import { make as makeRouter } from "./internal/failover/router.ts"
+import type { Configured, FailoverRoute, Fence, Payload, Reference, Target } from "./FailoverRoute.ts"
+import { make as makeRouter, makeConfigured } from "./internal/failover/router.ts"
 import { routesFromEnvironment } from "./internal/failover/routesFromEnvironment.ts"
 import { invalidAsConfigError } from "./internal/options/settings.ts"
 import type { ClassifyPart } from "./StreamSignal.ts"
@@ -126,7 +127,7 @@ export interface RouteState {
 /**
  * Routes, and how targets are judged, asked again and probed.
  *
- * - `routes`: by name; see `FailoverRoute`.
+ * - `routes`: at least one, each of another name; see `FailoverRoute`.
  * - `classify`: what an exit says about a target, also that of a success: a target that answers with an error is left.
  *   Default: `LlmOutcome.classify`, whatever the policy of the breaker says.
  * - `retry`: when to ask the same target again before going on, such as
@@ -143,11 +144,11 @@ export interface RouteState {
  * @category models
  * @since 0.1.0
  */
-export interface Options<out R = never> {
-  readonly routes: Readonly<Record<string, RouteOptions>>
+export interface Options<Route extends FailoverRoute = FailoverRoute, out R = never> {
+  readonly routes: ReadonlyArray<Route>
   readonly classify?: Classify | undefined
-  readonly retry?: ((target: Target) => Schedule.Schedule<unknown, unknown>) | undefined
-  readonly healthProbe?: ((target: Target) => Effect.Effect<boolean, unknown, R>) | undefined
+  readonly retry?: ((target: Target<Payload<Route>>) => Schedule.Schedule<unknown, unknown>) | undefined
+  readonly healthProbe?: ((target: Target<Payload<Route>>) => Effect.Effect<boolean, unknown, R>) | undefined
   readonly healthProbeTimeout?: Duration.Input | undefined
   readonly healthProbeInterval?: Duration.Input | undefined
 }
@@ -159,24 +160,26 @@ export interface Options<out R = never> {
  * - `activeTarget`, `isFailedOver` and `snapshot` tell who serves, and change nothing.
  * - `reset` closes the circuits of a route's targets and forgets their past, so that its primary serves again.
  *
+ * A route that this router was not built with is the `UnknownRoute` of a `FailoverError`.
+ *
  * @category services
  * @since 0.1.0
  */
 export class FailoverRouter extends Context.Service<FailoverRouter, {
-  readonly execute: <A, E, R>(
-    route: string,
-    call: (target: Target, leg: Leg) => Effect.Effect<A, E, R>,
+  readonly execute: <P, A, E, R>(
+    route: Reference<P>,
+    call: (target: Target<NoInfer<P>>, leg: Leg) => Effect.Effect<A, E, R>,
     options?: ExecuteOptions
   ) => Effect.Effect<A, E | FailoverError, R>
-  readonly stream: <A, E, R>(
-    route: string,
-    call: (target: Target, leg: Leg) => Stream.Stream<A, E, R>,
+  readonly stream: <P, A, E, R>(
+    route: Reference<P>,
+    call: (target: Target<NoInfer<P>>, leg: Leg) => Stream.Stream<A, E, R>,
     options?: StreamOptions<A>
   ) => Stream.Stream<A, E | FailoverError | CircuitBreakerError, R>
-  readonly activeTarget: (route: string) => Effect.Effect<Target, FailoverError>
-  readonly isFailedOver: (route: string) => Effect.Effect<boolean, FailoverError>
+  readonly activeTarget: <P>(route: Reference<P>) => Effect.Effect<Target<P>, FailoverError>
+  readonly isFailedOver: (route: Reference) => Effect.Effect<boolean, FailoverError>
   readonly snapshot: Effect.Effect<ReadonlyArray<RouteState>>
-  readonly reset: (route: string, operator?: Operator) => Effect.Effect<void, FailoverError>
+  readonly reset: (route: Reference, operator?: Operator) => Effect.Effect<void, FailoverError>
 }>()("effect-resilience/FailoverRouter") {}
 
 /**
@@ -185,23 +188,63 @@ export class FailoverRouter extends Context.Service<FailoverRouter, {
  * @category layers
  * @since 0.1.0
  */
-export const layer = <R = never>(options: Options<R>): Layer.Layer<FailoverRouter, never, CircuitBreaker | R> =>
-  Layer.effect(FailoverRouter, makeRouter(options))
+export const layer = <Route extends FailoverRoute, R = never>(
+  options: Options<Route, R>
+): Layer.Layer<FailoverRouter, never, CircuitBreaker | R> => Layer.effect(FailoverRouter, makeRouter(options))
 
 /**
- * A router whose routes come from the environment: `FAILOVER_ROUTES`, as the JSON of `FailoverRoute.Routes`. What breaks
- * a rule is a `ConfigError` that names its place in the variable, the rule and the value.
+ * What a router takes whose routes come from configuration. `routes`: those routes, where their targets carry something;
+ * then there must be no others. Default: whatever routes there are, and their targets carry nothing.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ConfigOptions<Route extends Configured = Configured, out R = never>
+  extends Omit<Options<FailoverRoute<Payload<Route>>, R>, "routes">
+{
+  readonly routes?: ReadonlyArray<Route> | undefined
+}
+
+/**
+ * A router whose routes come from configuration: by default from the variable `FAILOVER_ROUTES`, as JSON in the form of
+ * `FailoverRoute.Routes`. A call names them by their names, or by the values of `routes`. What breaks a rule is a
+ * `ConfigError` that names its place in the variable, the rule and the value.
+ *
+ * **Example** (Targets from the environment, clients from code)
+ *
+ * ```ts
+ * import { ConfigProvider, Effect, Layer } from "effect"
+ * import { CircuitBreaker, CircuitStore, FailoverRoute, FailoverRouter, LlmOutcome } from "effect-resilience"
+ *
+ * const clientOf = (name: string) => ({ complete: (prompt: string) => Effect.succeed(`${prompt} from ${name}`) })
+ *
+ * const chat = FailoverRoute.fromConfig("chat", ({ name }) => clientOf(name))
+ *
+ * const Router = FailoverRouter.layerConfig({ routes: [chat] }).pipe(
+ *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
+ *   Layer.provide(CircuitStore.layerMemory),
+ *   Layer.provide(ConfigProvider.layer(
+ *     ConfigProvider.fromUnknown({ FAILOVER_ROUTES: `{ "chat": { "targets": ["us", "eu"], "deadline": "30 seconds" } }` })
+ *   ))
+ * )
+ *
+ * const program = FailoverRouter.execute(chat, (target) => target.payload.complete("hello")).pipe(
+ *   Effect.provide(Router)
+ * )
+ *
+ * await Effect.runPromise(program) // => "hello from us"
+ * ```
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerConfig = <R = never>(
-  options: Omit<Options<R>, "routes"> = {},
-  routes: Config.Config<Options["routes"]> = routesFromEnvironment
+export const layerConfig = <Route extends Configured, R = never>(
+  options: ConfigOptions<Route, R> = {},
+  config: Config.Config<ReadonlyArray<FailoverRoute>> = routesFromEnvironment
 ): Layer.Layer<FailoverRouter, Config.ConfigError, CircuitBreaker | R> =>
   Layer.effect(
     FailoverRouter,
-    Effect.flatMap(routes, (routes) => invalidAsConfigError(makeRouter({ ...options, routes })))
+    Effect.flatMap(config, (routes) => invalidAsConfigError(makeConfigured(options, routes)))
   )
 
 /**
@@ -211,16 +254,17 @@ export const layerConfig = <R = never>(
  *
  * ```ts
  * import { Effect, Layer } from "effect"
- * import { CircuitBreaker, CircuitStore, FailoverRouter, LlmOutcome } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, FailoverRoute, FailoverRouter, LlmOutcome } from "effect-resilience"
  *
- * const Regions = FailoverRouter.layer({
- *   routes: { chat: { targets: [{ name: "us", region: "us" }, { name: "eu", region: "eu" }] } }
- * }).pipe(
+ * const chat = FailoverRoute.make("chat", {
+ *   targets: [{ name: "us", region: "us" }, { name: "eu", region: "eu" }]
+ * })
+ * const Regions = FailoverRouter.layer({ routes: [chat] }).pipe(
  *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
  *   Layer.provide(CircuitStore.layerMemory)
  * )
  *
- * const program = FailoverRouter.execute("chat", (target) => Effect.succeed(`hello from ${target.name}`), {
+ * const program = FailoverRouter.execute(chat, (target) => Effect.succeed(`hello from ${target.name}`), {
  *   allow: { regions: ["eu"] }
  * }).pipe(Effect.provide(Regions))
  *
@@ -230,9 +274,9 @@ export const layerConfig = <R = never>(
  * @category combinators
  * @since 0.1.0
  */
-export const execute = <A, E, R>(
-  route: string,
-  call: (target: Target, leg: Leg) => Effect.Effect<A, E, R>,
+export const execute = <P, A, E, R>(
+  route: Reference<P>,
+  call: (target: Target<NoInfer<P>>, leg: Leg) => Effect.Effect<A, E, R>,
   options?: ExecuteOptions
 ): Effect.Effect<A, E | FailoverError, R | FailoverRouter> =>
   FailoverRouter.use((router) => router.execute(route, call, options))
@@ -244,9 +288,10 @@ export const execute = <A, E, R>(
  *
  * ```ts
  * import { Effect, Layer, Stream } from "effect"
- * import { CircuitBreaker, CircuitStore, FailoverRouter, LlmOutcome, LlmStream } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, FailoverRoute, FailoverRouter, LlmOutcome, LlmStream } from "effect-resilience"
  *
- * const Regions = FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } }).pipe(
+ * const chat = FailoverRoute.make("chat", { targets: ["us", "eu"] })
+ * const Regions = FailoverRouter.layer({ routes: [chat] }).pipe(
  *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
  *   Layer.provide(CircuitStore.layerMemory)
  * )
@@ -255,7 +300,7 @@ export const execute = <A, E, R>(
  * const ask = (region: string) =>
  *   region === "us" ? Stream.make(part("Hel")) : Stream.make(part("Good "), part("day"), part("", "stop"))
  *
- * const program = FailoverRouter.stream("chat", (target) => ask(target.name), {
+ * const program = FailoverRouter.stream(chat, (target) => ask(target.name), {
  *   classifyPart: LlmStream.openAi,
  *   rescue: 10
  * }).pipe(
@@ -270,9 +315,9 @@ export const execute = <A, E, R>(
  * @category combinators
  * @since 0.1.0
  */
-export const stream = <A, E, R>(
-  route: string,
-  call: (target: Target, leg: Leg) => Stream.Stream<A, E, R>,
+export const stream = <P, A, E, R>(
+  route: Reference<P>,
+  call: (target: Target<NoInfer<P>>, leg: Leg) => Stream.Stream<A, E, R>,
   options?: StreamOptions<A>
 ): Stream.Stream<A, E | FailoverError | CircuitBreakerError, R | FailoverRouter> =>
   Stream.unwrap(FailoverRouter.useSync((router) => router.stream(route, call, options)))
@@ -283,7 +328,7 @@ export const stream = <A, E, R>(
  * @category queries
  * @since 0.1.0
  */
-export const activeTarget = (route: string): Effect.Effect<Target, FailoverError, FailoverRouter> =>
+export const activeTarget = <P>(route: Reference<P>): Effect.Effect<Target<P>, FailoverError, FailoverRouter> =>
   FailoverRouter.use((router) => router.activeTarget(route))
 
 /**
@@ -292,7 +337,7 @@ export const activeTarget = (route: string): Effect.Effect<Target, FailoverError
  * @category queries
  * @since 0.1.0
  */
-export const isFailedOver = (route: string): Effect.Effect<boolean, FailoverError, FailoverRouter> =>
+export const isFailedOver = (route: Reference): Effect.Effect<boolean, FailoverError, FailoverRouter> =>
   FailoverRouter.use((router) => router.isFailedOver(route))
 
 /**
@@ -311,5 +356,5 @@ export const snapshot: Effect.Effect<ReadonlyArray<RouteState>, never, FailoverR
  * @category control
  * @since 0.1.0
  */
-export const reset = (route: string, operator?: Operator): Effect.Effect<void, FailoverError, FailoverRouter> =>
+export const reset = (route: Reference, operator?: Operator): Effect.Effect<void, FailoverError, FailoverRouter> =>
   FailoverRouter.use((router) => router.reset(route, operator))

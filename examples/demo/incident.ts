@@ -3,7 +3,7 @@ import { Effect, Random } from "effect"
 import { FailoverRouter, LlmRetry } from "effect-resilience"
 import { complete, type Endpoint } from "./calls.ts"
 import * as Provider from "./provider.ts"
-import { ask } from "./resilience.ts"
+import { ask, over } from "./resilience.ts"
 import type { Script } from "./script.ts"
 import { Story } from "./story.ts"
 import { failures, type Phase } from "./tally.ts"
@@ -20,19 +20,22 @@ const scenes: ReadonlyArray<Scene> = [
   { name: "recovery", seconds: 4, us: "healthy", about: "the server of us is back" }
 ]
 
+const us = Provider.make("us")
+const eu = Provider.make("eu")
+
 const play = Effect.gen(function*() {
-  const us = yield* Provider.make("us")
-  const eu = yield* Provider.make("eu")
-  const callers = Array.from({ length: 6 }, () => caller(ask({ us, eu }, prompt)))
+  yield* us.start
+  yield* eu.start
+  const callers = Array.from({ length: 6 }, () => caller(ask(prompt)))
   yield* Effect.raceFirst(
-    direct(us),
+    direct,
     Effect.all([...callers, caller(askUnrouted(us))], { concurrency: "unbounded", discard: true })
   )
 })
 
 const prompt = "Say hello."
 
-const direct = Effect.fnUntraced(function*(us: Provider.Provider) {
+const direct = Effect.gen(function*() {
   const story = yield* Story
   for (const scene of scenes) {
     yield* story.begin(scene)
@@ -78,7 +81,7 @@ export const incident: Script = {
   title: "an incident, over real HTTP",
   phases: scenes,
   regions: ["us", "eu"],
-  attemptTimeout: "2 seconds",
+  chat: over({ us, eu }, "2 seconds"),
   maxWait: "100 millis",
   play,
   missing

@@ -1,15 +1,17 @@
 // An OpenAI-compatible provider inside this process, on a free loopback port, whose behaviour can be changed.
 import { createServer, type FixtureResponse, type ServerInstance } from "@copilotkit/aimock"
-import { Effect, Schedule } from "effect"
+import { Effect, Schedule, type Scope } from "effect"
 import type { Endpoint } from "./calls.ts"
 
 export type Behaviour = "healthy" | "overloaded" | "throttled" | "dead"
 
 export interface Provider extends Endpoint {
+  /** Until the scope ends. Only then it has a URL. */
+  readonly start: Effect.Effect<void, never, Scope.Scope>
   readonly become: (behaviour: Behaviour) => Effect.Effect<void>
 }
 
-export const make = Effect.fnUntraced(function*(name: string) {
+export const make = (name: string): Provider => {
   let behaviour: Behaviour = "healthy"
   let calls = 0
   let throttledUntil = 0
@@ -41,8 +43,8 @@ export const make = Effect.fnUntraced(function*(name: string) {
       Effect.orDie
     )
 
-  let running: ServerInstance | undefined = yield* serve(0)
-  const { url } = running
+  let running: ServerInstance | undefined
+  let url = ""
 
   // As a crash would: cuts off the requests that wait for an answer.
   const stop = Effect.callback<void>((resume) => {
@@ -51,7 +53,11 @@ export const make = Effect.fnUntraced(function*(name: string) {
     running.server.closeAllConnections()
     running = undefined
   })
-  yield* Effect.addFinalizer(() => stop)
+  const start = Effect.gen(function*() {
+    running = yield* serve(0)
+    url = running.url
+    yield* Effect.addFinalizer(() => stop)
+  })
 
   const become = Effect.fnUntraced(function*(next: Behaviour) {
     behaviour = next
@@ -60,8 +66,16 @@ export const make = Effect.fnUntraced(function*(name: string) {
     else running ??= yield* serve(Number(new URL(url).port))
   })
 
-  return { url: `${url}/v1`, model: "mock", apiKey: undefined, become } satisfies Provider
-})
+  return {
+    get url() {
+      return `${url}/v1`
+    },
+    model: "mock",
+    apiKey: undefined,
+    start,
+    become
+  }
+}
 
 // Calls that a throttled provider answers before it asks for a second of rest.
 const allowance = 10

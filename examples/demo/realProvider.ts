@@ -2,7 +2,7 @@
 import { Config, Effect } from "effect"
 import type { Endpoint } from "./calls.ts"
 import * as Provider from "./provider.ts"
-import { ask } from "./resilience.ts"
+import { ask, over } from "./resilience.ts"
 import type { Script } from "./script.ts"
 import { Story } from "./story.ts"
 
@@ -32,6 +32,7 @@ const standIn = "stand-in"
 
 export const realProvider = (endpoint: RealEndpoint): Script => {
   const { host, model } = endpoint
+  const other = Provider.make(standIn)
   const phases = [1, 2].map((round) => ({
     name: `round ${round}`,
     about: `${prompts.length} calls to ${model} at ${host}`,
@@ -41,14 +42,14 @@ export const realProvider = (endpoint: RealEndpoint): Script => {
     title: `calls to ${host}`,
     phases,
     regions: [host, standIn],
-    attemptTimeout: "30 seconds",
+    chat: over({ [host]: endpoint, [standIn]: other }, "30 seconds"),
     maxWait: "30 seconds",
     play: Effect.gen(function*() {
       const story = yield* Story
-      const regions = { [host]: endpoint, [standIn]: yield* Provider.make(standIn) }
+      yield* other.start
       for (const phase of phases) {
         yield* story.begin(phase)
-        yield* Effect.forEach(prompts, (prompt) => Effect.ignore(ask(regions, prompt)), { concurrency: "unbounded" })
+        yield* Effect.forEach(prompts, (prompt) => Effect.ignore(ask(prompt)), { concurrency: "unbounded" })
       }
     }),
     // What the stand-in says is no answer to the question whether the provider works.

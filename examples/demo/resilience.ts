@@ -1,19 +1,29 @@
 // What keeps an incident from the callers: a route over regions, with a circuit for each, and a quick retry.
-import { Layer } from "effect"
-import { CircuitBreaker, CircuitStore, FailoverRouter, LlmOutcome, LlmRetry, TripPolicy } from "effect-resilience"
+import { type Duration, Layer } from "effect"
+import {
+  CircuitBreaker,
+  CircuitStore,
+  FailoverRoute,
+  FailoverRouter,
+  LlmOutcome,
+  LlmRetry,
+  TripPolicy
+} from "effect-resilience"
 import { complete, type Endpoint } from "./calls.ts"
 import type { Script } from "./script.ts"
 import { Story } from "./story.ts"
 
-export const resilience = ({ attemptTimeout, maxWait, regions }: Script) =>
+/** A route over regions, the preferred one first. */
+export const over = (regions: Readonly<Record<string, Endpoint>>, attemptTimeout: Duration.Input) =>
+  FailoverRoute.make("chat", {
+    targets: Object.entries(regions).map(([name, endpoint]) => ({ name, payload: endpoint })),
+    attemptTimeout,
+    minFailoverDuration: "2 seconds" // default: 30 seconds
+  })
+
+export const resilience = ({ chat, maxWait }: Script) =>
   FailoverRouter.layer({
-    routes: {
-      chat: {
-        targets: regions, // the preferred one first
-        attemptTimeout,
-        minFailoverDuration: "2 seconds" // default: 30 seconds
-      }
-    },
+    routes: [chat],
     // Once more where it failed, and only then at the other region.
     retry: () => LlmRetry.policy({ attempts: 2, base: "50 millis", maxWait })
   }).pipe(
@@ -29,7 +39,7 @@ export const resilience = ({ attemptTimeout, maxWait, regions }: Script) =>
   )
 
 /** One call of a user: the same request, at whichever region serves. */
-export const ask = (regions: Readonly<Record<string, Endpoint>>, prompt: string) =>
-  Story.use(({ callers, count }) =>
-    FailoverRouter.execute("chat", (target) => complete(regions[target.name]!, prompt)).pipe(count(callers))
+export const ask = (prompt: string) =>
+  Story.use(({ callers, count, script: { chat } }) =>
+    FailoverRouter.execute(chat, (target) => complete(target.payload, prompt)).pipe(count(callers))
   )

@@ -1,7 +1,8 @@
 // What a story needs: who can be called, in which phases, and what must have happened by its end.
 import type { Duration, Effect, Scope } from "effect"
-import type { FailoverRouter } from "effect-resilience"
+import type { FailoverRoute, FailoverRouter } from "effect-resilience"
 import type { HttpClient } from "effect/http"
+import type { Endpoint } from "./calls.ts"
 import type { Story } from "./story.ts"
 import type { Phase } from "./tally.ts"
 
@@ -10,7 +11,8 @@ export interface Script {
   readonly phases: ReadonlyArray<Phase>
   /** Who can serve the calls, the preferred one first. */
   readonly regions: readonly [primary: string, standby: string]
-  readonly attemptTimeout: Duration.Input
+  /** The route over them. */
+  readonly chat: FailoverRoute.FailoverRoute<Endpoint>
   /** How long a throttle of a region may last to be waited for; the other one is asked if it is longer. */
   readonly maxWait: Duration.Input
   readonly play: Effect.Effect<void, never, Services | HttpClient.HttpClient | Scope.Scope>

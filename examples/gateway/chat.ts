@@ -4,27 +4,30 @@ import { type FailoverRoute, FailoverRouter, LlmStream } from "effect-resilience
 import { HttpServerResponse } from "effect/http"
 import * as CallLog from "./callLog.ts"
 import * as ChatRequest from "./chatRequest.ts"
-import type { Configuration, Target } from "./configuration.ts"
 import type { Ending } from "./ending.ts"
 import { toError, toResponse } from "./failures.ts"
 import type { OpenAiError } from "./openAiError.ts"
 import { RequestError } from "./requestError.ts"
+import type { Models } from "./resilience.ts"
 import * as StreamedAnswer from "./streamedAnswer.ts"
-import { complete, hasError, stream } from "./target.ts"
+import { type Client, hasError } from "./target.ts"
 import { TargetError } from "./targetError.ts"
 
-export const make = ({ models }: Configuration, { ended }: Ending) => {
-  /** The target that the router chose, of which the call takes note. */
-  const chosen = (call: CallLog.Call, { name, route }: FailoverRoute.Target): Target => {
+export const make = (models: Models, { ended }: Ending) => {
+  /** The router says what becomes of a name that none has. */
+  const routeOf = (model: string) => models.get(model) ?? model
+
+  /** The client of the target that the router chose, of which the call takes note. */
+  const chosen = (call: CallLog.Call, { name, payload }: FailoverRoute.Target<Client>): Client => {
     call.target = name
     call.attempts++
-    return models[route]!.targets.find((target) => target.name === name)!
+    return payload
   }
 
   const inOnePiece = Effect.fnUntraced(function*(request: ChatRequest.ChatRequest, call: CallLog.Call) {
     const answer = yield* FailoverRouter.execute(
-      request.model,
-      (target) => complete(chosen(call, target), request),
+      routeOf(request.model),
+      (target) => chosen(call, target).complete(request),
       { allow: request.allow }
     )
     // A refusal with a status of 200: not a failure of the target, and yet no answer.
@@ -34,8 +37,8 @@ export const make = ({ models }: Configuration, { ended }: Ending) => {
 
   const streamed = Effect.fnUntraced(function*(request: ChatRequest.ChatRequest, call: CallLog.Call) {
     const parts = FailoverRouter.stream(
-      request.model,
-      (target) => stream(chosen(call, target), request),
+      routeOf(request.model),
+      (target) => chosen(call, target).stream(request),
       { allow: request.allow, classifyPart: LlmStream.openAi, settleProbeAt: "first_content" }
     )
     // Up to the first content everything that fails has a status.

@@ -6,7 +6,7 @@ import {
   CircuitMetrics,
   type CircuitPolicy,
   CircuitStore,
-  type FailoverRoute,
+  FailoverRoute,
   FailoverRouter,
   LlmOutcome,
   LlmRetry,
@@ -14,6 +14,7 @@ import {
   TripPolicy
 } from "effect-resilience"
 import type { Configuration } from "./configuration.ts"
+import * as Target from "./target.ts"
 
 const policy: CircuitPolicy.CircuitPolicy = {
   // At the second failure, because one may be bad luck and is retried, and another target is at hand.
@@ -56,13 +57,22 @@ const retry = () =>
     judge: passing
   })
 
-const routes = ({ models, rescueParts }: Configuration): FailoverRouter.Options["routes"] =>
-  Object.fromEntries(
-    Object.entries(models).map(([model, { targets }]) => [model, {
-      ...limits,
-      rescue: rescueParts,
-      targets: targets.map(({ contextTokens, name, region }) => ({ name, region, contextTokens }))
-    }])
+/** The route of each model, whose targets carry their clients. */
+export type Models = ReadonlyMap<string, FailoverRoute.FailoverRoute<Target.Client>>
+
+export const models = ({ models, rescueParts }: Configuration): Models =>
+  new Map(
+    Object.entries(models).map(([model, { targets }]) => [
+      model,
+      FailoverRoute.make(model, {
+        ...limits,
+        rescue: rescueParts,
+        targets: targets.map((target) => {
+          const { contextTokens, name, region } = target
+          return { name, region, contextTokens, payload: Target.make(target) }
+        })
+      })
+    ])
   )
 
 // A page of HTML, and an error with a status of 200, are failures too. So are an unknown key and an unknown model,
@@ -79,10 +89,10 @@ const classify = LlmOutcome.make({
 
 /** The router, and the circuits of its targets: one for each, by the name `<model>/<target>`. */
 export const layer = (
-  configuration: Configuration
+  models: Models
 ): Layer.Layer<FailoverRouter.FailoverRouter | CircuitBreaker.CircuitBreaker> =>
   Layer.mergeAll(
-    FailoverRouter.layer({ routes: routes(configuration), classify, retry }),
+    FailoverRouter.layer({ routes: [...models.values()], classify, retry }),
     CircuitMetrics.layer,
     CircuitLogger.layer
   ).pipe(

@@ -10,21 +10,21 @@ import type { Configuration } from "./configuration.ts"
 import type { Ending } from "./ending.ts"
 import { toResponse } from "./failures.ts"
 import { RequestError } from "./requestError.ts"
+import type { Models } from "./resilience.ts"
 
 /** Enough for a long conversation with some images. */
 const maxBody = ByteSize.megabytes(10)
 
-export const layer = (configuration: Configuration, ending: Ending) => {
-  const { apiKey, models } = configuration
+export const layer = ({ apiKey }: Configuration, models: Models, ending: Ending) => {
   const authorized = Authorization.required(apiKey)
-  const chat = Chat.make(configuration, ending).pipe(
+  const chat = Chat.make(models, ending).pipe(
     Effect.provideService(HttpServerRequest.MaxBodySize, maxBody),
     // Also on the lines of its circuits.
     (self) => Effect.suspend(() => Effect.annotateLogs(self, { request: randomUUID() }))
   )
   const list = HttpServerResponse.jsonUnsafe({
     object: "list",
-    data: Object.keys(models).map((id) => ({ id, object: "model", created: 0, owned_by: "gateway" }))
+    data: Array.from(models.keys(), (id) => ({ id, object: "model", created: 0, owned_by: "gateway" }))
   })
   return Layer.mergeAll(
     HttpRouter.add("POST", "/v1/chat/completions", authorized(chat)),

@@ -15,15 +15,23 @@ export interface Part extends Sse.Event {
 
 type Failure = TargetError | HttpClientError.HttpClientError
 
-/** The whole answer. */
-export const complete = (target: Target, request: ChatRequest): Effect.Effect<
-  Schema.Json,
-  Failure,
-  HttpClient.HttpClient
-> => Effect.flatMap(send(target, request), (response) => json(target, response))
+/** What calls a target. */
+export interface Client {
+  /** The whole answer. */
+  readonly complete: (request: ChatRequest) => Effect.Effect<Schema.Json, Failure, HttpClient.HttpClient>
+  /** The answer part by part. */
+  readonly stream: (request: ChatRequest) => Stream.Stream<Part, Failure | Sse.SseError, HttpClient.HttpClient>
+}
 
-/** The answer part by part. */
-export const stream = (target: Target, request: ChatRequest): Stream.Stream<
+export const make = (target: Target): Client => ({
+  complete: (request) => complete(target, request),
+  stream: (request) => stream(target, request)
+})
+
+const complete = (target: Target, request: ChatRequest) =>
+  Effect.flatMap(send(target, request), (response) => json(target, response))
+
+const stream = (target: Target, request: ChatRequest): Stream.Stream<
   Part,
   Failure | Sse.SseError,
   HttpClient.HttpClient

@@ -89,9 +89,10 @@ import { dual } from "effect/Function"
 import type { CircuitBreaker } from "../CircuitBreaker.ts"
 import { isCircuitBreakerError } from "../CircuitError.ts"
 import { type FailoverError, find as findFailoverError, isFailoverError } from "../FailoverError.ts"
-import type { Fence, RouteOptions, Target, TargetOptions } from "../FailoverRoute.ts"
+import { type Fence, make as makeRoute, type RouteOptions, type Target, type TargetOptions } from "../FailoverRoute.ts"
 import { type ExecuteOptions, FailoverRouter, type Options as RouterOptions } from "../FailoverRouter.ts"
-import { allowedBy, compileRoutes, fence } from "../internal/failover/compiledRoute.ts"
+import { compileRoutes } from "../internal/failover/compiledRoute.ts"
+import { allowedBy, fence } from "../internal/failover/fence.ts"
 import { make as makeRouter } from "../internal/failover/router.ts"
 import * as LlmOutcome from "../LlmOutcome.ts"
 import * as Outcome from "../Outcome.ts"
@@ -107,7 +108,7 @@ import { admitsAll, make as makeWatched } from "./internal/watchedModel.ts"
  * @category models
  * @since 0.1.0
  */
-export interface ModelTarget<out E = unknown, out R = unknown> extends TargetOptions {
+export interface ModelTarget<out E = unknown, out R = unknown> extends Omit<TargetOptions, "payload"> {
   readonly model: Layer.Layer<LanguageModel.LanguageModel, E, R>
 }
 
@@ -127,7 +128,7 @@ export interface ModelTarget<out E = unknown, out R = unknown> extends TargetOpt
  * @since 0.1.0
  */
 export interface Options<out Targets extends ReadonlyArray<ModelTarget> = ReadonlyArray<ModelTarget>, out R = never>
-  extends Omit<RouteOptions, "targets">, Omit<RouterOptions, "routes" | "healthProbe">
+  extends Omit<RouteOptions, "targets" | "payload">, Omit<RouterOptions, "routes" | "healthProbe">
 {
   readonly route: string
   readonly targets: Targets
@@ -264,27 +265,27 @@ const make = Effect.fnUntraced(function*<E, R, RProbe>(
     healthProbeInterval,
     healthProbeTimeout,
     retry,
-    route,
+    route: name,
     settleProbeAt,
     targets,
     ...limits
   } = options
-  const routes = { [route]: { ...limits, targets: targets.map((target) => Struct.omit(target, ["model"])) } }
-  compileRoutes(routes)
+  const described = { ...limits, targets: targets.map((target) => Struct.omit(target, ["model"])) }
+  compileRoutes([makeRoute(name, described)])
   const models = new Map<string, LanguageModel.LanguageModel>()
   for (const { model, name } of targets) {
     // Effect memoizes layers by reference, and would build one that is used with two clients only with the first.
     models.set(name, Context.get(yield* Layer.build(Layer.fresh(model)), LanguageModel.LanguageModel))
   }
-  const modelOf = ({ name }: Target) => models.get(name)!
+  const route = makeRoute(name, { ...described, payload: (target: Target) => models.get(target.name)! })
 
   const judgement = judgementBy(classify)
   const router = yield* makeRouter({
-    routes,
+    routes: [route],
     classify: (exit) => Exit.isSuccess(exit) && exit.value === trial ? cancelled : judgement.classify(exit),
     retry,
     healthProbe: healthProbe &&
-      ((target) => Effect.provideService(healthProbe(target), LanguageModel.LanguageModel, modelOf(target))),
+      ((target) => Effect.provideService(healthProbe(target), LanguageModel.LanguageModel, target.payload)),
     healthProbeTimeout,
     healthProbeInterval
   })
@@ -308,13 +309,13 @@ const make = Effect.fnUntraced(function*<E, R, RProbe>(
       Effect.flatMap(
         CurrentCallOptions,
         (options) =>
-          router.execute(route, (target) => Effect.updateContext(call(modelOf(target)), ofTarget(target.name)), options)
+          router.execute(route, (target) => Effect.updateContext(call(target.payload), ofTarget(target.name)), options)
       ).pipe(Effect.mapError(surface(method))),
     stream: (call) =>
       Stream.unwrap(
         Effect.map(CurrentCallOptions, (options) =>
           router.stream(route, (target, { commit }) =>
-            Stream.updateContext(call(modelOf(target), commit), ofTarget(target.name)), {
+            Stream.updateContext(call(target.payload, commit), ofTarget(target.name)), {
             ...options,
             classifyPart: judgement.classifyPart,
             settleProbeAt

@@ -2,7 +2,14 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Exit, Layer, Redacted, Scope } from "effect"
-import { CircuitBreaker, type CircuitEvent, CircuitStore, FailoverRouter, TripPolicy } from "effect-resilience"
+import {
+  CircuitBreaker,
+  type CircuitEvent,
+  CircuitStore,
+  FailoverRoute,
+  FailoverRouter,
+  TripPolicy
+} from "effect-resilience"
 import { CircuitConsole } from "effect-resilience/console"
 import { HttpRouter, HttpServer } from "effect/http"
 import { createServer } from "node:http"
@@ -128,7 +135,9 @@ describe("CircuitConsole's page", () => {
   it.live("tells where routes go", () =>
     Effect.gen(function*() {
       const { breaker, url } = yield* serve({})
-      const context = yield* Layer.build(FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } })).pipe(
+      const context = yield* Layer.build(
+        FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })] })
+      ).pipe(
         Effect.provideService(CircuitBreaker.CircuitBreaker, breaker)
       )
       const { execute } = Context.get(context, FailoverRouter.FailoverRouter)

@@ -6,6 +6,7 @@ import {
   CircuitLogger,
   type CircuitPolicy,
   CircuitStore,
+  FailoverRoute,
   FailoverRouter,
   MetricDefinition,
   TripPolicy
@@ -130,7 +131,7 @@ const outage = Effect.gen(function*() {
     yield* down(gpt)
   }))
   yield* FailoverRouter.execute("chat", () => Effect.fail({ status: 529 })).pipe(
-    Effect.provide(FailoverRouter.layer({ routes: { chat: { targets: [gpt, claude] } } })),
+    Effect.provide(FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: [gpt, claude] })] })),
     Effect.exit
   )
 }).pipe(

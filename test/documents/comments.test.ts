@@ -36,7 +36,6 @@ const allowed: ReadonlyArray<string> = [
   "src/TripPolicy.ts",
   "src/internal/circuit/localCircuit.ts",
   "src/internal/failover/choice.ts",
-  "src/internal/failover/compiledRoute.ts",
   "src/internal/failover/heldStream.ts",
   "src/internal/failover/prober.ts",
   "src/internal/failover/route.ts",

@@ -7,6 +7,7 @@ import {
   CircuitObserver,
   type CircuitPolicy,
   CircuitStore,
+  FailoverRoute,
   FailoverRouter,
   LlmOutcome,
   LlmStream,
@@ -71,9 +72,12 @@ export const make = (name: string, redisUrl: string): Effect.Effect<Instance, ne
       }
     })
     const router = FailoverRouter.layer({
-      routes: {
-        chat: { targets: [{ name: gpt, key: gpt }, { name: claude, key: claude }], minFailoverDuration: "2 seconds" }
-      }
+      routes: [
+        FailoverRoute.make("chat", {
+          targets: [{ name: gpt, key: gpt }, { name: claude, key: claude }],
+          minFailoverDuration: "2 seconds"
+        })
+      ]
     })
     const breaker = Layer.mergeAll(router, CircuitMetrics.layer, audit).pipe(
       Layer.provideMerge(CircuitBreaker.layer(policies(faults))),

@@ -4,16 +4,18 @@ import { Effect, Fiber, Layer } from "effect"
 import { FailoverRouter } from "effect-resilience"
 import { TestClock } from "effect/testing"
 import { incident } from "../../examples/demo/incident.ts"
-import { resilience } from "../../examples/demo/resilience.ts"
+import { over, resilience } from "../../examples/demo/resilience.ts"
 import type { Script } from "../../examples/demo/script.ts"
 import { Story } from "../../examples/demo/story.ts"
 import { rowsOf } from "../../examples/demo/summary.ts"
+
+const endpoint = { url: "http://localhost/v1", model: "m", apiKey: undefined }
 
 const script: Script = {
   title: "a test",
   phases: [],
   regions: ["us", "eu"],
-  attemptTimeout: "2 seconds",
+  chat: over({ us: endpoint, eu: endpoint }, "2 seconds"),
   maxWait: "100 millis",
   play: Effect.void,
   missing: Effect.succeed([])

@@ -1,12 +1,12 @@
 // A route in the life of its targets: away from one that fails, back to it when it is well, and nothing else.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Stream } from "effect"
-import { CircuitBreaker, FailoverError, FailoverRouter, LlmStream, TripPolicy } from "effect-resilience"
+import { CircuitBreaker, FailoverError, FailoverRoute, FailoverRouter, LlmStream, TripPolicy } from "effect-resilience"
 import { CircuitTest } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 
 const regions = (options: Partial<FailoverRouter.Options> = {}) =>
-  FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu", "asia"] } }, ...options }).pipe(
+  FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu", "asia"] })], ...options }).pipe(
     Layer.provideMerge(CircuitTest.layer({ tripPolicy: TripPolicy.consecutive(2), openDuration: "60 seconds" }))
   )
 

@@ -1,7 +1,7 @@
 // The time of a call: the deadline of all targets together, the limit of one attempt, and who is judged as slow.
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Exit, Fiber, Option, Stream } from "effect"
-import { FailoverRouter } from "effect-resilience"
+import { FailoverRoute, FailoverRouter } from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import { busily } from "../support/busily.ts"
@@ -267,7 +267,7 @@ describe("the deadline of a stream", () => {
       const fiber = yield* Effect.forkChild(Effect.exit(Stream.runHead(answer)))
       yield* TestClock.adjust("1 hour")
       assert.deepStrictEqual(fiber.pollUnsafe(), Exit.succeed(Exit.succeed(Option.some("Hel"))))
-    }).pipe(Effect.provide(router({ routes: { chat: { targets: ["us", "eu"] } } }))))
+    }).pipe(Effect.provide(router({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })] }))))
 })
 
 describe("parts without content that come as fast as they can", () => {

@@ -1,6 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Stream } from "effect"
-import { CircuitBreaker, CircuitObserver, type CircuitState, FailoverRouter, Outcome } from "effect-resilience"
+import {
+  CircuitBreaker,
+  CircuitObserver,
+  type CircuitState,
+  FailoverRoute,
+  FailoverRouter,
+  Outcome
+} from "effect-resilience"
 import { CircuitTest } from "effect-resilience/testing"
 import { dual } from "effect/Function"
 import { TestClock } from "effect/testing"
@@ -30,7 +37,7 @@ const noting = (keys: Array<string>) =>
       })
   }))
 
-const routes = { chat: { targets: ["us", "eu"], minFailoverDuration: "10 seconds" } } as const
+const routes = [FailoverRoute.make("chat", { targets: ["us", "eu"], minFailoverDuration: "10 seconds" })]
 
 describe("a breaker that decorates another one", () => {
   it.effect("is the one through which calls and streams run", () => {

@@ -6,6 +6,7 @@ import {
   CircuitEvent,
   type CircuitObserver,
   CircuitStore,
+  FailoverRoute,
   FailoverRouter,
   Outcome,
   TripPolicy
@@ -13,8 +14,6 @@ import {
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import { active, breaker, classify, down, fails, failure, makeTargets, route, router, told } from "./targets.ts"
-
-const chat = { chat: { targets: ["us", "eu"] } }
 
 const all = Effect.flatMap(RecordedEvents.RecordedEvents, ({ all }) => all)
 const ofRouter = Effect.map(all, (events) => events.filter(({ event }) => event.startsWith("failover.")))
@@ -178,7 +177,12 @@ describe("a route", () => {
     }
     return Effect.gen(function*() {
       const scope = yield* Scope.make()
-      const services = yield* Scope.provide(Layer.build(FailoverRouter.layer({ routes: chat, classify })), scope)
+      const services = yield* Scope.provide(
+        Layer.build(
+          FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })], classify })
+        ),
+        scope
+      )
       yield* makeTargets({ us: down }).ask().pipe(Effect.provideContext(services))
       yield* CircuitBreaker.observe(observer)
       assert.deepStrictEqual(routes, [["chat", ["us", "eu"], "eu"]])
@@ -200,10 +204,10 @@ describe("a route", () => {
       const breaker = yield* CircuitBreaker.CircuitBreaker
       yield* breaker.observe(observer)
       yield* Layer.build(FailoverRouter.layer({
-        routes: {
-          chat: { targets: [{ name: "b", tier: 2 }, { name: "a", tier: 1 }] },
-          code: { targets: ["x", { name: "y", region: "eu" }], allow: { regions: ["eu"] } }
-        }
+        routes: [
+          FailoverRoute.make("chat", { targets: [{ name: "b", tier: 2 }, { name: "a", tier: 1 }] }),
+          FailoverRoute.make("code", { targets: ["x", { name: "y", region: "eu" }], allow: { regions: ["eu"] } })
+        ]
       }))
       assert.deepStrictEqual(routes, [["chat", ["a", "b"], "a"], ["code", ["y"], "y"]])
     }).pipe(Effect.scoped, Effect.provide(CircuitTest.layer()))
@@ -255,7 +259,7 @@ describe("without anybody who listens", () => {
       yield* failure(ask())
       assert.strictEqual(yield* active, "eu")
     }).pipe(Effect.provide(
-      FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } }, classify }).pipe(
+      FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })], classify }).pipe(
         Layer.provideMerge(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1) })),
         Layer.provide(CircuitStore.layerMemory)
       )

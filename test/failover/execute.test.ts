@@ -352,7 +352,10 @@ describe("a route that there is not", () => {
       for (const self of all) {
         const error = yield* failure(self)
         assert.deepStrictEqual(error.reason, { _tag: "UnknownRoute", route: "chess" })
-        assert.strictEqual(error.message, "there is no route \"chess\"")
+        assert.strictEqual(
+          error.message,
+          "this router has no route \"chess\", or one of that name that is another value"
+        )
         assert.deepStrictEqual([error.attempts, error.retryAfter], [[], undefined])
         assert.strictEqual(FailoverError.find({ cause: { cause: error } }), error)
       }

@@ -1,7 +1,15 @@
 // When nobody serves a call: what the error tells, how long to wait, and the target of last resort.
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Layer, Stream } from "effect"
-import { CircuitBreaker, CircuitError, FailoverRouter, LlmRetry, Outcome, StreamSignal } from "effect-resilience"
+import {
+  CircuitBreaker,
+  CircuitError,
+  FailoverRoute,
+  FailoverRouter,
+  LlmRetry,
+  Outcome,
+  StreamSignal
+} from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import { answers, down, fails, failure, makeTargets, route, router, Said, tag, told, trail } from "./targets.ts"
@@ -246,7 +254,7 @@ describe("least_bad", () => {
 
 describe("without a breaker", () => {
   const noop = FailoverRouter.layer({
-    routes: { chat: { targets: ["us", "eu"], deadline: "10 seconds", whenExhausted: "least_bad" } }
+    routes: [FailoverRoute.make("chat", { targets: ["us", "eu"], deadline: "10 seconds", whenExhausted: "least_bad" })]
   }).pipe(Layer.provide(CircuitBreaker.layerNoop))
 
   it.effect("calls go on all the same, and everything reads as well", () =>

@@ -1,7 +1,7 @@
 // Away from a target and back to it: who serves, for how long, and what moves the route.
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Layer } from "effect"
-import { CircuitBreaker, FailoverRouter, Outcome } from "effect-resilience"
+import { CircuitBreaker, FailoverRoute, FailoverRouter, Outcome } from "effect-resilience"
 import { CircuitTest } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import { active, down, fail, fails, makeTargets, route, router, succeed, tag, through, told } from "./targets.ts"
@@ -90,7 +90,9 @@ describe("I157: the route comes back", () => {
     Effect.gen(function*() {
       yield* fail("us")
       yield* TestClock.adjust("20 seconds")
-      const late = yield* Layer.build(FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } }))
+      const late = yield* Layer.build(
+        FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })] })
+      )
       const there = Effect.map(FailoverRouter.activeTarget("chat"), ({ name }) => name).pipe(Effect.provide(late))
       assert.strictEqual(yield* there, "eu")
       yield* succeed("us")

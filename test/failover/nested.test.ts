@@ -1,7 +1,7 @@
 // Guards and routes inside of the call of a target.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { CircuitBreaker, type CircuitError, FailoverError, FailoverRouter } from "effect-resilience"
+import { CircuitBreaker, type CircuitError, FailoverError, FailoverRoute, FailoverRouter } from "effect-resilience"
 import { CircuitTest } from "effect-resilience/testing"
 import { down, makeTargets, route, router, tag } from "./targets.ts"
 
@@ -54,7 +54,10 @@ describe("a route inside of another", () => {
         assert.strictEqual((yield* CircuitBreaker.state("outer/inner"))._tag, "Closed")
       }).pipe(Effect.provide(router({
         classify: undefined,
-        routes: { outer: { targets: ["inner"] }, inner: { targets: [{ name: "a", region: "eu" }] } }
+        routes: [
+          FailoverRoute.make("outer", { targets: ["inner"] }),
+          FailoverRoute.make("inner", { targets: [{ name: "a", region: "eu" }] })
+        ]
       }))))
   }
 })

@@ -1,10 +1,8 @@
 // Routes as they are given: what is refused and with which words, what is taken, and that nobody can change it later.
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Config, ConfigProvider, Duration, Effect, Exit, Layer, Stream } from "effect"
-import { CircuitPolicy, FailoverRouter } from "effect-resilience"
+import { CircuitPolicy, FailoverRoute, FailoverRouter } from "effect-resilience"
 import { active, breaker, down, makeTargets, route, router } from "./targets.ts"
-
-type Routes = FailoverRouter.Options["routes"]
 
 const built = <A, E>(layer: Layer.Layer<A, E>) => Effect.exit(Effect.scoped(Layer.build(layer)))
 
@@ -17,35 +15,53 @@ const refusal = (options: object) =>
   })
 const refused = (options: object) => Effect.map(refusal(options), ({ message }) => message)
 
-const targets = (...list: ReadonlyArray<unknown>) => ({ routes: { chat: { targets: list } } })
-const chat = (settings: object) => ({ routes: { chat: { targets: ["us", "eu"], ...settings } } })
+const one = (options: unknown, name = "chat") => ({ routes: [{ name, options }] })
+const targets = (...list: ReadonlyArray<unknown>) => one({ targets: list })
+const chat = (settings: object) => one({ targets: ["us", "eu"], ...settings })
 
 describe("I138: routes", () => {
   it.effect.each(
     [
-      ["no routes", { routes: {} }, "routes must be an object with at least one route, but is an object"],
-      ["a list of routes", { routes: ["us"] }, "routes must be an object with at least one route, but is a list"],
-      ["a text for routes", { routes: "chat" }, "routes must be an object with at least one route, but is \"chat\""],
+      [
+        "no routes",
+        { routes: [] },
+        "routes must be a list of at least one route, as FailoverRoute.make makes them, but is an empty list"
+      ],
+      [
+        "routes that are no list",
+        { routes: { chat: { targets: ["us"] } } },
+        "routes must be a list of at least one route, as FailoverRoute.make makes them, but is an object"
+      ],
+      [
+        "a text for a route",
+        { routes: ["chat"] },
+        "routes[0] must be a route, as FailoverRoute.make makes it, but is \"chat\""
+      ],
+      [
+        "a name twice",
+        { routes: [...chat({}).routes, ...chat({}).routes] },
+        "routes must be a list in which no name appears twice, but is \"chat\""
+      ],
       [
         "a route without a name",
-        { routes: { " ": { targets: ["us"] } } },
-        "routes must be an object whose routes have a name, but is \" \""
+        one({ targets: ["us"] }, " "),
+        "routes must be a list of routes that have a name, but is \" \""
       ],
       [
         "a route that is a list",
-        { routes: { chat: ["us"] } },
+        one(["us"]),
         "routes.chat must be an object with targets, but is a list"
       ],
-      ["a route that is null", { routes: { chat: null } }, "routes.chat must be an object with targets, but is null"],
+      ["a route that is null", one(null), "routes.chat must be an object with targets, but is null"],
       ["no targets", targets(), "routes.chat.targets must be a list of at least one target, but is an empty list"],
       [
         "W63: a text as targets",
-        { routes: { chat: { targets: "ab" } } },
+        one({ targets: "ab" }),
         "routes.chat.targets must be a list of at least one target, but is \"ab\""
       ],
       [
         "targets that can be read once only",
-        { routes: { chat: { targets: ["us"].values() } } },
+        one({ targets: ["us"].values() }),
         "routes.chat.targets must be a list of at least one target, but is an object"
       ],
       [
@@ -160,7 +176,10 @@ describe("I138: routes", () => {
 
   it.effect("W45: are refused where their names meet in one key", () =>
     Effect.gen(function*() {
-      const routes = { chat: { targets: ["fast/us"] }, "chat/fast": { targets: ["us"] } }
+      const routes = [
+        FailoverRoute.make("chat", { targets: ["fast/us"] }),
+        FailoverRoute.make("chat/fast", { targets: ["us"] })
+      ]
       const { field, value } = yield* refusal({ routes })
       assert.deepStrictEqual([field, value], ["routes", "chat/fast/us"])
     }))
@@ -254,7 +273,7 @@ describe("I138: routes", () => {
   it.effect("keep what is left out at its default", () =>
     Effect.gen(function*() {
       const [state] = yield* FailoverRouter.snapshot
-      assert.deepStrictEqual(state?.targets.map(({ target }) => target), [
+      assert.deepStrictEqual(state?.targets.map(({ target }): object => target), [
         {
           route: "chat",
           name: "us",
@@ -274,7 +293,10 @@ describe("I138: routes", () => {
       const [, code] = yield* FailoverRouter.snapshot
       assert.strictEqual(code?.targets[0]?.circuit._tag, "Open")
     }).pipe(Effect.provide(router({
-      routes: { chat: { targets: ["us"] }, code: { targets: [{ name: "us", key: "chat/us" }] } }
+      routes: [
+        FailoverRoute.make("chat", { targets: ["us"] }),
+        FailoverRoute.make("code", { targets: [{ name: "us", key: "chat/us" }] })
+      ]
     }))))
 
   it.effect("are refused where a target would share its circuit with the last resort", () =>
@@ -303,17 +325,17 @@ describe("I139: routes", () => {
     const list: Array<string | { name: string; region: string }> = ["us", { name: "eu", region: "eu" }]
     const regions = ["eu"]
     const failOverOn: Array<"auth"> = []
-    const given = { chat: { targets: list, allow: { regions }, failOverOn, rescue: 0 } }
+    const given = { targets: list, allow: { regions }, failOverOn, rescue: 0 }
     return Effect.gen(function*() {
       const { ask } = makeTargets()
       assert.strictEqual(yield* ask(), "eu")
       list.splice(0, 2, { name: "other", region: "eu" })
       regions.push("nowhere")
-      given.chat.rescue = -1
+      given.rescue = -1
       assert.strictEqual(yield* ask(), "eu")
       const [state] = yield* FailoverRouter.snapshot
       assert.deepStrictEqual(state?.targets.map(({ target }) => target.name), ["eu"])
-    }).pipe(Effect.provide(router({ routes: given })))
+    }).pipe(Effect.provide(router({ routes: [FailoverRoute.make("chat", given)] })))
   })
 
   it.effect("and their targets cannot be changed by those who get them", () =>
@@ -330,7 +352,7 @@ describe("I139: routes", () => {
 })
 
 describe("layerConfig", () => {
-  const from = (env: Record<string, string>, options: Omit<FailoverRouter.Options, "routes"> = {}) =>
+  const from = (env: Record<string, string>, options: FailoverRouter.ConfigOptions = {}) =>
     FailoverRouter.layerConfig(options).pipe(
       Layer.provideMerge(breaker()),
       Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
@@ -457,7 +479,7 @@ describe("layerConfig", () => {
 
   it.effect("takes routes from anywhere else", () =>
     Effect.gen(function*() {
-      const routes: Config.Config<Routes> = Config.succeed({ chat: { targets: ["mars"] } })
+      const routes = Config.succeed([FailoverRoute.make("chat", { targets: ["mars"] })])
       const layer = FailoverRouter.layerConfig({}, routes).pipe(Layer.provideMerge(breaker()))
       assert.strictEqual(yield* Effect.provide(active, layer), "mars")
     }))

@@ -1,14 +1,7 @@
 // Health probes: in the background, bounded, one at a time, through the circuit of their target.
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
-import {
-  CircuitBreaker,
-  CircuitError,
-  type FailoverRoute,
-  FailoverRouter,
-  Outcome,
-  TripPolicy
-} from "effect-resilience"
+import { CircuitBreaker, CircuitError, FailoverRoute, FailoverRouter, Outcome, TripPolicy } from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import { active, breaker, classify, down, fails, failure, makeTargets, route, router, tag, told } from "./targets.ts"
@@ -44,7 +37,7 @@ const probed = (
   probes: { readonly healthProbe: (target: FailoverRoute.Target) => Probe },
   targets: ReadonlyArray<string> = ["us", "eu"],
   options: Partial<FailoverRouter.Options> = {}
-) => router({ routes: { chat: { targets } }, ...probes, ...options })
+) => router({ routes: [FailoverRoute.make("chat", { targets })], ...probes, ...options })
 
 const fail = Effect.exit(down.pipe(CircuitBreaker.execute({ key: "chat/us", classify })))
 const soon = TestClock.adjust(0)
@@ -160,7 +153,11 @@ describe("W56: a primary", () => {
       yield* TestClock.adjust("1 millis")
       assert.strictEqual(yield* active, "us")
     }).pipe(
-      Effect.provide(router({ routes: { chat: { targets: ["us", "eu"] } }, ...probes }, { openDuration: "1 second" }))
+      Effect.provide(
+        router({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })], ...probes }, {
+          openDuration: "1 second"
+        })
+      )
     )
   })
 
@@ -173,7 +170,11 @@ describe("W56: a primary", () => {
       yield* TestClock.adjust("60 seconds")
       assert.deepStrictEqual(probes.take().filter((name) => name === "us"), ["us", "us", "us"])
       assert.strictEqual(yield* tag("us"), "Closed")
-    }).pipe(Effect.provide(router({ routes: { chat: { targets: ["us", "eu"] } }, ...probes }, { successesToClose: 3 })))
+    }).pipe(
+      Effect.provide(
+        router({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })], ...probes }, { successesToClose: 3 })
+      )
+    )
   })
 
   it.effect("that an operator holds open without an end is left alone, until a reset", () => {
@@ -228,7 +229,7 @@ describe("a health probe", () => {
         ["open_now", result === "timeout"]
       ])
     }).pipe(Effect.provide(router({
-      routes: { chat: { targets: ["us", "eu"] } },
+      routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })],
       healthProbe: makeProbes({ eu: end }).healthProbe
     }, { tripPolicy: TripPolicy.consecutive(100) }))))
 
@@ -259,7 +260,7 @@ describe("a health probe", () => {
       yield* TestClock.adjust("60 seconds")
       assert.lengthOf(yield* told, 2)
     }).pipe(Effect.provide(router({
-      routes: { chat: { targets: ["us", "eu"] } },
+      routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })],
       healthProbe: () => shape as never
     }))))
 
@@ -270,7 +271,7 @@ describe("a health probe", () => {
       const { ask } = makeTargets()
       assert.strictEqual(yield* ask(), "us")
     }).pipe(Effect.provide(router({
-      routes: { chat: { targets: ["us", "eu"] } },
+      routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })],
       healthProbe: () => {
         throw new Error("broken")
       }
@@ -434,7 +435,7 @@ describe("a health probe", () => {
         const probes = makeProbes({ eu: Effect.never, asia: Effect.delay(Effect.succeed(true), "1 second") })
         const scope = yield* Scope.make()
         const layer = FailoverRouter.layer({
-          routes: { chat: { targets: ["us", "eu", "asia"] } },
+          routes: [FailoverRoute.make("chat", { targets: ["us", "eu", "asia"] })],
           classify,
           ...probes
         })
@@ -458,7 +459,7 @@ describe("a health probe", () => {
       const probes = makeProbes({ us: Effect.never })
       const scope = yield* Scope.make()
       yield* Layer.buildWithScope(
-        FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } }, ...probes }),
+        FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })], ...probes }),
         scope
       )
       yield* fail
@@ -476,7 +477,7 @@ describe("a health probe", () => {
       assert.strictEqual(yield* tag("eu"), "Open")
     }).pipe(Effect.provide(
       router({
-        routes: { chat: { targets: ["us", "eu"] } },
+        routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })],
         healthProbe: () =>
           Effect.fail(CircuitError.make({
             _tag: "CircuitOpen",
@@ -494,7 +495,7 @@ describe("a health probe", () => {
     ) {}
     const pinged: Array<string> = []
     const layer = router({
-      routes: { chat: { targets: ["us", "eu"] } },
+      routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })],
       healthProbe: ({ name }) => Pinger.use(({ ping }) => ping(name))
     }).pipe(
       Layer.provide(Layer.succeed(Pinger, { ping: (name) => Effect.sync(() => pinged.push(name) > 0) }))
@@ -516,9 +517,10 @@ describe("a health probe", () => {
 
   it.effect("runs without a breaker too, and moves nothing", () => {
     const probes = makeProbes({ eu: Effect.succeed(false) })
-    const layer = FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } }, ...probes }).pipe(
-      Layer.provide(CircuitBreaker.layerNoop)
-    )
+    const layer = FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })], ...probes })
+      .pipe(
+        Layer.provide(CircuitBreaker.layerNoop)
+      )
     return Effect.gen(function*() {
       yield* TestClock.adjust("1 minute")
       assert.lengthOf(probes.take(), 3)
@@ -551,7 +553,7 @@ describe("a health probe", () => {
           return true
         })
       const targets = [{ name: "us", key: "us" }, { name: "eu", key: "eu" }]
-      const routes = Object.fromEntries(Array.from({ length: 10 }, (_, route) => [`route-${route}`, { targets }]))
+      const routes = Array.from({ length: 10 }, (_, route) => FailoverRoute.make(`route-${route}`, { targets }))
       yield* Effect.provide(TestClock.adjust("10 seconds"), router({ routes, healthProbe }))
       assert.strictEqual(most, 1)
     }))

@@ -1,7 +1,7 @@
 // What a stream of a route has open, and lets go of: finalizers, interruption, back-pressure, probes.
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Duration, Effect, Exit, Fiber, Layer, Stream } from "effect"
-import { CircuitBreaker, FailoverError, FailoverRouter } from "effect-resilience"
+import { CircuitBreaker, FailoverError, FailoverRoute, FailoverRouter } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import { collectGarbage } from "../support/collectGarbage.ts"
@@ -144,7 +144,7 @@ describe("what a stream has open", () => {
         })
       yield* lettingGo(CircuitBreaker.stream(source, { key: "control" }))
       yield* lettingGo(FailoverRouter.stream("chat", () => source, { rescue: 50 }))
-    }).pipe(Effect.provide(router({ routes: { chat: { targets: ["us"] } } }))))
+    }).pipe(Effect.provide(router({ routes: [FailoverRoute.make("chat", { targets: ["us"] })] }))))
 })
 
 describe("back-pressure", () => {
@@ -253,7 +253,7 @@ describe("a stream of a route", () => {
       yield* TestClock.adjust("11 seconds")
       assert.strictEqual((yield* Fiber.join(fiber)).reason._tag, "DeadlineExceeded")
     }).pipe(Effect.provide(
-      FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } }, classify }).pipe(
+      FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })], classify }).pipe(
         Layer.provide(CircuitBreaker.layerNoop)
       )
     )))

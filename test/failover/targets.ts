@@ -4,6 +4,7 @@ import {
   CircuitBreaker,
   type CircuitPolicy,
   FailoverError,
+  FailoverRoute,
   FailoverRouter,
   Outcome,
   TripPolicy
@@ -28,19 +29,23 @@ export const breaker = (policy: CircuitPolicy.CircuitPolicy = {}) =>
 
 /** A route `chat` of `us`, `eu` and `asia`, unless told otherwise. */
 export const router = <R = never>(
-  options: Partial<FailoverRouter.Options<R>> = {},
+  options: Partial<FailoverRouter.Options<FailoverRoute.FailoverRoute, R>> = {},
   policy?: CircuitPolicy.CircuitPolicy
 ) =>
-  FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu", "asia"] } }, classify, ...options }).pipe(
+  FailoverRouter.layer<FailoverRoute.FailoverRoute, R>({
+    routes: [FailoverRoute.make("chat", { targets: ["us", "eu", "asia"] })],
+    classify,
+    ...options
+  }).pipe(
     Layer.provideMerge(breaker(policy))
   )
 
 /** The same with one route `chat` of these targets and settings. */
 export const route = (
-  chat: Partial<FailoverRouter.Options["routes"][string]>,
+  chat: Partial<FailoverRoute.RouteOptions>,
   options: Partial<FailoverRouter.Options> = {},
   policy?: CircuitPolicy.CircuitPolicy
-) => router({ routes: { chat: { targets: ["us", "eu", "asia"], ...chat } }, ...options }, policy)
+) => router({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu", "asia"], ...chat })], ...options }, policy)
 
 type End = Effect.Effect<unknown, unknown>
 

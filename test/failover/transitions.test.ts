@@ -1,7 +1,15 @@
 // What moves a route and what does not: each source of a transition, late outcomes, resets, reads, faults beside it.
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Layer } from "effect"
-import { CircuitBreaker, CircuitObserver, CircuitStore, FailoverRouter, Outcome, TripPolicy } from "effect-resilience"
+import {
+  CircuitBreaker,
+  CircuitObserver,
+  CircuitStore,
+  FailoverRoute,
+  FailoverRouter,
+  Outcome,
+  TripPolicy
+} from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import {
@@ -90,7 +98,7 @@ describe("I160: what moves the route", () => {
         yield* TestClock.adjust("30 seconds")
         assert.strictEqual(yield* active, "us")
       }).pipe(Effect.provide(
-        FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } }).pipe(
+        FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })] }).pipe(
           Layer.provide(CircuitBreaker.layer(options))
         )
       ))
@@ -116,11 +124,11 @@ describe("I160: what moves the route", () => {
       yield* TestClock.adjust("30 seconds")
       assert.deepStrictEqual(yield* names, ["a: us", "b: us", "c: us"])
     }).pipe(Effect.provide(router({
-      routes: {
-        a: { targets: [{ name: "us", key: "shared" }, "eu"] },
-        b: { targets: [{ name: "us", key: "shared" }, "asia"] },
-        c: { targets: ["us", "eu"] }
-      }
+      routes: [
+        FailoverRoute.make("a", { targets: [{ name: "us", key: "shared" }, "eu"] }),
+        FailoverRoute.make("b", { targets: [{ name: "us", key: "shared" }, "asia"] }),
+        FailoverRoute.make("c", { targets: ["us", "eu"] })
+      ]
     }))))
 })
 
@@ -292,7 +300,13 @@ describe("reading", () => {
           ["b", "us", false, undefined, ["b/us b/us Closed"]]
         ]
       )
-    }).pipe(Effect.provide(router({ routes: { a: { targets: ["us", "eu"] }, b: { targets: ["us"] } } }))))
+    }).pipe(
+      Effect.provide(
+        router({
+          routes: [FailoverRoute.make("a", { targets: ["us", "eu"] }), FailoverRoute.make("b", { targets: ["us"] })]
+        })
+      )
+    ))
 })
 
 describe("I159: a fault beside it", () => {
@@ -309,11 +323,12 @@ describe("I159: a fault beside it", () => {
         throw new Error("broken")
       }
     }
-    const layer = FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } }, classify }).pipe(
-      Layer.provideMerge(CircuitObserver.layer(broken)),
-      Layer.provideMerge(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1), openDuration: "1 second" })),
-      Layer.provide(CircuitStore.layerMemory)
-    )
+    const layer = FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })], classify })
+      .pipe(
+        Layer.provideMerge(CircuitObserver.layer(broken)),
+        Layer.provideMerge(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1), openDuration: "1 second" })),
+        Layer.provide(CircuitStore.layerMemory)
+      )
     return Effect.gen(function*() {
       const { ask, ends } = makeTargets({ us: down })
       assert.strictEqual(yield* ask(), "eu")
@@ -327,7 +342,9 @@ describe("I159: a fault beside it", () => {
 
   it.effect("a breaker that outlives its router goes on, and is told nothing more by it", () =>
     Effect.gen(function*() {
-      yield* Effect.scoped(Layer.build(FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } })))
+      yield* Effect.scoped(
+        Layer.build(FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })] }))
+      )
       yield* fail("us")
       assert.strictEqual(yield* tag("us"), "Open")
       assert.deepStrictEqual(yield* told, [])
@@ -338,7 +355,7 @@ describe("two routers on one breaker", () => {
   it.effect("W61: see the same, and neither takes anything from the other", () =>
     Effect.gen(function*() {
       const context = yield* Layer.build(FailoverRouter.layer({
-        routes: { chat: { targets: ["us", "eu"], minFailoverDuration: "10 seconds" } },
+        routes: [FailoverRoute.make("chat", { targets: ["us", "eu"], minFailoverDuration: "10 seconds" })],
         classify
       }))
       const { ask } = makeTargets({ us: down })

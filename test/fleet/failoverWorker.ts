@@ -1,6 +1,6 @@
 /** A process with a failover router of its own. It obeys the test that forked it, and ends with it. */
 import { Effect, Layer, ManagedRuntime } from "effect"
-import { CircuitBreaker, FailoverRouter, TripPolicy } from "../../src/index.ts"
+import { CircuitBreaker, FailoverRoute, FailoverRouter, TripPolicy } from "../../src/index.ts"
 import { RedisCircuitStore } from "../../src/redis/index.ts"
 import type { FailoverOrder, Told } from "./failoverProtocol.ts"
 
@@ -10,7 +10,7 @@ let asked: Array<string> = []
 const join = (url: string, prefix: string) =>
   ManagedRuntime.make(
     FailoverRouter.layer({
-      routes: { chat: { targets: ["us", "eu", "asia"], minFailoverDuration: "600 millis" } }
+      routes: [FailoverRoute.make("chat", { targets: ["us", "eu", "asia"], minFailoverDuration: "600 millis" })]
     }).pipe(
       Layer.provide(CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(2), openDuration: "400 millis" })),
       Layer.provide(RedisCircuitStore.layer({ url, prefix, operationTimeout: "5 seconds" }))

@@ -38,7 +38,7 @@ const cast = Effect.fnUntraced(function*(us: (call: number) => Step) {
   return { askFor, calls }
 })
 
-const layer = Resilience.layer(configuration)
+const layer = Resilience.layer(Resilience.models(configuration))
 
 describe("resilience", () => {
   for (

@@ -2,7 +2,7 @@
 // their own in both stores is tested with the stores.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { CircuitBreaker, FailoverError, FailoverRouter, TripPolicy } from "effect-resilience"
+import { CircuitBreaker, FailoverError, FailoverRoute, FailoverRouter, TripPolicy } from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { keys } from "./keys.ts"
 import { inSpan, listening, type Written } from "./secrets/sinks.ts"
@@ -42,7 +42,9 @@ describe("a name that every object has", () => {
         assert.isTrue(FailoverError.isFailoverError(error) && error.reason._tag === "UnknownRoute", route)
       }
     }).pipe(Effect.provide(
-      FailoverRouter.layer({ routes: { chat: { targets: ["us"] } } }).pipe(Layer.provide(listening(policy).layer))
+      FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us"] })] }).pipe(
+        Layer.provide(listening(policy).layer)
+      )
     )))
 
   it.effect("is a route and a target like any other", () =>
@@ -56,7 +58,7 @@ describe("a name that every object has", () => {
         )
       }
     }).pipe(Effect.provide(
-      FailoverRouter.layer({ routes: Object.fromEntries(names.map((route) => [route, { targets: names }])) }).pipe(
+      FailoverRouter.layer({ routes: names.map((route) => FailoverRoute.make(route, { targets: names })) }).pipe(
         Layer.provide(listening(policy).layer)
       )
     )))

@@ -59,9 +59,9 @@ export const programs = [
     name: "… with failover",
     limit: 30_000,
     program: guarded(
-      ["FailoverRouter", "LlmOutcome", "LlmRetry"],
+      ["FailoverRoute", "FailoverRouter", "LlmOutcome", "LlmRetry"],
       `const Breaker = CircuitBreaker.layer({ classify: LlmOutcome.classify })
-       const Router = FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } })
+       const Router = FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })] })
        Effect.runPromise(FailoverRouter.execute("chat", () => call).pipe(
          Effect.retry(LlmRetry.policy({ attempts: 4 })),
          Effect.provide(Layer.provideMerge(Router, Layer.provideMerge(Breaker, CircuitStore.layerMemory)))

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Data, Duration, Effect, Exit, Fiber, Layer, Random } from "effect"
 import {
   CircuitBreaker,
+  FailoverRoute,
   FailoverRouter,
   LlmOutcome,
   LlmRetry,
@@ -268,7 +269,7 @@ describe("LlmRetry.policy", () => {
       assert.isTrue(millis >= 60_000 && millis <= 66_000, String(millis))
     }).pipe(
       Effect.provide(
-        FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } }).pipe(
+        FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })] }).pipe(
           Layer.provide(llm({ tripPolicy: TripPolicy.consecutive(1), openDuration: "60 seconds" }))
         )
       )
@@ -290,7 +291,9 @@ describe("LlmRetry.policy", () => {
       assert.strictEqual((yield* recorded.of("circuit.skipped")).length, 2)
     }).pipe(
       Effect.provide(
-        FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } }).pipe(Layer.provideMerge(llm()))
+        FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })] }).pipe(
+          Layer.provideMerge(llm())
+        )
       )
     ))
 

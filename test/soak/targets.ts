@@ -1,6 +1,6 @@
 /** The keys that are called, and the policies of their circuits: short times, so that much happens. */
 import { Schedule } from "effect"
-import { type CircuitPolicy, type FailoverRoute, LlmOutcome, TripPolicy } from "effect-resilience"
+import { type CircuitPolicy, FailoverRoute, LlmOutcome, TripPolicy } from "effect-resilience"
 
 const common: CircuitPolicy.CircuitPolicy = {
   openDuration: "80 millis",
@@ -55,16 +55,16 @@ export const tenants = 600
 export const targetOf = (key: string) => familyOf(key) === "tenant" ? "tenant" : key
 
 export const route = "route"
-export const routes: Readonly<Record<string, FailoverRoute.RouteOptions>> = {
-  [route]: {
+export const routes = [
+  FailoverRoute.make(route, {
     targets: [{ name: "us", idleTimeout: "30 millis" }, { name: "eu" }, { name: "ap", attemptTimeout: "80 millis" }],
     // A provider that stalls would keep its callers for ever.
     idleTimeout: "60 millis",
     minFailoverDuration: "300 millis",
     deadline: "2 seconds",
     whenExhausted: "least_bad"
-  }
-}
+  })
+]
 
 /** Those that the dependency treats apart, and an operator steers. */
 export const faulty = [...steady, nested, "tenant", "route/us", "route/eu", "route/ap"]

@@ -5,6 +5,7 @@ import {
   CircuitBreaker,
   type CircuitError,
   type CircuitPolicy,
+  FailoverRoute,
   FailoverRouter,
   LlmOutcome,
   LlmStream,
@@ -167,10 +168,10 @@ void GuardedHttpClient.withCircuitBreaker(client, {
 void GuardedHttpClient.withCircuitBreaker(client, { classify: ofNumbers })
 
 // Whoever judges calls of every kind takes no classifier of one kind.
-FailoverRouter.layer({ routes: { chat: { targets: ["us"] } }, classify })
-FailoverRouter.layer({ routes: { chat: { targets: ["us"] } }, classify: mine })
+FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us"] })], classify })
+FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us"] })], classify: mine })
 // @ts-expect-error for calls that give numbers
-FailoverRouter.layer({ routes: { chat: { targets: ["us"] } }, classify: ofNumbers })
+FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us"] })], classify: ofNumbers })
 GuardedLanguageModel.layer({ key, classify: mine })
 // @ts-expect-error for calls that fail otherwise
 GuardedLanguageModel.layer({ key, classify: ofTimeouts })

@@ -1,8 +1,11 @@
 /** Routes as the router uses them: checked, complete and frozen. */
 import type { Duration } from "effect"
-import type { Fence, RouteOptions, Target, TargetOptions } from "../../FailoverRoute.ts"
+import type { RouteOptions, Target, TargetOptions } from "../../FailoverRoute.ts"
 import { type Kind, kinds } from "../../Outcome.ts"
 import { invalid, millis, optionalDuration, positiveInt } from "../options/validation.ts"
+import { allowedBy, fence } from "./fence.ts"
+import { checkFields, formOf, isBlank, isRecord, list, oneOf } from "./fields.ts"
+import { makeTarget } from "./target.ts"
 
 export interface CompiledTarget {
   /** What users see of it. */
@@ -23,13 +26,24 @@ export interface CompiledRoute {
   readonly failOverOn: ReadonlySet<Kind>
 }
 
-export const compileRoutes = (routes: unknown): ReadonlyMap<string, CompiledRoute> => {
-  if (!isRecord(routes) || Object.keys(routes).length === 0) {
-    return invalid("routes", routes, "an object with at least one route")
+export const compileRoutes = (routes: ReadonlyArray<unknown>): ReadonlyArray<CompiledRoute> => {
+  if (!Array.isArray(routes) || routes.length === 0) {
+    return invalid("routes", formOf(routes), "a list of at least one route, as FailoverRoute.make makes them")
   }
-  const compiled = Object.entries(routes).map(([name, route]) => compileRoute(name, route as RouteOptions))
+  const compiled = routes.map((route, index) =>
+    isRecord(route) && "name" in route && "options" in route
+      ? compileRoute(route.name as string, route.options as RouteOptions)
+      : invalid(`routes[${index}]`, formOf(route), "a route, as FailoverRoute.make makes it")
+  )
+  checkNames(compiled)
   checkKeys(compiled)
-  return new Map(compiled.map((route) => [route.name, route]))
+  return compiled
+}
+
+const checkNames = (routes: ReadonlyArray<CompiledRoute>) => {
+  const names = routes.map(({ name }) => name)
+  const twice = names.find((name, index) => names.indexOf(name) < index)
+  if (twice !== undefined) invalid("routes", twice, "a list in which no name appears twice")
 }
 
 /** The circuit of the calls that are made when every circuit of a route turned a call away. */
@@ -54,12 +68,15 @@ const checkKeys = (routes: ReadonlyArray<CompiledRoute>) => {
 }
 
 const compileRoute = (name: string, route: RouteOptions): CompiledRoute => {
-  if (isBlank(name)) invalid("routes", name, "an object whose routes have a name")
+  if (isBlank(name)) invalid("routes", name, "a list of routes that have a name")
   const field = `routes.${name}`
-  if (!isRecord(route)) return invalid(field, route, "an object with targets")
+  if (!isRecord(route)) return invalid(field, formOf(route), "an object with targets")
   checkFields(field, route, routeFields)
   if (!Array.isArray(route.targets) || route.targets.length === 0) {
-    return invalid(`${field}.targets`, route.targets, "a list of at least one target")
+    return invalid(`${field}.targets`, formOf(route.targets), "a list of at least one target")
+  }
+  if (route.payload !== undefined && typeof route.payload !== "function") {
+    invalid(`${field}.payload`, formOf(route.payload), "a function of a target")
   }
   const targets = Array.from(route.targets, (target, index) => compileTarget(name, route, target, index))
   checkTogether(field, route, targets)
@@ -82,13 +99,13 @@ const compileRoute = (name: string, route: RouteOptions): CompiledRoute => {
 
 const compileTarget = (
   route: string,
-  limits: RouteOptions,
+  settings: RouteOptions,
   given: string | TargetOptions,
   index: number
 ): CompiledTarget => {
   const field = `routes.${route}.targets[${index}]`
   const target = typeof given === "string" ? { name: given } : given
-  if (!isRecord(target)) return invalid(field, target, "a name, or an object with one")
+  if (!isRecord(target)) return invalid(field, formOf(target), "a name, or an object with one")
   checkFields(field, target, targetFields)
   if (isBlank(target.name)) invalid(`${field}.name`, target.name, "a name that is not blank")
   const text = (name: "key" | "region") =>
@@ -97,10 +114,10 @@ const compileTarget = (
       : invalid(`${field}.${name}`, target[name], "left out, or a text that is not blank")
   const limit = (name: "attemptTimeout" | "firstContentTimeout" | "idleTimeout") =>
     target[name] === undefined
-      ? optionalDuration(`routes.${route}.${name}`, limits[name])
+      ? optionalDuration(`routes.${route}.${name}`, settings[name])
       : optionalDuration(`${field}.${name}`, target[name])
   return Object.freeze({
-    target: Object.freeze({
+    target: makeTarget({
       route,
       name: target.name,
       key: text("key") ?? `${route}/${target.name}`,
@@ -110,7 +127,7 @@ const compileTarget = (
       contextTokens: target.contextTokens === undefined
         ? undefined
         : positiveInt(`${field}.contextTokens`, target.contextTokens)
-    }),
+    }, target.payload === undefined ? settings.payload : () => target.payload),
     attemptTimeout: limit("attemptTimeout"),
     firstContentTimeout: limit("firstContentTimeout"),
     idleTimeout: limit("idleTimeout")
@@ -120,7 +137,7 @@ const compileTarget = (
 const checkTogether = (field: string, route: RouteOptions, targets: ReadonlyArray<CompiledTarget>) => {
   const tiers = route.targets.filter((target) => typeof target !== "string" && target.tier !== undefined).length
   if (tiers > 0 && tiers < targets.length) {
-    invalid(`${field}.targets`, route.targets, "a list in which all targets have a tier, or none has one")
+    invalid(`${field}.targets`, formOf(route.targets), "a list in which all targets have a tier, or none has one")
   }
   for (const unique of ["name", "key"] as const) {
     const values = targets.map(({ target }) => target[unique])
@@ -128,28 +145,12 @@ const checkTogether = (field: string, route: RouteOptions, targets: ReadonlyArra
     if (twice !== undefined) invalid(`${field}.targets`, twice, `a list in which no ${unique} appears twice`)
   }
   route.targets.forEach((given, index) => {
-    const alone = targets.filter(({ target }) => target.tier === targets[index]!.target.tier).length === 1
-    if (alone && typeof given !== "string" && given.weight !== undefined) {
+    const isOnly = targets.filter(({ target }) => target.tier === targets[index]!.target.tier).length === 1
+    if (isOnly && typeof given !== "string" && given.weight !== undefined) {
       invalid(`${field}.targets[${index}].weight`, given.weight, "left out where no other target has the same tier")
     }
   })
 }
-
-/** A fence that was checked for its form. */
-export const fence = (field: string, given: Fence | undefined): Fence => {
-  if (given === undefined) return {}
-  if (!isRecord(given)) return invalid(field, given, "an object with regions or targets")
-  checkFields(field, given, fenceFields)
-  const names = (name: "regions" | "targets") =>
-    given[name] === undefined ? undefined : new Set<string>(list(`${field}.${name}`, given[name]))
-  const [regions, targets] = [names("regions"), names("targets")]
-  return { regions: regions && [...regions], targets: targets && [...targets] }
-}
-
-/** Whether a target is inside of a fence. */
-export const allowedBy = ({ regions, targets }: Fence) => ({ name, region }: Target): boolean =>
-  (regions === undefined || (region !== undefined && regions.includes(region))) &&
-  (targets === undefined || targets.includes(name))
 
 /** How many parts of a stream to hold back: all of them are in memory. */
 export const heldParts = (field: string, value: number): number =>
@@ -159,17 +160,7 @@ export const heldParts = (field: string, value: number): number =>
 
 const maxHeldParts = 100_000
 
-/** A fence that is misspelt would let everything pass. */
-export const checkFields = (field: string, given: object, known: Record<string, true>) => {
-  const unknown = Object.keys(given).find((name) => !Object.hasOwn(known, name))
-  if (unknown !== undefined) {
-    invalid(`${field}.${unknown}`, Reflect.get(given, unknown), `left out: known are ${Object.keys(known).join(", ")}`)
-  }
-}
-
 const limitFields = { attemptTimeout: true, firstContentTimeout: true, idleTimeout: true } as const
-
-const fenceFields: Record<keyof Fence, true> = { regions: true, targets: true }
 
 const targetFields: Record<keyof TargetOptions, true> = {
   name: true,
@@ -178,11 +169,13 @@ const targetFields: Record<keyof TargetOptions, true> = {
   tier: true,
   weight: true,
   contextTokens: true,
+  payload: true,
   ...limitFields
 }
 
 const routeFields: Record<keyof RouteOptions, true> = {
   targets: true,
+  payload: true,
   allow: true,
   minFailoverDuration: true,
   deadline: true,
@@ -194,15 +187,3 @@ const routeFields: Record<keyof RouteOptions, true> = {
 
 const weight = (field: string, value: number): number =>
   Number.isFinite(value) && value >= 0 ? value : invalid(field, value, "a finite number of 0 or more")
-
-const oneOf = <const A extends string>(field: string, value: unknown, known: ReadonlyArray<A>): A =>
-  known.find((one) => one === value) ?? invalid(field, value, `one of ${known.join(", ")}`)
-
-// A text is a list of letters to whoever only iterates.
-const list = <A>(field: string, value: ReadonlyArray<A>): ReadonlyArray<A> =>
-  Array.isArray(value) ? value : invalid(field, value, "a list")
-
-const isRecord = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-
-const isBlank = (value: unknown): boolean => typeof value !== "string" || value.trim() === ""

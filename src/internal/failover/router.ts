@@ -2,19 +2,33 @@
 import { Clock, type Context, Duration, Effect, Stream } from "effect"
 import { CircuitBreaker } from "../../CircuitBreaker.ts"
 import * as FailoverError from "../../FailoverError.ts"
-import type { Target } from "../../FailoverRoute.ts"
-import type { ExecuteOptions, FailoverRouter, Leg, Options, RouteState, StreamOptions } from "../../FailoverRouter.ts"
+import type { Configured, FailoverRoute, Reference, Target } from "../../FailoverRoute.ts"
+import type {
+  ConfigOptions,
+  ExecuteOptions,
+  FailoverRouter,
+  Leg,
+  Options,
+  RouteState,
+  StreamOptions
+} from "../../FailoverRouter.ts"
 import * as LlmOutcome from "../../LlmOutcome.ts"
 import { invalid, millis } from "../options/validation.ts"
+import { property } from "../untrusted/values.ts"
+import { effectAttempt, streamAttempt } from "./attempts.ts"
 import { compileRoutes, heldParts } from "./compiledRoute.ts"
-import { effectAttempt, streamAttempt } from "./legs.ts"
+import { checkFields } from "./fields.ts"
 import { type Places, Prober, type ProbeSettings } from "./prober.ts"
 import { type Place, Route } from "./route.ts"
 import { type Settings, walk } from "./walk.ts"
 
 type Service = FailoverRouter["Service"]
 
-export const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
+/** A router that calls may also name by other values than its routes, which are the `references` in the same order. */
+export const make = Effect.fnUntraced(function*<Of extends FailoverRoute, R>(
+  options: Options<Of, R>,
+  references: ReadonlyArray<Reference> = options.routes
+) {
   const compiled = compileRoutes(options.routes)
   for (const name of ["classify", "retry", "healthProbe"] as const) {
     const given: unknown = options[name]
@@ -25,20 +39,20 @@ export const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
   const clock = yield* Clock.Clock
   const settings: Settings = {
     classify: options.classify ?? LlmOutcome.classify,
-    retry: options.retry,
+    retry: options.retry as Settings["retry"],
     callsProbe: probing === undefined
   }
-  const routes = new Map<string, Route>()
+  const routes: Array<Route> = []
   const listeners = new Map<string, Array<() => void>>()
   const listen = (key: string, moved: () => void) => listeners.set(key, [...listeners.get(key) ?? [], moved])
   const shared = new Map<string, Places>()
-  for (const route of compiled.values()) {
+  for (const route of compiled) {
     const places = yield* Effect.forEach(
       route.targets,
       (target) => Effect.map(breaker.view(target.target.key), (circuit): Place => ({ ...target, circuit }))
     )
     const made = new Route(route, places, breaker.reporter, clock)
-    routes.set(route.name, made)
+    routes.push(made)
     for (const place of places) {
       const { key } = place.target
       const others = shared.get(key)
@@ -70,42 +84,70 @@ export const make = Effect.fnUntraced(function*<R>(options: Options<R>) {
   const ask = ([{ circuit }]: Places) => Effect.andThen(Effect.sync(() => circuit.state), breaker.state(circuit.key))
   yield* Effect.forkScoped(Effect.forEach(shared.values(), ask, { concurrency: 16, discard: true }))
 
-  const routeOf = (name: string): Effect.Effect<Route, FailoverError.FailoverError> => {
-    const route = routes.get(name)
-    return route === undefined
-      ? Effect.fail(FailoverError.make({ _tag: "UnknownRoute", route: name }))
-      : Effect.succeed(route)
+  const known = new Map<Reference, Route>(
+    routes.flatMap((route, index) => [[route.compiled.name, route], [references[index]!, route]] as const)
+  )
+  const routeOf = (reference: Reference): Effect.Effect<Route, FailoverError.FailoverError> => {
+    const route = known.get(reference)
+    if (route !== undefined) return Effect.succeed(route)
+    const name = typeof reference === "string" ? reference : String(property(reference, "name"))
+    return Effect.fail(FailoverError.make({ _tag: "UnknownRoute", route: name }))
   }
 
-  const execute = (name: string, call: AnyCall, options: ExecuteOptions = {}) =>
-    Effect.flatMap(
-      routeOf(name),
-      (route) => walk(route, settings, options, effectAttempt(call, breaker))
-    )
+  const execute = (reference: Reference, call: AnyCall, options: ExecuteOptions = {}) =>
+    Effect.flatMap(routeOf(reference), (route) => {
+      checkFields("options", options, callFields)
+      return walk(route, settings, options, effectAttempt(call, breaker))
+    })
 
-  const stream = (name: string, call: AnyStreamCall, options: StreamOptions = {}) =>
+  const stream = (reference: Reference, call: AnyStreamCall, options: StreamOptions = {}) =>
     Stream.unwrap(Effect.gen(function*() {
-      const route = yield* routeOf(name)
+      const route = yield* routeOf(reference)
+      checkFields("options", options, callFields)
       const scope = yield* Effect.scope
       const rescue = options.rescue === undefined ? route.compiled.rescue : heldParts("rescue", options.rescue)
-      return yield* walk(route, settings, options, streamAttempt(call, options, rescue, scope, breaker))
+      return yield* walk(route, settings, options, streamAttempt(call, { ...options, rescue }, scope, breaker))
     }))
+
+  const activeTarget = (reference: Reference) =>
+    Effect.map(routeOf(reference), (route) => route.compiled.targets[route.read().lead.active]!.target)
 
   return {
     execute: execute as Service["execute"],
     stream: stream as Service["stream"],
-    activeTarget: (name) =>
-      Effect.map(routeOf(name), (route) => route.compiled.targets[route.read().lead.active]!.target),
-    isFailedOver: (name) => Effect.map(routeOf(name), (route) => route.read().lead.active !== 0),
-    snapshot: Effect.sync(() => Array.from(routes.values(), (route) => stateOf(route))),
-    reset: (name, operator) =>
-      Effect.flatMap(routeOf(name), (route) =>
+    activeTarget: activeTarget as Service["activeTarget"],
+    isFailedOver: (reference) => Effect.map(routeOf(reference), (route) => route.read().lead.active !== 0),
+    snapshot: Effect.sync(() => routes.map(stateOf)),
+    reset: (reference, operator) =>
+      Effect.flatMap(routeOf(reference), (route) =>
         Effect.andThen(
           Effect.forEach(route.compiled.targets, ({ target }) => breaker.reset(target.key, operator)),
           Effect.sync(() => route.goHome())
         ))
   } satisfies Service
 })
+
+/** A router over routes that configuration gave. Calls may also name them by the values that say what they carry. */
+export const makeConfigured = <Of extends Configured, R>(
+  { routes: carriers, ...options }: ConfigOptions<Of, R>,
+  read: ReadonlyArray<FailoverRoute>
+) =>
+  Effect.suspend(() => {
+    if (carriers === undefined || read.length === 0) {
+      return make({ ...options, routes: read } as Options<FailoverRoute, R>)
+    }
+    const names = carriers.map(({ name }) => name)
+    const missing = names.find((name) => !read.some((route) => route.name === name))
+    if (missing !== undefined) invalid("routes", missing, `one of ${read.map(({ name }) => name).join(", ")}`)
+    const routes = read.map(({ name, options }) => {
+      const carrier = carriers[names.indexOf(name)]
+      return carrier === undefined
+        ? invalid("routes", name, `one of ${names.join(", ")}`)
+        : { name, options: { ...options, payload: carrier.payload } }
+    })
+    const references = routes.map(({ name }) => carriers[names.indexOf(name)]!)
+    return make({ ...options, routes } as Options<FailoverRoute, R>, references)
+  })
 
 const stateOf = (route: Route): RouteState => {
   const { lead: { active, leftAt }, now, states } = route.read()
@@ -119,15 +161,16 @@ const stateOf = (route: Route): RouteState => {
   }
 }
 
-const probeSettings = <R>(
-  { healthProbe, healthProbeInterval = "30 seconds", healthProbeTimeout = "5 seconds" }: Options<R>
+const probeSettings = <Of extends FailoverRoute, R>(
+  { healthProbe, healthProbeInterval = "30 seconds", healthProbeTimeout = "5 seconds" }: Options<Of, R>
 ): Effect.Effect<ProbeSettings | undefined, never, R> =>
   Effect.contextWith((context: Context.Context<R>) => {
     const timeout = Duration.millis(millis("healthProbeTimeout", healthProbeTimeout))
     const intervalMillis = millis("healthProbeInterval", healthProbeInterval)
     if (healthProbe === undefined) return Effect.undefined
+    const probe = healthProbe as (target: Target) => Effect.Effect<boolean, unknown, R>
     return Effect.succeed({
-      probe: (target) => Effect.provideContext(healthProbe(target), context),
+      probe: (target) => Effect.provideContext(probe(target), context),
       timeout,
       intervalMillis
     })
@@ -135,3 +178,12 @@ const probeSettings = <R>(
 
 type AnyCall = (target: Target, leg: Leg) => Effect.Effect<unknown, unknown, unknown>
 type AnyStreamCall = (target: Target, leg: Leg) => Stream.Stream<unknown, unknown, unknown>
+
+const callFields: Record<keyof StreamOptions, true> = {
+  allow: true,
+  stickyKey: true,
+  deadline: true,
+  rescue: true,
+  classifyPart: true,
+  settleProbeAt: true
+}

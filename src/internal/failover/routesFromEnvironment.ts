@@ -1,13 +1,14 @@
 /** Routes as the JSON of an environment variable. Whatever is wrong with them is named by its place in the variable. */
 import { Config, Effect, SchemaIssue } from "effect"
-import { decode, type RouteOptions } from "../../FailoverRoute.ts"
+import { decode, type FailoverRoute } from "../../FailoverRoute.ts"
 import { invalidAsConfigError, setting } from "../options/settings.ts"
 import { invalid } from "../options/validation.ts"
 import { compileRoutes } from "./compiledRoute.ts"
+import { isRecord } from "./fields.ts"
 
 const variable = "FAILOVER_ROUTES"
 
-export const routesFromEnvironment: Config.Config<Readonly<Record<string, RouteOptions>>> = Config.mapEffect(
+export const routesFromEnvironment: Config.Config<ReadonlyArray<FailoverRoute<undefined>>> = Config.mapEffect(
   setting(Config.String, variable),
   (text) => invalidAsConfigError(routesOf(text), (field) => field.replace("routes", variable))
 )
@@ -15,7 +16,9 @@ export const routesFromEnvironment: Config.Config<Readonly<Record<string, RouteO
 const routesOf = Effect.fnUntraced(function*(text: string | undefined) {
   const json = yield* Effect.sync(() => jsonOf(text))
   // The rules of routes come first, because they say what they want. The schema knows what JSON has no form for.
-  compileRoutes(json)
+  const routes = isRecord(json) ? Object.entries(json).map(([name, options]) => ({ name, options })) : []
+  if (routes.length === 0) invalid("routes", json, "an object with at least one route")
+  compileRoutes(routes)
   return yield* Effect.catch(decode(json), ({ issue }) => Effect.sync(() => malformed(json, issue)))
 })
 

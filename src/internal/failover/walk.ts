@@ -2,14 +2,14 @@
 import { Clock, Duration, Effect, Exit, type Fiber, Option, Schedule } from "effect"
 import type { Classify } from "../../CircuitPolicy.ts"
 import * as FailoverError from "../../FailoverError.ts"
-import type { Target } from "../../FailoverRoute.ts"
-import type { ExecuteOptions, StreamOptions } from "../../FailoverRouter.ts"
+import type { Fence, Target } from "../../FailoverRoute.ts"
 import type * as Outcome from "../../Outcome.ts"
 import * as trace from "../call/trace.ts"
 import { wallMillis } from "../clock/time.ts"
 import { millis } from "../options/validation.ts"
 import { awayMillis, order } from "./choice.ts"
-import { allowedBy, checkFields, type CompiledTarget, fence, lastResortOf } from "./compiledRoute.ts"
+import { type CompiledTarget, lastResortOf } from "./compiledRoute.ts"
+import { allowedBy, fence } from "./fence.ts"
 import { rankOf } from "./rank.ts"
 import type { Place, Route } from "./route.ts"
 import { circuitErrorIn, errorOf, FailedAnswer, Trail } from "./trail.ts"
@@ -20,6 +20,13 @@ export interface Settings {
   readonly retry: ((target: Target) => Schedule.Schedule<unknown, unknown>) | undefined
   /** Whether calls try the targets whose time for a probe has come, because nothing else does. */
   readonly callsProbe: boolean
+}
+
+/** What a call says about its way. */
+export interface Directions {
+  readonly allow?: Fence | undefined
+  readonly stickyKey?: string | undefined
+  readonly deadline?: Duration.Input | undefined
 }
 
 /** An attempt at a target, and what its end says of that. */
@@ -36,12 +43,11 @@ type Walked<A> = Effect.Effect<A, unknown, unknown>
 export const walk = <A>(
   route: Route,
   settings: Settings,
-  options: ExecuteOptions,
+  options: Directions,
   attempt: Attempt<A>
 ): Walked<A> =>
   Effect.withFiber((fiber) => {
     const { compiled } = route
-    checkFields("options", options, callFields)
     const deadlineMillis = options.deadline === undefined
       ? compiled.deadlineMillis
       : millis("deadline", options.deadline)
@@ -60,15 +66,6 @@ export const walk = <A>(
     const places = indices.map((index) => route.places[index]!)
     return new Walk({ route, settings, places, trail, attempt, fiber }).run
   })
-
-const callFields: Record<keyof StreamOptions, true> = {
-  allow: true,
-  stickyKey: true,
-  deadline: true,
-  rescue: true,
-  classifyPart: true,
-  settleProbeAt: true
-}
 
 interface Journey<A> {
   readonly route: Route

@@ -6,6 +6,7 @@ import {
   CircuitObserver,
   type CircuitPolicy,
   CircuitStore,
+  FailoverRoute,
   FailoverRouter,
   TripPolicy
 } from "effect-resilience"
@@ -76,7 +77,7 @@ export const cases = Effect.gen(function*() {
   const observed = yield* breaker(consecutive, memory, CircuitObserver.layer(observer))
   const measured = yield* breaker(consecutive, memory, CircuitMetrics.layer)
   const router = yield* Layer.build(
-    FailoverRouter.layer({ routes: { chat: { targets: ["us", "eu"] } } }).pipe(
+    FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })] }).pipe(
       Layer.provide(CircuitBreaker.layer(consecutive)),
       Layer.provide(memory)
     )

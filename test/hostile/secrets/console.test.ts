@@ -2,7 +2,7 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Redacted } from "effect"
-import { CircuitBreaker, FailoverRouter, LlmOutcome, TripPolicy } from "effect-resilience"
+import { CircuitBreaker, FailoverRoute, FailoverRouter, LlmOutcome, TripPolicy } from "effect-resilience"
 import { CircuitConsole } from "effect-resilience/console"
 import { HttpRouter, HttpServer } from "effect/http"
 import { createServer } from "node:http"
@@ -16,7 +16,7 @@ const token = canary("token")
 const watched = (operators: CircuitConsole.Options["operators"]) => {
   const { layer, written } = listening({ tripPolicy: TripPolicy.consecutive(3), openDuration: 20 })
   const app = HttpRouter.serve(CircuitConsole.layer({ operators })).pipe(
-    Layer.provideMerge(FailoverRouter.layer({ routes: { chat: { targets: [key] } } })),
+    Layer.provideMerge(FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: [key] })] })),
     Layer.provideMerge(layer),
     Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" }))
   )

@@ -6,6 +6,7 @@ import {
   CircuitLogger,
   CircuitMetrics,
   CircuitStore,
+  FailoverRoute,
   FailoverRouter,
   LlmOutcome,
   LlmStream,
@@ -46,7 +47,7 @@ const exported = <A, E>(
 ) =>
   Effect.gen(function*() {
     const { bodies, url: baseUrl } = yield* collector
-    const router = FailoverRouter.layer({ routes: { chat: { targets: [key] } } })
+    const router = FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: [key] })] })
     yield* Effect.provide(
       calls,
       Layer.mergeAll(router, CircuitMetrics.layer, CircuitLogger.layer).pipe(

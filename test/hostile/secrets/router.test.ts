@@ -3,7 +3,7 @@ import { Effect, Fiber, Layer, Stream } from "effect"
 import {
   CircuitBreaker,
   FailoverError,
-  type FailoverRoute,
+  FailoverRoute,
   FailoverRouter,
   LlmOutcome,
   LlmRetry,
@@ -12,7 +12,7 @@ import {
 } from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
-import { answer, body, errors, leaksIn, prompt } from "./canaries.ts"
+import { answer, body, canary, errors, leaksIn, prompt } from "./canaries.ts"
 import { assertClean, assertSilent, faces, inSpan, listening } from "./sinks.ts"
 
 const route = "chat"
@@ -23,7 +23,7 @@ const listeningRouter = (options: Partial<FailoverRouter.Options> = {}) => {
   return {
     layer: Layer.provideMerge(
       FailoverRouter.layer({
-        routes: { [route]: { targets: ["us", "eu"] } },
+        routes: [FailoverRoute.make(route, { targets: ["us", "eu"], payload: () => ({ apiKey: canary("payload") }) })],
         classify: LlmOutcome.classify,
         ...options
       }),

@@ -4,7 +4,6 @@ import type { CircuitBreaker } from "../../CircuitBreaker.ts"
 import * as CircuitError from "../../CircuitError.ts"
 import type { Classify } from "../../CircuitPolicy.ts"
 import type { Target } from "../../FailoverRoute.ts"
-import type { Leg, StreamOptions } from "../../FailoverRouter.ts"
 import * as Outcome from "../../Outcome.ts"
 import { alive, type ClassifyPart, content, type StreamSignal } from "../../StreamSignal.ts"
 import { checked } from "../call/containment.ts"
@@ -16,6 +15,11 @@ import type { Attempt } from "./walk.ts"
 type Breaker = CircuitBreaker["Service"]
 type AnyEffect<A> = Effect.Effect<A, unknown, unknown>
 type AnyStream<A> = Stream.Stream<A, unknown, unknown>
+
+/** What a call may do beside asking its target; see `FailoverRouter.Leg`. */
+interface Leg {
+  readonly commit: Effect.Effect<void>
+}
 
 const legOf = (trail: Trail): Leg => ({
   commit: Effect.sync(() => {
@@ -50,11 +54,17 @@ export const effectAttempt = <A>(
   }
 }
 
+/** How the parts of a stream are read, and how many of them are held back. */
+export interface Reading<in A> {
+  readonly classifyPart?: ClassifyPart<A> | undefined
+  readonly settleProbeAt?: "finish" | "first_content" | undefined
+  readonly rescue: number
+}
+
 /** The attempts of `stream`. What an attempt gives is open in `scope` until that closes. */
 export const streamAttempt = <A>(
   call: (target: Target, leg: Leg) => AnyStream<A>,
-  { classifyPart, settleProbeAt }: StreamOptions<A>,
-  rescue: number,
+  { classifyPart, rescue, settleProbeAt }: Reading<A>,
   scope: Scope.Scope,
   breaker: Breaker
 ): Attempt<AnyStream<A>> =>
