@@ -3,6 +3,7 @@ import { ConfigProvider, Context, Effect, Layer } from "effect"
 import { HttpServer } from "effect/http"
 import * as ConsoleExample from "../../examples/console.ts"
 import * as FailoverExample from "../../examples/failover.ts"
+import * as HttpClientExample from "../../examples/http-client.ts"
 import * as InterruptedProbe from "../../examples/interrupted-probe.ts"
 import * as LanguageModelExample from "../../examples/language-model.ts"
 import * as OfficialClients from "../../examples/official-clients.ts"
@@ -117,5 +118,15 @@ describe("examples", () => {
       assert(between._tag === "HalfOpen")
       assert.strictEqual(between.probing, 0)
       assert.strictEqual(between.openings, 1)
+    }))
+
+  it.live("http-client: a cut and a 529 open the circuit, and a probe closes it", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* HttpClientExample.program, [
+        "the answer broke off",
+        "it said 529",
+        "local/model is resting",
+        "{\"text\":\"hello\"}"
+      ])
     }))
 })

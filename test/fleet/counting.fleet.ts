@@ -4,8 +4,8 @@ import { Effect } from "effect"
 import { TripPolicy } from "effect-resilience"
 import { deploy } from "./deploy.ts"
 import * as Provider from "./Provider.ts"
+import { transitions } from "./published.ts"
 import { sharedFleet } from "./sharedFleet.ts"
-import { transitions } from "./transitions.ts"
 
 const ground = await sharedFleet()
 const store = { operationTimeout: "5 seconds" } as const

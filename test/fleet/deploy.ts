@@ -4,7 +4,7 @@ import type { RedisServer } from "../support/redis/RedisServer.ts"
 import type { Fleet, Member } from "./Fleet.ts"
 import type { Order, Recording, Setup, View } from "./protocol.ts"
 import * as Provider from "./Provider.ts"
-import { listen, type Published } from "./transitions.ts"
+import { listen, type Published } from "./published.ts"
 
 /**
  * - `published`: what the script has published so far.

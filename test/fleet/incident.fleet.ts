@@ -9,7 +9,7 @@ import { deploy } from "./deploy.ts"
 import * as Fleet from "./Fleet.ts"
 import { latencies, shown } from "./latencies.ts"
 import * as Provider from "./Provider.ts"
-import { transitions } from "./transitions.ts"
+import { transitions } from "./published.ts"
 import { transitionsOf } from "./transitionsOf.ts"
 
 const overloaded = { ok: true, afterMillis: 400 } as const

@@ -5,8 +5,8 @@ import { TripPolicy } from "effect-resilience"
 import { deploy } from "./deploy.ts"
 import { shiftFromWall } from "./monotonicMillis.ts"
 import * as Provider from "./Provider.ts"
+import { transitions } from "./published.ts"
 import { sharedFleet } from "./sharedFleet.ts"
-import { transitions } from "./transitions.ts"
 import { transitionsOf } from "./transitionsOf.ts"
 
 const ground = await sharedFleet()
