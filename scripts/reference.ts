@@ -1,6 +1,7 @@
 /**
  * Writes the tables of metrics, events and alerts into the README, from their definitions, and that of costs, from
- * `docs/bench.json`. `npm run reference`; a test fails while the README says something else.
+ * `docs/bench.json`; and the files of tests into `docs/promises.md`. `npm run reference`; tests fail while a document
+ * says something else.
  */
 import { readFileSync, writeFileSync } from "node:fs"
 import { pathToFileURL } from "node:url"
@@ -11,6 +12,7 @@ import * as FailoverEvent from "../src/FailoverEvent.ts"
 import { definitions, type MetricDefinition } from "../src/MetricDefinition.ts"
 import * as StoreEvent from "../src/StoreEvent.ts"
 import { costs, type Measured } from "./costs.ts"
+import { withFiles } from "./promises.ts"
 
 const read = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), "utf8")
 
@@ -98,4 +100,5 @@ export const generated = (readme: string): string =>
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   writeFileSync(new URL("../README.md", import.meta.url), generated(read("README.md")))
+  writeFileSync(new URL("../docs/promises.md", import.meta.url), withFiles(read("docs/promises.md")))
 }

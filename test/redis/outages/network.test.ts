@@ -17,7 +17,7 @@ import {
 } from "./faults.ts"
 import { assertHarmless, type Fault } from "./outage.ts"
 
-describe.concurrent("a network between one process and Redis that", () => {
+describe.concurrent("I116, I117, I118, I119, I120: a network between one process and Redis that", () => {
   const faults: ReadonlyArray<
     readonly [name: string, strikes: (proxy: TcpProxy.TcpProxy) => Effect.Effect<void>, codes: Fault["codes"]]
   > = [

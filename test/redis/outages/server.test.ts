@@ -52,7 +52,7 @@ const outage = (faulty: Faulty, url: (server: RedisServer.RedisServer) => string
 
 const asApp = ({ url }: RedisServer.RedisServer) => url.replace("//", "//app:secret@")
 
-describe.concurrent("a server that", () => {
+describe.concurrent("I116, I117, I118, I119, I120: a server that", () => {
   it.live.each([...processes, ...refusals])(
     "%s, is no outage of the breaker",
     ([, faulty]) => outage(faulty, ({ url }) => url)
