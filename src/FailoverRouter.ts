@@ -58,6 +58,7 @@ import type { CircuitBreakerError } from "./CircuitError.ts"
 import type { Classify } from "./CircuitPolicy.ts"
 import type { CircuitState } from "./CircuitState.ts"
 import type { Operator } from "./CircuitStore.ts"
+import type { Evidence } from "./Evidence.ts"
 import type { FailoverError } from "./FailoverError.ts"
 import type { Configured, FailoverRoute, Fence, Payload, Reference, Target } from "./FailoverRoute.ts"
 import { make as makeRouter, makeConfigured } from "./internal/failover/router.ts"
@@ -83,6 +84,7 @@ export interface Leg {
  * - `stickyKey`: calls of the same key go to the same target of a tier, by weight, as long as that takes calls: for
  *   the caches of prompts. Default: a target of the tier at random, by weight.
  * - `deadline`: in place of the route's.
+ * - `evidence`: for whom the call speaks; see `Evidence`. All its attempts, at all targets, are one piece of evidence.
  *
  * @category models
  * @since 0.1.0
@@ -91,6 +93,7 @@ export interface ExecuteOptions {
   readonly allow?: Fence | undefined
   readonly stickyKey?: string | undefined
   readonly deadline?: Duration.Input | undefined
+  readonly evidence?: Evidence | undefined
 }
 
 /**

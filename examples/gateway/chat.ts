@@ -24,22 +24,27 @@ export const make = (models: Models, { ended }: Ending) => {
     return payload
   }
 
-  const inOnePiece = Effect.fnUntraced(function*(request: ChatRequest.ChatRequest, call: CallLog.Call) {
+  const inOnePiece = Effect.fnUntraced(function*(request: ChatRequest.Asked, call: CallLog.Call) {
     const answer = yield* FailoverRouter.execute(
       routeOf(request.model),
       (target) => chosen(call, target).complete(request),
-      { allow: request.allow }
+      { allow: request.allow, evidence: request.evidence }
     )
     // A refusal with a status of 200: not a failure of the target, and yet no answer.
     if (hasError(answer)) return yield* new TargetError({ status: 200, body: answer })
     return HttpServerResponse.jsonUnsafe(answer, { headers: headersOf(call) })
   })
 
-  const streamed = Effect.fnUntraced(function*(request: ChatRequest.ChatRequest, call: CallLog.Call) {
+  const streamed = Effect.fnUntraced(function*(request: ChatRequest.Asked, call: CallLog.Call) {
     const parts = FailoverRouter.stream(
       routeOf(request.model),
       (target) => chosen(call, target).stream(request),
-      { allow: request.allow, classifyPart: LlmStream.openAi, settleProbeAt: "first_content" }
+      {
+        allow: request.allow,
+        evidence: request.evidence,
+        classifyPart: LlmStream.openAi,
+        settleProbeAt: "first_content"
+      }
     )
     // Up to the first content everything that fails has a status.
     const [head, rest] = yield* Stream.peel(parts, Sink.takeUntil((part) => LlmStream.openAi(part)._tag !== "Alive"))

@@ -49,7 +49,7 @@ export const effectAttempt = <A>(
   // The circuit contains what it throws, and tells of that.
   const classify: Classify = (exit) => outcome = isCutOff ? limit!.outcome : checked(trail.classify(exit))
   return {
-    effect: breaker.execute(limited, { key, classify }),
+    effect: breaker.execute(limited, { key, classify, evidence: trail.evidence }),
     judge: (exit) => outcome ?? trail.judge(exit)
   }
 }
@@ -77,6 +77,7 @@ export const streamAttempt = <A>(
     key,
     classify,
     classifyPart,
+    evidence: trail.evidence,
     // A deadline that is closer cuts off too, and only says something if it is fair.
     firstContentTimeout: limit?.outcome._tag === "Failure" ? limit.duration : firstContentTimeout,
     idleTimeout,

@@ -97,7 +97,7 @@ export const make = Effect.fnUntraced(function*<Of extends FailoverRoute, R>(
   const execute = (reference: Reference, call: AnyCall, options: ExecuteOptions = {}) =>
     Effect.flatMap(routeOf(reference), (route) => {
       checkFields("options", options, callFields)
-      return walk(route, settings, options, effectAttempt(call, breaker))
+      return walk(route, settings, options, effectAttempt(call, breaker), call)
     })
 
   const stream = (reference: Reference, call: AnyStreamCall, options: StreamOptions = {}) =>
@@ -106,7 +106,7 @@ export const make = Effect.fnUntraced(function*<Of extends FailoverRoute, R>(
       checkFields("options", options, callFields)
       const scope = yield* Effect.scope
       const rescue = options.rescue === undefined ? route.compiled.rescue : heldParts("rescue", options.rescue)
-      return yield* walk(route, settings, options, streamAttempt(call, { ...options, rescue }, scope, breaker))
+      return yield* walk(route, settings, options, streamAttempt(call, { ...options, rescue }, scope, breaker), call)
     }))
 
   const activeTarget = (reference: Reference) =>
@@ -185,5 +185,6 @@ const callFields: Record<keyof StreamOptions, true> = {
   deadline: true,
   rescue: true,
   classifyPart: true,
-  settleProbeAt: true
+  settleProbeAt: true,
+  evidence: true
 }

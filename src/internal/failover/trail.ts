@@ -4,6 +4,7 @@ import * as CircuitError from "../../CircuitError.ts"
 import type { Classify } from "../../CircuitPolicy.ts"
 import type { Attempt } from "../../FailoverError.ts"
 import * as Outcome from "../../Outcome.ts"
+import type { CallEvidence } from "../call/callEvidence.ts"
 import { callerError, checked } from "../call/containment.ts"
 import { elapsedMillis } from "../clock/time.ts"
 import { property } from "../untrusted/values.ts"
@@ -23,13 +24,22 @@ export class Trail {
   readonly classify: Classify
   private readonly startedAt: number
   readonly deadlineMillis: number | undefined
+  /** One for all attempts, so that a circuit counts the call once. */
+  readonly evidence: CallEvidence
 
-  constructor(route: CompiledRoute, classify: Classify, clock: Clock.Clock, deadlineMillis: number | undefined) {
+  constructor(
+    route: CompiledRoute,
+    classify: Classify,
+    clock: Clock.Clock,
+    deadlineMillis: number | undefined,
+    evidence: CallEvidence
+  ) {
     this.route = route
     this.classify = classify
     this.clock = clock
     this.startedAt = elapsedMillis(clock)
     this.deadlineMillis = deadlineMillis
+    this.evidence = evidence
   }
 
   get afterMillis(): number {

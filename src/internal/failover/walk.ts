@@ -1,9 +1,11 @@
 /** One call through the targets of a route: the first that serves it, each at most once, within the deadline. */
 import { Clock, Duration, Effect, Exit, type Fiber, Option, Schedule } from "effect"
 import type { Classify } from "../../CircuitPolicy.ts"
+import type { Evidence } from "../../Evidence.ts"
 import * as FailoverError from "../../FailoverError.ts"
 import type { Fence, Target } from "../../FailoverRoute.ts"
 import type * as Outcome from "../../Outcome.ts"
+import { type CallEvidence, noteAttempt, ownEvidence } from "../call/callEvidence.ts"
 import * as trace from "../call/trace.ts"
 import { wallMillis } from "../clock/time.ts"
 import { millis } from "../options/validation.ts"
@@ -27,6 +29,7 @@ export interface Directions {
   readonly allow?: Fence | undefined
   readonly stickyKey?: string | undefined
   readonly deadline?: Duration.Input | undefined
+  readonly evidence?: Evidence | undefined
 }
 
 /** An attempt at a target, and what its end says of that. */
@@ -44,14 +47,17 @@ export const walk = <A>(
   route: Route,
   settings: Settings,
   options: Directions,
-  attempt: Attempt<A>
+  attempt: Attempt<A>,
+  /** What a retry of the whole call would run again. */
+  token: unknown
 ): Walked<A> =>
   Effect.withFiber((fiber) => {
     const { compiled } = route
     const deadlineMillis = options.deadline === undefined
       ? compiled.deadlineMillis
       : millis("deadline", options.deadline)
-    const trail = new Trail(compiled, settings.classify, fiber.getRef(Clock.Clock), deadlineMillis)
+    const evidence = options.evidence as CallEvidence | undefined ?? ownEvidence(token, fiber)
+    const trail = new Trail(compiled, settings.classify, fiber.getRef(Clock.Clock), deadlineMillis, evidence)
     const isAllowed = allowedBy(fence("allow", options.allow))
     const { lead, now, standings } = route.look()
     const rank = rankOf(fiber, options.stickyKey)
@@ -64,7 +70,7 @@ export const walk = <A>(
       return Effect.fail(FailoverError.make({ _tag: "NoTargetAllowed", route: compiled.name }))
     }
     const places = indices.map((index) => route.places[index]!)
-    return new Walk({ route, settings, places, trail, attempt, fiber }).run
+    return new Walk({ route, settings, places, trail, attempt, token, fiber }).run
   })
 
 interface Journey<A> {
@@ -74,6 +80,7 @@ interface Journey<A> {
   readonly places: ReadonlyArray<Place>
   readonly trail: Trail
   readonly attempt: Attempt<A>
+  readonly token: unknown
   readonly fiber: Fiber.Fiber<unknown, unknown>
 }
 
@@ -147,7 +154,7 @@ class Walk<A> {
   /** The target's own error, where no other target has a part in it. */
   private surface(error: unknown): Walked<A> {
     const isOwn = !(error instanceof FailedAnswer) && circuitErrorIn(error) === undefined
-    return isOwn && this.journey.trail.isOfOneTarget ? Effect.fail(error) : this.unavailable
+    return isOwn && this.journey.trail.isOfOneTarget ? this.fail(error) : this.unavailable
   }
 
   private get exhausted(): Walked<A> {
@@ -176,7 +183,7 @@ class Walk<A> {
       const soonest = Math.min(...waits.filter((wait) => wait !== undefined))
       const retryAfterMillis = soonest > 0 && soonest < Infinity ? soonest : undefined
       this.announce(retryAfterMillis)
-      return Effect.fail(
+      return this.fail(
         FailoverError.make({
           _tag: "NoTargetAvailable",
           route: route.compiled.name,
@@ -191,7 +198,7 @@ class Walk<A> {
     return Effect.suspend(() => {
       const { route, trail } = this.journey
       this.announce(undefined)
-      return Effect.fail(
+      return this.fail(
         FailoverError.make({
           _tag: "DeadlineExceeded",
           route: route.compiled.name,
@@ -200,6 +207,13 @@ class Walk<A> {
         }, trail.firstError)
       )
     })
+  }
+
+  /** Fails, and lets a retry of the whole call be recognised as the same request. */
+  private fail(error: unknown): Walked<never> {
+    const { token, trail: { evidence } } = this.journey
+    if (evidence.failedAt !== undefined) noteAttempt(error, evidence, token)
+    return Effect.fail(error)
   }
 
   private announce(retryAfterMillis: number | undefined): void {
