@@ -113,7 +113,8 @@ describe("attemptTimeout", () => {
       assert.strictEqual(error.reason._tag, "NoTargetAvailable")
       assert.deepStrictEqual(trail(error), ["us timeout", "eu timeout"])
       assert.deepStrictEqual(error.attempts.map(({ durationMillis }) => durationMillis), [2_000, 3_000])
-      assert.deepStrictEqual([yield* tag("us"), yield* tag("eu")], ["Open", "Open"])
+      // The first failure of a call says as much of its request as of its target: the second one says nothing new.
+      assert.deepStrictEqual([yield* tag("us"), yield* tag("eu")], ["Open", "Closed"])
     }).pipe(Effect.provide(route({
       targets: ["us", { name: "eu", attemptTimeout: "3 seconds" }],
       attemptTimeout: "2 seconds",
