@@ -13,7 +13,10 @@
  * - A call that was admitted before the circuit opened still runs to its end; its outcome changes nothing.
  * - A timeout outside `execute` interrupts the call, which says nothing about the dependency. Use `attemptTimeout`.
  * - A call of `execute` or `stream` inside a probe of its own key is part of that probe: it runs unguarded, and the
- *   outer one's outcome counts. Inside a call of a closed circuit both count.
+ *   outer one's outcome counts. Inside a call of a closed circuit both count. Across a promise (`Effect.runPromise`
+ *   inside `Effect.tryPromise`) no context tells that: the first such probe fails, as its own call is turned away by it.
+ *   That does not count, `circuit.self_rejection` tells of it, and the next probe lets the call pass. It is known by
+ *   the error, which has to keep the rejection as its `cause`.
  * - Provide the layer once, around the whole program or by `ManagedRuntime`. A breaker that is built for each call, as
  *   by `Effect.provide` inside of the call, forgets its circuits with it and never opens; the log warns of that once.
  * - A circuit has one policy. Breakers that share a store and a key share the circuit.
@@ -65,7 +68,8 @@ import type { ClassifyPart } from "./StreamSignal.ts"
  * The right to one call that is neither an effect nor a stream: a socket, a job.
  *
  * `settle` says what the call said about the dependency. The first settle counts; closing the scope of `acquire`
- * settles as ignored what was not settled before.
+ * settles what was not settled before: as the last call of the same key in that scope, if the permit is a probe and
+ * there was one, because such a call is part of the probe; otherwise as ignored.
  *
  * @category models
  * @since 0.1.0

@@ -41,12 +41,17 @@ export type CircuitOpen = typeof CircuitOpen.Type
  * The circuit is testing its dependency: every probe slot is taken, or the ramp after closing has no room yet. The
  * call did not run. `retryAfter` is known while ramping only: nobody knows how long a probe will take.
  *
+ * `selfRejection` is true once a probe has failed with this error: the call was made by the probe that held the slot,
+ * across a promise, so that no context said so. Run the inner effect in the fiber of the outer one, or guard only one
+ * of them.
+ *
  * @category reasons
  * @since 0.1.0
  */
 export const CircuitHalfOpen = Schema.TaggedStruct("CircuitHalfOpen", {
   key: Schema.String,
-  retryAfter: Schema.optional(Schema.DurationFromMillis)
+  retryAfter: Schema.optional(Schema.DurationFromMillis),
+  selfRejection: Schema.optional(Schema.Boolean)
 })
 
 /**
@@ -249,6 +254,7 @@ const predicate = (reason: Reason): string => {
     case "CircuitOpen":
       return ` is open, retry after ${Duration.format(reason.retryAfter)}`
     case "CircuitHalfOpen":
+      if (reason.selfRejection === true) return " is half-open: this probe's own call was turned away by it"
       return reason.retryAfter === undefined
         ? " is half-open and its probe is still running"
         : ` is taking its load back, retry after ${Duration.format(reason.retryAfter)}`

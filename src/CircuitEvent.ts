@@ -192,6 +192,24 @@ export const Probe = circuit("circuit.probe", {
 export interface Probe extends Schema.Schema.Type<typeof Probe> {}
 
 /**
+ * A probe failed because a call of its own circuit that it made across a promise, where no context says that it is a
+ * part of the probe, was turned away by the circuit. That says nothing of the dependency, and does not count. The next
+ * probe lets a call pass, and each after it twice as many: `rejections` is how many probes in a row ended like this.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export const SelfRejection = circuit("circuit.self_rejection", { ...outage, rejections: Natural })
+
+/**
+ * What a `circuit.self_rejection` event says.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface SelfRejection extends Schema.Schema.Type<typeof SelfRejection> {}
+
+/**
  * A call ended whose circuit had moved on: it changed nothing.
  *
  * @category events
@@ -364,6 +382,7 @@ export const CircuitEvent = Schema.Union([
   SlowCall,
   Throttled,
   Probe,
+  SelfRejection,
   LateOutcome,
   WouldOpen,
   Forced,
@@ -398,6 +417,7 @@ export type CircuitEvent =
   | SlowCall
   | Throttled
   | Probe
+  | SelfRejection
   | LateOutcome
   | WouldOpen
   | Forced

@@ -31,6 +31,7 @@ export const levels: Record<CircuitEvent["event"], LogLevel.Severity> = {
   "circuit.slow_call": "Warn",
   "circuit.throttled": "Warn",
   "circuit.probe": "Info",
+  "circuit.self_rejection": "Warn",
   "circuit.late_outcome": "Info",
   "circuit.would_open": "Warn",
   "circuit.forced": "Warn",

@@ -275,7 +275,7 @@ describe("acquire", () => {
   it.effect("takes the slot of a probe, and settles it with the first outcome it is told", () =>
     Effect.gen(function*() {
       yield* toProbe
-      const permit = yield* CircuitBreaker.acquire(key)
+      const permit = yield* Effect.flatMap(Effect.forkChild(CircuitBreaker.acquire(key)), Fiber.join)
       assert.deepStrictEqual([permit.key, permit.probe], [key, true])
       assert.strictEqual(yield* failure(up), "CircuitHalfOpen")
       yield* permit.settle(Outcome.success)

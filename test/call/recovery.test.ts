@@ -271,7 +271,7 @@ describe("the gate", () => {
     Effect.gen(function*() {
       yield* down
       yield* CircuitTest.adjustToProbe(key)
-      const healthy = yield* CircuitBreaker.acquire(key)
+      const healthy = yield* Effect.flatMap(Effect.forkChild(CircuitBreaker.acquire(key)), Fiber.join)
       yield* says(Outcome.throttled("20 seconds"))
       yield* healthy.settle(Outcome.success)
       assert.strictEqual(yield* tag, "Closed")

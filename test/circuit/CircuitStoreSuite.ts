@@ -1,6 +1,6 @@
 /** What every store promises, seen through the breakers that share it. Run it once per store. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Duration, Effect, Exit, Fiber, identity, Latch, Layer, type Scope, Stream } from "effect"
+import { Clock, Context, Duration, Effect, Exit, Fiber, identity, Latch, Layer, type Scope, Stream } from "effect"
 import {
   CircuitBreaker,
   CircuitError,
@@ -125,7 +125,7 @@ export const suite = (
         const [a, b, key] = [yield* breaker(), yield* breaker(), yield* uniqueKey]
         yield* down(a, key)
         yield* advance("200 millis")
-        const permit = yield* a.acquire(key)
+        const permit = yield* Effect.flatMap(Effect.forkChild(a.acquire(key)), Fiber.join)
         assert.isTrue(permit.probe)
         assert.strictEqual(yield* failure(up(b, key)), "CircuitHalfOpen")
         assert.strictEqual(yield* failure(up(a, key)), "CircuitHalfOpen")
@@ -386,6 +386,26 @@ export const suite = (
         assert.strictEqual(yield* failure(up(b, key)), "CircuitHalfOpen")
         yield* Fiber.interrupt(call)
         assert.strictEqual(yield* up(b, key), "hello")
+      })
+
+      test("a probe whose own call across a promise was turned away by it lets that pass the next time", function*() {
+        const [a, key, clock] = [yield* breaker(), yield* uniqueKey, yield* Clock.Clock]
+        yield* down(a, key)
+        yield* advance("200 millis")
+        const inner = Effect.provideService(a.execute(Effect.succeed("hello"), { key }), Clock.Clock, clock)
+        const call = a.execute(Effect.tryPromise(() => Effect.runPromise(inner)), { key })
+        assert.isTrue(Exit.isFailure(yield* Effect.exit(call)))
+        assert.deepStrictEqual(yield* Effect.exit(call), Exit.succeed("hello"))
+        assert.strictEqual(yield* tag(a, key), "Closed")
+      })
+
+      test("a call by the holder of a permit is part of its probe", function*() {
+        const [a, key] = [yield* breaker(), yield* uniqueKey]
+        yield* down(a, key)
+        yield* advance("200 millis")
+        const call = Effect.scoped(Effect.andThen(a.acquire(key), a.execute(Effect.succeed("hello"), { key })))
+        assert.deepStrictEqual(yield* Effect.exit(call), Exit.succeed("hello"))
+        assert.strictEqual(yield* tag(a, key), "Closed")
       })
     })
 

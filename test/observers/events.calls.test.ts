@@ -85,7 +85,7 @@ describe("what is told of calls", () => {
       yield* down
       yield* skip
       yield* TestClock.adjust("1 second")
-      const permit = yield* CircuitBreaker.acquire(key)
+      const permit = yield* Effect.flatMap(Effect.forkChild(CircuitBreaker.acquire(key)), Fiber.join)
       yield* skip
       yield* TestClock.adjust("10 millis")
       yield* permit.settle(Outcome.openNow("quota_exhausted"))

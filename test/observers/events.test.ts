@@ -168,7 +168,7 @@ describe("an outage", () => {
       yield* down
       yield* skip
       yield* TestClock.adjust("1 second")
-      const permit = yield* CircuitBreaker.acquire(key)
+      const permit = yield* Effect.flatMap(Effect.forkChild(CircuitBreaker.acquire(key)), Fiber.join)
       yield* skip
       yield* permit.settle(Outcome.success)
       assert.deepStrictEqual(

@@ -1,5 +1,5 @@
 /** Makes the breaker service on a store: each of its functions finds the circuit of a key and uses it. */
-import { type Clock, type Context, Effect, type Fiber, Queue, Stream } from "effect"
+import { type Clock, Context, Effect, type Fiber, Queue, Stream } from "effect"
 import { dual } from "effect/Function"
 import type { CircuitBreaker, ExecuteOptions, Permit, StreamOptions } from "../../CircuitBreaker.ts"
 import type { CircuitBreakerError } from "../../CircuitError.ts"
@@ -20,6 +20,7 @@ import { type Call, clockOf } from "./call.ts"
 import { callerError, checked, contained } from "./containment.ts"
 import { finish, guard, reject } from "./guard.ts"
 import { guardStream } from "./guardStream.ts"
+import { beginProbe, CurrentProbe } from "./probing.ts"
 import { followBuild } from "./rebuilt.ts"
 import * as trace from "./trace.ts"
 
@@ -106,6 +107,12 @@ export const make = Effect.fnUntraced(function*(
       return Effect.flatMap(decision === "claim" ? taken.circuit.claim : Effect.succeed(decision), (decision) => {
         if ("_tag" in decision) return reject(taken, decision)
         if (taken.span !== undefined) trace.admitted(taken, decision)
+        let own: Outcome.Outcome = unused
+        if (decision.probe > 0) {
+          taken.probing = beginProbe(taken.circuit, decision, (outcome) => own = outcome)
+          // Until the scope of the permit closes, as `Effect.annotateLogsScoped` does with annotations.
+          fiber.setContext(Context.add(fiber.context, CurrentProbe, taken.probing))
+        }
         let settled = false
         const settle = (outcome: Outcome.Outcome) =>
           Effect.suspend(() => {
@@ -114,7 +121,7 @@ export const make = Effect.fnUntraced(function*(
             const said = contained(taken, () => checked(outcome), callerError)
             return finish(taken, decision, said, false) ?? Effect.void
           })
-        return Effect.succeed({ key, probe: decision.probe > 0, settle, drop: settle(unused) })
+        return Effect.succeed({ key, probe: decision.probe > 0, settle, drop: Effect.suspend(() => settle(own)) })
       })
     })
 

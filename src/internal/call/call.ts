@@ -25,6 +25,8 @@ export interface Call {
   known?: CallEvidence
   /** Set while the call is a probe. */
   probing?: Probing
+  /** Set if the call is a part of that probe: its outcome is for the probe to use. */
+  partOf?: Probing
 }
 
 /** The clock of the calling fiber, because tests replace it there. */

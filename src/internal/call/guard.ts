@@ -10,7 +10,8 @@ import { blamed, came, keptFromProbing, noteFailed, served } from "./blame.ts"
 import { note } from "./blocked.ts"
 import type { Call } from "./call.ts"
 import { callerError, checked, classifierFailed } from "./containment.ts"
-import { beginProbe, CurrentProbe, isPartOfProbe } from "./probing.ts"
+import { beginProbe, CurrentProbe, endProbe, probeOf } from "./probing.ts"
+import { isSelfRejection, noteRejection } from "./selfRejection.ts"
 import * as trace from "./trace.ts"
 
 export const guard = <A, E, R>(
@@ -18,7 +19,12 @@ export const guard = <A, E, R>(
   call: Call
 ): Effect.Effect<A, E | CircuitError.CircuitBreakerError, R> => {
   const { circuit } = call
-  if (circuit.pass === undefined && isPartOfProbe(circuit)) return self
+  const probing = circuit.pass === undefined ? probeOf(circuit) : undefined
+  if (probing !== undefined) {
+    if (probing.heard === undefined) return self
+    call.partOf = probing
+    return run(self, call, { generation: probing.generation, probe: 0 })
+  }
   const decision = circuit.pass ?? circuit.admit(call.clock, Math.floor(call.startedAt))
   if (decision === "claim") {
     const kept = keptFromProbing(call)
@@ -86,6 +92,7 @@ const settle = (
 /** Judges an exit that is not an interruption. */
 export const verdict = (call: Call, exit: Exit.Exit<unknown, unknown>, timedOut: boolean): Outcome.Outcome => {
   if (timedOut) return timeout
+  if (exit._tag === "Failure" && isSelfRejection(call, exit.cause)) return callerError
   try {
     return checked(call.classify(exit))
   } catch (error) {
@@ -111,8 +118,9 @@ export const finish = (
   interrupted: boolean,
   measuredMillis?: number | undefined
 ): Effect.Effect<void> | undefined => {
-  const { circuit, clock, policy, probing, startedAt } = call
-  if (probing !== undefined) probing.ended = true
+  const { circuit, clock, partOf, policy, probing, startedAt } = call
+  if (partOf !== undefined) return void (interrupted || partOf.heard?.(outcome))
+  if (probing !== undefined) endProbe(probing)
   const { listeners } = circuit
   const durationMillis = circuit.timed || listeners !== undefined ? elapsedMillis(clock) - startedAt : 0
   const said = outcome._tag === "Throttled" ? lengthened(outcome, policy) : outcome
@@ -143,7 +151,9 @@ export const reject = (
   if (call.span !== undefined) trace.rejected(call, reason)
   came(call)
   call.circuit.listeners?.onCall(`rejected_${CircuitError.rejectedBy(reason)}`, 0, undefined)
-  return Effect.fail(CircuitError.make(reason))
+  const error = CircuitError.make(reason)
+  noteRejection(error, call)
+  return Effect.fail(error)
 }
 
 const cancelled = Outcome.ignored("cancelled")

@@ -8,7 +8,7 @@ import { keptFromProbing } from "./blame.ts"
 import type { Call } from "./call.ts"
 import { callerError, checked, contained } from "./containment.ts"
 import { finish, noteBlocked, reject, verdict } from "./guard.ts"
-import { beginProbe, CurrentProbe, isPartOfProbe } from "./probing.ts"
+import { beginProbe, CurrentProbe, probeOf } from "./probing.ts"
 import { StreamTime } from "./streamTime.ts"
 import * as trace from "./trace.ts"
 
@@ -27,8 +27,14 @@ export const guardStream = <A, E, R>(
   Stream.unwrap(
     Effect.flatMap(
       begin,
-      (call): Effect.Effect<Guarded<A, E, R>, CircuitError.CircuitBreakerError, Scope.Scope> =>
-        call.circuit.pass === undefined && isPartOfProbe(call.circuit) ? Effect.succeed(self) : watched(self, call)
+      (call): Effect.Effect<Guarded<A, E, R>, CircuitError.CircuitBreakerError, Scope.Scope> => {
+        const probing = call.circuit.pass === undefined ? probeOf(call.circuit) : undefined
+        if (probing !== undefined) {
+          if (probing.heard === undefined) return Effect.succeed(self)
+          call.partOf = probing
+        }
+        return watched(self, call)
+      }
     )
   )
 
@@ -56,6 +62,9 @@ const inProbe = <A, E, R>(self: Stream.Stream<A, E, R>, { probing }: Call) =>
   probing === undefined ? self : Stream.provideService(self, CurrentProbe, probing)
 
 const admit = <A>(call: StreamCall<A>): Effect.Effect<Watch<A>, CircuitError.CircuitBreakerError> => {
+  if (call.partOf !== undefined) {
+    return Effect.succeed(new Watch(call, { generation: call.partOf.generation, probe: 0 }))
+  }
   const decision = call.circuit.pass ?? call.circuit.admit(call.clock, Math.floor(call.startedAt))
   const kept = decision === "claim" ? keptFromProbing(call) : undefined
   if (kept !== undefined) return reject(call, kept)

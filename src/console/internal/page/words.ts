@@ -66,6 +66,7 @@ const eventText = (event) => {
     case "circuit.slow_call": return "Slow call: " + duration(event.duration_ms)
     case "circuit.throttled": return "Throttled" + time(event.retry_after_ms) + kind(event.kind)
     case "circuit.probe": return "Probe: " + event.result + kind(event.kind)
+    case "circuit.self_rejection": return "Probe turned away by itself"
     case "circuit.late_outcome": return "Late outcome: " + plain(event.outcome)
     case "circuit.would_open": return "Would have opened" + kind(event.failure_kind)
     case "circuit.forced":
