@@ -1,7 +1,7 @@
 /**
  * Writes the tables of metrics, events and alerts into the README, from their definitions, and that of costs, from
- * `docs/bench.json`; and the files of tests into `docs/promises.md`. `npm run reference`; tests fail while a document
- * says something else.
+ * `docs/bench.json`; the rows of the judgement into `docs/judgement.md`; and the files of tests into
+ * `docs/promises.md`. `npm run reference`; tests fail while a document says something else.
  */
 import { readFileSync, writeFileSync } from "node:fs"
 import { pathToFileURL } from "node:url"
@@ -9,6 +9,7 @@ import { parse } from "yaml"
 import * as CircuitEvent from "../src/CircuitEvent.ts"
 import { levels } from "../src/CircuitLogger.ts"
 import * as FailoverEvent from "../src/FailoverEvent.ts"
+import * as LlmOutcome from "../src/LlmOutcome.ts"
 import { definitions, type MetricDefinition } from "../src/MetricDefinition.ts"
 import * as StoreEvent from "../src/StoreEvent.ts"
 import { costs, type Measured } from "./costs.ts"
@@ -88,17 +89,49 @@ const alerts = () => {
 const bench = () =>
   table(["what", "costs", "compared"], costs(JSON.parse(read("docs/bench.json")) as ReadonlyArray<Measured>))
 
-/** The README with its tables as the definitions have them. */
-export const generated = (readme: string): string =>
-  Object.entries({ metrics, events, alerts, bench }).reduce((text, [name, make]) => {
+const rows = () =>
+  table(
+    ["row", "asks for", "kind", "outcome"],
+    LlmOutcome.table.map(({ elsewhere, id, kind, match, outcome }: LlmOutcome.Row) => [
+      code(id),
+      asksFor(match) || "nothing",
+      code(kind),
+      (typeof outcome === "string"
+        ? outcome
+        : `${outcome.short}, ${outcome.long} if the wait is long, ${outcome.none} without one`) +
+      (elsewhere === true ? ", served elsewhere" : "")
+    ])
+  )
+
+const asksFor = ({ code: codes = [], message = [], origin = [], status = [] }: LlmOutcome.Match): string =>
+  [
+    ...origin.length === 0 ? [] : [`an exit of the kind ${origin.join(" or ")}`],
+    ...status.length === 0 ? [] : [`status ${status.map(statusText).join(", ")}`],
+    ...codes.length === 0 ? [] : [`code ${codes.slice(0, 3).map(named).join(", ")}${codes.length > 3 ? " …" : ""}`],
+    ...message.length === 0 ? [] : ["words"]
+  ].join("; ")
+
+const statusText = (status: number | string | readonly [number, number]) =>
+  typeof status === "object" ? status.join("–") : String(status)
+
+const named = (name: string | RegExp) => typeof name === "string" ? code(name) : "by a pattern"
+
+const documents = { "README.md": { metrics, events, alerts, bench }, "docs/judgement.md": { rows } }
+
+/** A document with its tables as the definitions have them. */
+export const generated = (path: keyof typeof documents): string =>
+  Object.entries(documents[path]).reduce((text, [name, make]) => {
     const [begin, end] = [`<!-- generated: ${name} -->`, `<!-- end: ${name} -->`]
     const from = text.indexOf(begin)
     const to = text.indexOf(end)
-    if (from === -1 || to === -1) throw new Error(`README.md has no place for ${name}`)
+    if (from === -1 || to === -1) throw new Error(`${path} has no place for ${name}`)
     return `${text.slice(0, from + begin.length)}\n\n${make()}\n\n${text.slice(to)}`
-  }, readme)
+  }, read(path))
+
+/** The documents that have such tables. */
+export const paths = Object.keys(documents) as ReadonlyArray<keyof typeof documents>
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  writeFileSync(new URL("../README.md", import.meta.url), generated(read("README.md")))
+  for (const path of paths) writeFileSync(new URL(`../${path}`, import.meta.url), generated(path))
   writeFileSync(new URL("../docs/promises.md", import.meta.url), withFiles(read("docs/promises.md")))
 }

@@ -105,7 +105,8 @@ export interface Fence {
  *   calls again first; never one that an operator holds open or that asked everybody to wait. Such calls have a circuit
  *   of their own, `<key>/last-resort`, so that they stop too where they only fail. Default: `"fail"`.
  * - `failOverOn`: kinds of `Ignored` outcomes that go on to the next target although they say nothing about its health.
- *   Default: `["auth"]`. A `context_length` always goes on to larger targets.
+ *   Default: `["auth", "quota_exhausted"]`, refusals of an account or a place. A `context_length` always goes on to
+ *   larger targets, and an outcome that says `elsewhere` to the next one, because only this target cannot do it.
  *
  * @category options
  * @since 0.1.0

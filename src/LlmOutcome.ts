@@ -25,15 +25,16 @@
  */
 import { Clock, Duration, Exit, Fiber } from "effect"
 import { type Classify } from "./CircuitPolicy.ts"
-import { type ByHint, matches, type Row } from "./internal/judgement/llmRow.ts"
-import { isSuspect, nothing, read, readAnswer, type Signals } from "./internal/judgement/llmSignals.ts"
-import * as Table from "./internal/judgement/llmTable.ts"
+import { isSuspect, readAnswer } from "./internal/judgement/answer.ts"
+import { type ByHint, matches, type Row } from "./internal/judgement/row.ts"
+import { nothing, read, type Signals } from "./internal/judgement/signals.ts"
+import * as Table from "./internal/judgement/table.ts"
 import { invalid, millis } from "./internal/options/validation.ts"
 import * as Outcome from "./Outcome.ts"
 import * as RetryHint from "./RetryHint.ts"
 
-export type { ByHint, Match, Row, Verdict } from "./internal/judgement/llmRow.ts"
-export type { Signals } from "./internal/judgement/llmSignals.ts"
+export type { ByHint, Match, Row, Verdict } from "./internal/judgement/row.ts"
+export type { Signals } from "./internal/judgement/signals.ts"
 
 /**
  * The rows, in the order in which they are tried.
@@ -41,13 +42,35 @@ export type { Signals } from "./internal/judgement/llmSignals.ts"
  * @category table
  * @since 0.1.0
  */
-export const table: ReadonlyArray<Row> = Table.table
+export const table: ReadonlyArray<Row & { readonly id: RowId }> = Table.table
+
+/**
+ * The ids of the rows of `table`, by which options change them. In their order:
+ * `guard/slow-first-content`, `guard/stream-stalled`, `guard/attempt-timed-out`, `guard/stream-cut`,
+ * `guard/rejected`, `client/own-code`, `code/content-policy`, `number/content-policy`, `code/context-length`,
+ * `number/context-length`, `message/request-too-large`, `code/quota`, `number/quota`, `message/quota`,
+ * `message/auth`, `message/content-policy`, `message/quota-by-status`, `message/quota-denied`,
+ * `message/no-quota-at-all`, `message/per-day`, `code/overloaded`, `number/overloaded`, `code/rate-limited`,
+ * `number/rate-limited`, `code/timeout`, `code/stream-cut`, `code/auth`, `number/auth`, `message/unsupported`,
+ * `message/context-length`, `message/too-many-tokens`, `client/provider-error`, `message/overloaded-by-status`,
+ * `message/overloaded`, `message/rate-limited`, `message/upstream`, `request/unknown-model`, `status/446`,
+ * `status/402`, `status/auth`, `status/408`, `status/413`, `status/424`, `status/429`, `status/498`, `status/499`,
+ * `status/overloaded`, `status/5xx`, `status/404`, `status/4xx`, `model/unknown`, `code/server-error`,
+ * `code/invalid-request`, `client/request`, `network/timeout`, `network/timeout-message`, `client/cancelled`,
+ * `client/cancelled-message`, `network/cut`, `network/cut-node`, `network/connection`, `network/fetch-failed`,
+ * `answer/failed`, `network/malformed`, `network/not-json`, `model/output`, `network/wrong-shape`,
+ * `message/invalid-request`, `answer/unknown-ending`, `interruption`, `value`, `defect`, `unrecognised`.
+ *
+ * @category table
+ * @since 0.1.0
+ */
+export type RowId = typeof Table.table[number]["id"]
 
 /**
  * - `retryAfterThreshold`: the longest wait, itself included, that a rate limit may ask for and still be waited out
  *   (`Throttled`). A longer one opens the circuit. Default: 120 seconds.
  * - `rows`: changes to the table. One with the `id` of a row replaces the fields it gives, in place; others are new
- *   rows and tried first, in the given order.
+ *   rows, have to be complete, and are tried first, in the given order.
  * - `body`: the value of a successful call is the body of the provider's answer: see `classifyBody`. Default: false.
  *
  * @category models
@@ -56,7 +79,7 @@ export const table: ReadonlyArray<Row> = Table.table
 export interface Options {
   readonly retryAfterThreshold?: Duration.Input | undefined
   readonly body?: boolean | undefined
-  readonly rows?: ReadonlyArray<Row | (Partial<Row> & { readonly id: string })> | undefined
+  readonly rows?: ReadonlyArray<Row | (Partial<Row> & { readonly id: RowId })> | undefined
 }
 
 /**
@@ -187,16 +210,16 @@ const rulesOf = (options: Options | undefined): Rules => ({
 const merge = (changes: NonNullable<Options["rows"]>): ReadonlyArray<Row> => {
   const byId = new Map(changes.map((change) => [change.id, change]))
   if (byId.size < changes.length) invalid("rows", changes, "a list in which no id appears twice")
-  const known = new Set(table.map((row) => row.id))
+  const known = new Set<string>(table.map((row) => row.id))
   const added = changes.filter((change) => !known.has(change.id))
   return [...added.map(complete), ...table.map((row) => Object.assign({}, row, byId.get(row.id)))]
 }
 
 const complete = (row: Partial<Row> & { readonly id: string }): Row => {
-  const { id, kind, match, outcome } = row
+  const { elsewhere, id, kind, match, outcome } = row
   return match === undefined || kind === undefined || outcome === undefined
     ? invalid("rows", id, "a complete row, or the id of a row of the table")
-    : { id, match, kind, outcome }
+    : { id, match, kind, outcome, elsewhere }
 }
 
 // On the path of every healthy call: no more than a look at the value.
@@ -221,29 +244,30 @@ const leftovers = new Set(["defect", "unrecognised"])
 
 const decide = (signals: Signals, rules: Rules): Explanation => {
   const row = rules.rows.find((row) => matches(row.match, signals)) ?? Table.unrecognised
-  const retryAfter = signals.retryAfter ?? told(row, signals)
+  const retryAfter = signals.retryAfter ?? inWords(row, signals, rules)
   return { row: row.id, outcome: outcomeOf(row, retryAfter, rules), signals: { ...signals, retryAfter } }
 }
 
-// In words, and only of who limits a rate: a message can quote the request.
-const told = ({ outcome }: Row, { messages }: Signals): Duration.Duration | undefined => {
-  if (typeof outcome === "string") return undefined
+// Only of a provider that asks for a wait: a message can quote the request.
+const inWords = ({ outcome }: Row, { messages }: Signals, rules: Rules): Duration.Duration | undefined => {
+  if (typeof outcome === "string" && outcome !== "OpenNow") return undefined
   for (const message of messages) {
-    const wait = RetryHint.parseMessage(message)
-    if (wait !== undefined) return wait
+    const wait = RetryHint.parseMessage(message, wallMillis())
+    // What is gone does not come back in a moment.
+    if (wait !== undefined && (outcome !== "OpenNow" || lengthOf(wait, rules) === "long")) return wait
   }
   return undefined
 }
 
 const outcomeOf = (row: Row, hint: Duration.Duration | undefined, rules: Rules): Outcome.Outcome => {
-  const { kind, outcome } = row
+  const { elsewhere, kind, outcome } = row
   switch (typeof outcome === "string" ? outcome : outcome[lengthOf(hint, rules)]) {
     case "Success":
       return Outcome.success
     case "Failure":
       return Outcome.failure(kind, hint)
     case "Ignored":
-      return Outcome.ignored(kind)
+      return Outcome.ignored(kind, { elsewhere })
     case "OpenNow":
       return Outcome.openNow(kind, hint)
     case "Throttled":

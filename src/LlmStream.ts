@@ -3,11 +3,18 @@
  *
  * Each reader takes a part in whatever form a client hands it out: the parsed object, a server-sent event with `data`,
  * its text, or the text of its data. A role, an opener, a count of tokens, a ping and an empty text are proof of life,
- * not content. A part that cannot be read is no progress either, so that garbage ends in the idle limit or in a cut.
+ * not content; what a model thinks aloud is content, in whatever field it comes. A part that cannot be read is no
+ * progress either, so that garbage ends in the idle limit or in a cut.
+ *
+ * How an answer ended is read in the words of every provider: a finish that says that the provider broke it off is a
+ * failure. One in a word that is not known is neither a success nor a failure: a route goes on while there is no
+ * content, and later the answer is reported as one that may not be whole.
  *
  * @since 0.1.0
  */
-import { items, json, property } from "./internal/untrusted/values.ts"
+import { reportOf } from "./internal/judgement/answer.ts"
+import { type Ending, endingOf } from "./internal/judgement/finishReasons.ts"
+import { items, json, keysOf, property } from "./internal/untrusted/values.ts"
 import * as LlmOutcome from "./LlmOutcome.ts"
 import * as Outcome from "./Outcome.ts"
 import { alive, content, failed, finish, type StreamSignal, waiting } from "./StreamSignal.ts"
@@ -25,13 +32,13 @@ export const openAi = (part: unknown): StreamSignal => {
   if (property(part, "event") === "error") return failed(LlmOutcome.fromError(data))
   const type = property(data, "type")
   if (typeof type === "string" && (type === "error" || type.startsWith("response."))) return response(type, data)
-  if (isPresent(property(data, "error"))) return failed(LlmOutcome.fromError(data))
+  const report = reportOf(data)
+  if (report !== undefined) return failed(LlmOutcome.fromError(report))
   let signal = alive
   for (const choice of items(property(data, "choices"), 128)) {
-    const reason = property(choice, "finish_reason")
-    if (reason === "error") return failed(LlmOutcome.fromError(choice))
-    if (typeof reason === "string" && reason !== "") return reason === "content_filter" ? refused : finished
-    if (carries(property(choice, "delta"), chatContent) || carries(choice, ["text"])) signal = content
+    const ended = endOf(property(choice, "finish_reason"), choice)
+    if (ended !== undefined) return ended
+    if (carriesContent(property(choice, "delta")) || isPresent(property(choice, "text"))) signal = content
   }
   return signal
 }
@@ -50,14 +57,19 @@ export const anthropic = (part: unknown): StreamSignal => {
       return carries(property(data, "content_block"), blockContent) ? content : alive
     case "content_block_delta":
       return carries(property(data, "delta"), blockContent) ? content : alive
-    case "message_delta":
-      return property(property(data, "delta"), "stop_reason") === "refusal" ? refused : alive
+    case "message_delta": {
+      const ended = endOf(property(property(data, "delta"), "stop_reason"), data)
+      // There is more to come: the counts of tokens.
+      return ended === undefined || ended === finished ? alive : ended
+    }
     case "message_stop":
       return finished
     case "error":
       return failed(LlmOutcome.fromError(data))
-    default:
-      return alive
+    default: {
+      const report = reportOf(data)
+      return report === undefined ? alive : failed(LlmOutcome.fromError(report))
+    }
   }
 }
 
@@ -101,8 +113,34 @@ export const effectAi = (part: unknown): StreamSignal => {
 const finished = finish(Outcome.success)
 // An answer all the same: nothing is wrong with who refuses.
 const refused = finish(Outcome.ignored("content_policy"))
+const unknown = Outcome.ignored("unknown", { elsewhere: true })
 
-const chatContent = ["content", "tool_calls", "function_call", "refusal", "reasoning_content", "reasoning", "audio"]
+const endings: Readonly<Record<Ending, StreamSignal>> = {
+  complete: finished,
+  refused,
+  unusable: finish(Outcome.ignored("model_output")),
+  cancelled: failed(Outcome.ignored("cancelled")),
+  error: failed(Outcome.failure("server_error")),
+  overloaded: failed(Outcome.failure("overloaded")),
+  timed_out: failed(Outcome.failure("timeout")),
+  unknown: failed(unknown)
+}
+
+/** How an answer ended, if it did. What the failure was stands beside the word, or nowhere. */
+const endOf = (reason: unknown, around: unknown): StreamSignal | undefined => {
+  const ending = endingOf(reason)
+  if (ending === undefined) return undefined
+  return reason === "error" || (ending === "error" && isPresent(property(around, "error")))
+    ? failed(LlmOutcome.fromError(around))
+    : endings[ending]
+}
+
+/** A delta carries content in these, and in what providers have made up beside them. */
+const contentful = /content|text|reason|think|thought|tool_call|function_call|refusal|audio|image|video/i
+
+const carriesContent = (delta: unknown): boolean =>
+  keysOf(delta, 32).some((key) => contentful.test(key) && isPresent(property(delta, key)))
+
 const blockContent = ["text", "thinking", "partial_json", "signature", "citation", "data", "content"]
 const responseContent = /\.(?:delta|partial_image)$/
 
@@ -114,10 +152,10 @@ const response = (type: string, data: unknown): StreamSignal => {
       return failed(LlmOutcome.fromError(property(data, "response") ?? data))
     case "response.completed":
       return finished
-    case "response.incomplete": {
-      const reason = property(property(property(data, "response"), "incomplete_details"), "reason")
-      return reason === "content_filter" ? refused : finished
-    }
+    case "response.incomplete":
+      return endOf(property(property(property(data, "response"), "incomplete_details"), "reason"), data) ?? finished
+    case "response.cancelled":
+      return endings.cancelled
     default:
       return responseContent.test(type) && property(data, "delta") !== "" ? content : alive
   }
@@ -126,18 +164,28 @@ const response = (type: string, data: unknown): StreamSignal => {
 const payload = (part: unknown): unknown => {
   const data = typeof part === "string" ? part : property(part, "data")
   if (typeof data !== "string") return part
-  if (data.length > 65_536) return unread(data.slice(0, 256), property(part, "event"))
+  if (data.length > 65_536) return unread(data, property(part, "event"))
   const text = (/^data:(.*)$/m.exec(data)?.[1] ?? data).trim()
   return text === "[DONE]" ? text : json(text)
 }
 
-// Nobody reads a part that long, but for its type: an opener and a finish can repeat the whole prompt. All else that
-// long is content.
-const unread = (start: string, event: unknown) => {
-  const object = /^(?:data:)?\s*\{(?:\s*"type"\s*:\s*"([\w.]+)")?/m.exec(start)
+// A part that long is not parsed: an opener and a finish can repeat the whole prompt. Its type is looked at, and
+// whether it is the last; all else that long is content.
+const unread = (data: string, event: unknown) => {
+  const object = /^(?:data:)?\s*\{(?:\s*"type"\s*:\s*"([\w.]+)")?/m.exec(data.slice(0, 256))
   if (object === null) return undefined
-  return { type: object[1] ?? event, delta: { text: "…" }, content_block: { text: "…" }, choices: [{ text: "…" }] }
+  const choice = { text: "…", finish_reason: finishIn(data) }
+  return { type: object[1] ?? event, delta: { text: "…" }, content_block: { text: "…" }, choices: [choice] }
 }
+
+/**
+ * The reason to finish at the beginning or the end of a long text of JSON: what is long is the content between. A
+ * quotation mark within a text of JSON has a backslash before it.
+ */
+const finishIn = (data: string): string | undefined =>
+  finishReason.exec(data.slice(0, 65_536))?.[1] ?? finishReason.exec(data.slice(-65_536))?.[1]
+
+const finishReason = /"finish_reason"\s{0,8}:\s{0,8}"([^"\\]{1,64})"/
 
 const carries = (self: unknown, fields: ReadonlyArray<string>) =>
   fields.some((field) => isPresent(property(self, field)))

@@ -69,6 +69,8 @@ export interface Failure {
 
 /**
  * The call says nothing about the dependency's health: the caller's mistake, the caller's cancellation, a refusal.
+ * `elsewhere` tells that another target may serve the call all the same, because only this one lacks what it asks for: a
+ * route goes on then, and otherwise as its `failOverOn` says.
  *
  * @category models
  * @since 0.1.0
@@ -76,6 +78,7 @@ export interface Failure {
 export interface Ignored {
   readonly _tag: "Ignored"
   readonly kind: Kind
+  readonly elsewhere?: boolean | undefined
 }
 
 /**
@@ -147,12 +150,13 @@ export const failure = (kind: Kind, retryAfter?: Duration.Input | undefined): Ou
 })
 
 /**
- * The call says nothing about the dependency's health.
+ * The call says nothing about the dependency's health. With `elsewhere`, another target may serve it.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const ignored = (kind: Kind): Outcome => ({ _tag: "Ignored", kind })
+export const ignored = (kind: Kind, options?: { readonly elsewhere?: boolean | undefined }): Outcome =>
+  options?.elsewhere === true ? { _tag: "Ignored", kind, elsewhere: true } : { _tag: "Ignored", kind }
 
 /**
  * The dependency asked everybody to wait for `retryAfter`.

@@ -1,19 +1,21 @@
 /**
  * "Wait this long", in all the encodings that model providers and their proxies use.
  *
- * Every reader answers with a finite duration of zero or more, rounded up to whole milliseconds and at most `maxHint`,
+ * Every parser answers with a finite duration of zero or more, rounded up to whole milliseconds and at most `maxHint`,
  * or with nothing. Nothing here throws, whatever it is given: what is negative, not finite or not understood is no
  * hint.
  *
  * **Gotchas**
  *
- * - Zero is a hint ("at once"), not the absence of one.
+ * - To a parser zero is a wait; to `fromHeaders`, `fromBody` and `parseMessage` it is no hint: a provider that limits a
+ *   rate and asks for no wait would be asked again at once, for ever.
  * - Dates are read against the wall clock that the caller passes as `nowMillis`; a date in the past is a wait of zero.
  *
  * @since 0.1.0
  */
 import { Duration } from "effect"
-import { headerLookup, type Lookup } from "./internal/untrusted/headers.ts"
+import { inFields, inWords, longest, untilFull } from "./internal/judgement/waits.ts"
+import { headerLookup } from "./internal/untrusted/headers.ts"
 import { items, json, property } from "./internal/untrusted/values.ts"
 
 /**
@@ -169,19 +171,10 @@ export const parse = (text: string, nowMillis: number): Duration.Duration | unde
     parseHttpDate(text, nowMillis) ??
     parseTimestamp(text, nowMillis)
 
-const prose =
-  /\b(?:try again|retry|wait)(?: in| after| for)? (?:about )?(?:([\d.]+)[ ]?(millisecond|second|minute|hour)s?\b|(\d[\d.hmnsuµμ]{1,40}))/i
-
-const wordMillis: Readonly<Record<string, number>> = {
-  millisecond: 1,
-  second: 1000,
-  minute: 60_000,
-  hour: 3_600_000
-}
-
 /**
- * A wait in words, as in `Please try again in 1.5s.` or `Please retry after 26 seconds.` Only the first 1,024
- * characters are read. Only for messages of who is known to ask for a wait: a message can quote anything.
+ * A wait in words, as in `Please try again in 1.5s.`, `Resets in 2 hours and 5 minutes.` or, with the wall clock as
+ * `nowMillis`, `It will reset at 2026-12-01 08:00:00 +0800.` Only the first 64 Ki characters are read. A wait of zero
+ * is none. Only for messages of a provider that is known to ask for a wait: a message can quote anything.
  *
  * **Example** (Words)
  *
@@ -197,23 +190,19 @@ const wordMillis: Readonly<Record<string, number>> = {
  * @category parsers
  * @since 0.1.0
  */
-export const parseMessage = (text: string): Duration.Duration | undefined => {
-  const [, amount = "", unit = "", units = ""] = prose.exec(text.slice(0, 1024)) ?? []
-  const number = decimal(amount.replace(/\.+$/, ""))
-  return number === undefined
-    ? parseDuration(units.replace(/\.+$/, ""))
-    : fromMillis(number * (wordMillis[unit.toLowerCase()] ?? Number.NaN))
-}
+export const parseMessage = (text: string, nowMillis?: number): Duration.Duration | undefined =>
+  asked(inWords(text.slice(0, 65_536), nowMillis))
 
 /**
  * The wait that response headers ask for. `headers` can be Effect's `Headers`, a WHATWG `Headers` (or anything with
  * `get`), a `Map`, or a record in any case with texts, numbers or lists of them.
  *
- * `retry-after-ms`, `x-ms-retry-after-ms`, `x-amz-retry-after` and `retry-after` are read in this order: the finer unit
- * first. Only without any of them, and only when `status` is 429, the reset headers count (`x-ratelimit-reset-*`,
- * `anthropic-ratelimit-*-reset`, `ratelimit-reset`). Those say when a bucket is full again, which is longer than
- * anybody has to wait, so a reset is left out while its remaining header says that there is room, and when it is not
- * in the future. Of the others the longest counts.
+ * `retry-after-ms`, `x-ms-retry-after-ms`, `x-amz-retry-after` and `retry-after` (also with `x-` or `x-ratelimit-`
+ * before it) are read in this order: the finer unit first. A header that was sent twice counts once, by its longest
+ * wait. Only without any of them, and only when `status` is 429, the reset headers count (`x-ratelimit-reset-*`,
+ * `anthropic-ratelimit-*-reset`, `ratelimit-reset`, `ratelimit`). Those say when a bucket is full again, which is
+ * longer than a caller has to wait, so a reset is left out while its remaining header says that there is room, and when
+ * it is not in the future. Of the others the longest counts. A wait of zero is no hint.
  *
  * **Example** (The same wait, three ways)
  *
@@ -234,59 +223,60 @@ export const fromHeaders = (
   options: { readonly nowMillis: number; readonly status?: number | undefined }
 ): Duration.Duration | undefined => {
   const header = headerLookup(headers)
+  const read = millisOf((text) => parse(text, options.nowMillis))
   for (const name of ["retry-after-ms", "x-ms-retry-after-ms", "x-amz-retry-after"]) {
-    const hint = parseMillis(header(name) ?? "")
+    const hint = asked(longest(header(name), millisOf(parseMillis)))
     if (hint !== undefined) return hint
   }
-  return parse(header("retry-after") ?? "", options.nowMillis) ??
-    (options.status === 429 ? fromResets(header, options.nowMillis) : undefined)
-}
-
-// The reset of a bucket, and the header that tells whether the bucket has room.
-const buckets = [
-  ["x-ratelimit-reset-requests", "x-ratelimit-remaining-requests"],
-  ["x-ratelimit-reset-tokens", "x-ratelimit-remaining-tokens"],
-  ["x-ratelimit-reset-tokens_usage_based", "x-ratelimit-remaining-tokens_usage_based"],
-  ["anthropic-ratelimit-requests-reset", "anthropic-ratelimit-requests-remaining"],
-  ["anthropic-ratelimit-tokens-reset", "anthropic-ratelimit-tokens-remaining"],
-  ["anthropic-ratelimit-input-tokens-reset", "anthropic-ratelimit-input-tokens-remaining"],
-  ["anthropic-ratelimit-output-tokens-reset", "anthropic-ratelimit-output-tokens-remaining"],
-  ["anthropic-ratelimit-unified-reset", "anthropic-ratelimit-unified-status"],
-  ["ratelimit-reset", "ratelimit-remaining"],
-  ["x-ratelimit-reset", "x-ratelimit-remaining"]
-] as const
-
-const hasRoom = (remaining: string | undefined) =>
-  remaining !== undefined && (Number(remaining) > 0 || remaining.startsWith("allowed"))
-
-const fromResets = (header: Lookup, nowMillis: number): Duration.Duration | undefined => {
-  let longest = Duration.zero
-  for (const [reset, remaining] of buckets) {
-    if (hasRoom(header(remaining))) continue
-    longest = Duration.max(longest, parse(header(reset) ?? "", nowMillis) ?? Duration.zero)
+  for (const name of ["retry-after", "x-retry-after", "x-ratelimit-retry-after", "retry-after-seconds"]) {
+    const hint = asked(longest(header(name), read))
+    if (hint !== undefined) return hint
   }
-  return Duration.isZero(longest) ? undefined : longest
+  return options.status === 429 ? asked(untilFull(header, read)) : undefined
 }
 
 /**
  * The wait in the body of an error answer: `retryDelay` of a `google.rpc.RetryInfo` among the details of a Google
- * error. `body` is the parsed JSON or its text; a text above 64 KiB is not read.
+ * error, or a field of the answer or of its error that is named for it, such as `retry_after`, `reset_after_seconds`,
+ * `retryAfterMs` or, with the wall clock as `nowMillis`, `resets_at`. `body` is the parsed JSON or its text; a text
+ * above 64 KiB is not read. A wait of zero is no hint.
  *
  * @category readers
  * @since 0.1.0
  */
-export const fromBody = (body: unknown): Duration.Duration | undefined => {
+export const fromBody = (body: unknown, nowMillis?: number): Duration.Duration | undefined => {
   const root = typeof body === "string" ? json(body) : body
+  const read = millisOf((text) => parseSeconds(text) ?? parseDuration(text))
+  const readMoment = nowMillis === undefined
+    ? undefined
+    : millisOf((text) => parseUnixTime(text, nowMillis) ?? parseTimestamp(text, nowMillis))
   for (const answer of [root, property(root, "0")]) {
     for (const error of [property(answer, "error"), answer]) {
-      for (const detail of items(property(error, "details"), 16)) {
-        const type = property(detail, "@type")
-        const delay = property(detail, "retryDelay")
-        if (typeof type === "string" && type.endsWith("google.rpc.RetryInfo") && typeof delay === "string") {
-          return parseDuration(delay)
-        }
-      }
+      const hint = fromRetryInfo(error) ?? asked(inFields(error, read, millisOf(parseMillis), readMoment))
+      if (hint !== undefined) return hint
     }
   }
   return undefined
+}
+
+const fromRetryInfo = (error: unknown): Duration.Duration | undefined => {
+  for (const detail of items(property(error, "details"), 16)) {
+    const type = property(detail, "@type")
+    const delay = property(detail, "retryDelay")
+    if (typeof type !== "string" || !type.endsWith("google.rpc.RetryInfo")) continue
+    const seconds = property(delay, "seconds")
+    return typeof delay === "string"
+      ? asked(millisOf(parseDuration)(delay))
+      : asked(typeof seconds === "number" || typeof seconds === "string" ? Number(seconds) * 1000 : undefined)
+  }
+  return undefined
+}
+
+/** A wait that was asked for: none is no wait. */
+const asked = (millis: number | undefined): Duration.Duration | undefined =>
+  millis !== undefined && millis > 0 ? fromMillis(millis) : undefined
+
+const millisOf = (parse: (text: string) => Duration.Duration | undefined) => (text: string): number | undefined => {
+  const duration = parse(text)
+  return duration === undefined ? undefined : Duration.toMillis(duration)
 }

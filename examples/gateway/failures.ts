@@ -64,7 +64,9 @@ const table: Table = {
     switch (reason._tag) {
       case "NoTargetAvailable": {
         const last = failure.attempts.at(-1)
-        return last !== undefined && refusals.has(last.cause) && last.error instanceof TargetError
+        const isRefused = last !== undefined &&
+          (refusals.has(last.cause) || failure.attempts.every(({ cause }) => cause === "invalid_request"))
+        return isRefused && last.error instanceof TargetError
           ? table.TargetError(last.error)
           : {
             status: 503,

@@ -75,14 +75,17 @@ export const models = ({ models, rescueParts }: Configuration): Models =>
     ])
   )
 
-// A page of HTML, and an error with a status of 200, are failures too. So are an unknown key and an unknown model,
-// which are mistakes of callers elsewhere: here the configuration has them, and a target that knows neither can serve
-// no call.
+// A page of HTML, and an error with a status of 200, are failures too. So are an unknown key, an account without access
+// and an unknown model, which are mistakes of callers elsewhere: here the configuration has them, and a target that
+// knows none of them can serve no call.
 const classify = LlmOutcome.make({
   body: true,
   rows: [
-    { id: "gateway/unknown-model", match: { status: [404] }, kind: "unknown", outcome: "Failure" },
+    { id: "request/unknown-model", kind: "unknown", outcome: "Failure" },
+    { id: "status/404", kind: "unknown", outcome: "Failure" },
     { id: "code/auth", outcome: "Failure" },
+    { id: "number/auth", outcome: "Failure" },
+    { id: "message/auth", outcome: "Failure" },
     { id: "status/auth", outcome: "Failure" }
   ]
 })

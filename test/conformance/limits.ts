@@ -22,6 +22,8 @@ import {
 
 const { json, text } = ScriptedProvider
 
+const accessIn = (seconds: number) => inSeconds(seconds).toISOString().slice(0, 19).replace("T", " at ")
+
 const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1000)
 
 export const limits: ReadonlyArray<Case> = [
@@ -240,7 +242,7 @@ export const limits: ReadonlyArray<Case> = [
     "azure",
     "429, retry-after: 0",
     openAiError(429, "429", { headers: { "retry-after": "0" } }),
-    "Throttled rate_limited 0"
+    limited
   ),
   ...both(
     2,
@@ -282,9 +284,9 @@ export const limits: ReadonlyArray<Case> = [
     "anthropic",
     "400, the limit that was set by oneself",
     anthropicError(400, "invalid_request_error", {
-      message: "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."
+      message: `You have reached your specified API usage limits. You will regain access on ${accessIn(7200)} UTC.`
     }),
-    quota,
+    `${quota} ~7200000`,
     { blind: "Ignored invalid_request" }
   ),
   ...["enforced_spend_limit_reached", "contract_spend_limit_reached"].flatMap((error_code) =>

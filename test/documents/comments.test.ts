@@ -38,9 +38,7 @@ const allowed: ReadonlyArray<string> = [
   "src/internal/failover/choice.ts",
   "src/internal/failover/heldStream.ts",
   "src/internal/failover/prober.ts",
-  "src/internal/failover/route.ts",
-  "src/internal/judgement/llmSignals.ts",
-  "src/internal/judgement/llmTable.ts"
+  "src/internal/failover/route.ts"
 ]
 
 /** The words of a text, also those within names such as `isUpToDate`, but for names of Effect. */

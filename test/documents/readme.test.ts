@@ -106,6 +106,14 @@ describe("the README's signals", () => {
       { status: 429, error: { code: "insufficient_quota" } },
       { status: 400, error: { code: "billing_not_active" } }
     ],
+    "an empty wallet": [
+      { status: 403, body: { message: "Your account balance is insufficient." } },
+      { status: 429, error: "You have used all available credits." }
+    ],
+    "a refused account or place": [
+      { status: 400, error: { message: "This organization has been disabled." } },
+      { status: 400, error: { message: "User location is not supported for the API use." } }
+    ],
     "a connection error": [{ code: "ECONNREFUSED" }],
     "a timeout": [new Cause.TimeoutError(), { name: "TimeoutError" }],
     "a stream cut short or silent": [

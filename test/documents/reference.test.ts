@@ -1,14 +1,26 @@
 import { assert, describe, it } from "@effect/vitest"
+import { LlmOutcome } from "effect-resilience"
 import { readFileSync } from "node:fs"
-import { generated } from "../../scripts/reference.ts"
+import { generated, paths } from "../../scripts/reference.ts"
 
-const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8")
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8")
+const readme = read("README.md")
+
+describe("the documents", () => {
+  it.each(paths)("%s has its tables as `npm run reference` writes them", (path) => {
+    assert.strictEqual(read(path), generated(path))
+  })
+})
+
+describe("the doc comment of LlmOutcome.RowId", () => {
+  it("lists the rows, in their order", () => {
+    const [, comment] = /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\nexport type RowId/.exec(read("src/LlmOutcome.ts"))!
+    const listed = Array.from(comment!.matchAll(/`([\w/-]+)`/g), ([, id]) => id)
+    assert.deepStrictEqual(listed.slice(1), LlmOutcome.table.map(({ id }) => id))
+  })
+})
 
 describe("README", () => {
-  it("has its tables of metrics, events, alerts and costs as `npm run reference` writes them", () => {
-    assert.strictEqual(readme, generated(readme))
-  })
-
   it("says of each metric, event and alert what it means", () => {
     const rows = Array.from(
       readme.matchAll(/<!-- generated: (?!bench)\w+ -->([\s\S]*?)<!-- end/g),

@@ -109,6 +109,32 @@ describe("an attempt is the caller's", () => {
       assert.deepStrictEqual(take(), ["us"])
     }).pipe(Effect.provide(route({ ...two, failOverOn: ["content_policy"] }))))
 
+  it.effect("of the next target where only this one cannot do it, and of the only one otherwise", () =>
+    Effect.gen(function*() {
+      const elsewhere = Outcome.ignored("invalid_request", { elsewhere: true })
+      const { ask, ends, take } = makeTargets({ us: fails(elsewhere) })
+      assert.strictEqual(yield* ask(), "eu")
+      assert.deepStrictEqual(take(), ["us", "eu"])
+      assert.strictEqual(yield* tag("us"), "Closed")
+      ends.eu = fails(elsewhere)
+      const error = yield* failure(ask())
+      assert.deepStrictEqual(trail(error), ["us invalid_request", "eu invalid_request"])
+      assert.instanceOf(error.cause, Said)
+      const own = yield* Effect.flip(ask({ allow: { targets: ["us"] } }))
+      assert.instanceOf(own, Said)
+    }).pipe(Effect.provide(route(two))))
+
+  it.effect("of the next target where an answer is a refusal of the account, and the answer if there is none", () =>
+    Effect.gen(function*() {
+      for (const kind of ["auth", "quota_exhausted"] as const) {
+        const { ask, take } = makeTargets({ us: answers(Outcome.ignored(kind)) })
+        assert.strictEqual(yield* ask(), "eu")
+        assert.deepStrictEqual(take(), ["us", "eu"])
+      }
+      const { ask } = makeTargets({ us: answers(Outcome.ignored("context_length")) })
+      assert.instanceOf(yield* ask(), Said)
+    }).pipe(Effect.provide(route(two))))
+
   it.effect("when its error says that all is well", () =>
     Effect.gen(function*() {
       const { ask, take } = makeTargets({ us: fails(Outcome.success) })

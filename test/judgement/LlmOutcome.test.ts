@@ -41,12 +41,30 @@ describe("LlmOutcome.table", () => {
   // An error that carries nothing but this code.
   const bearer = (code: string) => {
     const [tag, reason] = code.split("/")
+    if (tag === "base_resp") return { base_resp: { status_code: Number(reason) } }
+    if (tag === "error_code") return { error_code: Number(reason) }
     return reason === undefined ? { code } : { _tag: tag, reason: { _tag: reason } }
   }
 
   const examples: ReadonlyArray<readonly [row: string, error: unknown]> = [
     ["message/quota", { status: 400, message: "Your credit balance is too low to access the Anthropic API." }],
     ["message/quota", { status: 400, message: "You have reached your specified API usage limits." }],
+    ["message/quota", { status: 429, body: { detail: "You have used all available credits." } }],
+    ["message/quota-by-status", {
+      status: 403,
+      message: "The request was not run: there is a negative balance, please top up."
+    }],
+    ["message/quota-denied", { status: 403, message: "The quota was exceeded." }],
+    ["message/auth", { status: 400, message: "This organization has been disabled." }],
+    ["message/auth", { status: 400, message: "User location is not supported for the API use." }],
+    ["message/per-day", { status: 429, message: "Too many requests per day" }],
+    ["message/overloaded-by-status", { status: 429, message: "We are at capacity." }],
+    ["message/overloaded", { status: 400, body: { detail: "Selected model is at capacity." } }],
+    ["message/rate-limited", { status: 403, message: "API rate limit exceeded for this address" }],
+    ["message/upstream", { status: 400, message: "Error from provider (X): Upstream request failed" }],
+    ["message/unsupported", { status: 404, message: "No endpoints found that support tool use." }],
+    ["message/too-many-tokens", { status: 400, message: "There are too many tokens." }],
+    ["message/invalid-request", { message: "Invalid parameter: n" }],
     ["message/no-quota-at-all", { status: 429, message: "Quota exceeded for metric: requests, limit: 0" }],
     ["message/context-length", { status: 400, message: "prompt is too long: 210000 tokens > 200000 maximum" }],
     ["message/context-length", { status: 400, message: "This model's maximum context length is 8192 tokens." }],
@@ -54,8 +72,10 @@ describe("LlmOutcome.table", () => {
     ["message/context-length", { name: "ValidationException", status: 400, message: "Input is too long." }],
     ["message/context-length", { status: 400, message: "The input token count (9) exceeds the maximum (8)." }],
     ["message/request-too-large", { status: 429, code: "rate_limit_exceeded", message: "Request too large for gpt-5" }],
-    ["message/moderation", { status: 403, message: "openai/gpt-5 requires moderation. Your input was flagged." }],
+    ["message/content-policy", { status: 403, message: "openai/gpt-5 requires moderation. Your input was flagged." }],
     ["status/402", { status: 402 }],
+    ["status/404", { status: 404 }],
+    ["status/446", { status: 446 }],
     ["status/auth", { status: 401 }],
     ["status/408", { status: 408 }],
     ["status/413", { status: 413 }],
@@ -88,7 +108,9 @@ describe("LlmOutcome.table", () => {
   ]
 
   for (const row of LlmOutcome.table) {
-    const codes = row.match.message === undefined ? row.match.code ?? [] : []
+    // A number is only one of those with a status that it comes with.
+    const isNumber = row.id.startsWith("number/") || row.id === "request/unknown-model"
+    const codes = row.match.message === undefined && !isNumber ? row.match.code ?? [] : []
     it.each(codes.filter((code) => typeof code === "string"))(`${row.id} decides %s`, (code) => {
       assert.strictEqual(rowOf(bearer(code)), row.id)
     })
@@ -113,7 +135,7 @@ describe("LlmOutcome.classify: HTTP statuses", () => {
     ["Failure timeout", [408]],
     ["Failure rate_limited", [429]],
     ["OpenNow quota_exhausted", [402]],
-    ["Ignored auth", [401, 403]],
+    ["Ignored auth", [401, 403, 407]],
     ["Ignored context_length", [413]],
     ["Ignored cancelled", [499]],
     ["Ignored invalid_request", [400, 404, 405, 406, 409, 410, 415, 422, 451]]
@@ -160,7 +182,7 @@ describe("LlmOutcome.classify: the three kinds of 429", () => {
 
   it.each([
     [undefined, undefined, "Failure rate_limited"],
-    ["0", undefined, "Throttled rate_limited 0"],
+    ["0", undefined, "Failure rate_limited"],
     ["30", undefined, "Throttled rate_limited 30000"],
     ["120", undefined, "Throttled rate_limited 120000"],
     ["120.001", undefined, "OpenNow rate_limited 120001"],
@@ -168,7 +190,7 @@ describe("LlmOutcome.classify: the three kinds of 429", () => {
     ["600", undefined, "OpenNow rate_limited 600000"],
     ["60", "60 seconds", "Throttled rate_limited 60000"],
     ["61", "60 seconds", "OpenNow rate_limited 61000"],
-    ["0", 0, "Throttled rate_limited 0"],
+    ["0", 0, "Failure rate_limited"],
     ["0.001", 0, "OpenNow rate_limited 1"],
     ["1", 0, "OpenNow rate_limited 1000"],
     [undefined, 0, "Failure rate_limited"]
@@ -215,7 +237,7 @@ describe("LlmOutcome.classify: the three kinds of 429", () => {
       assert.deepStrictEqual(seen, [
         "Throttled rate_limited 90000",
         "Throttled rate_limited 60000",
-        "Throttled rate_limited 0"
+        "Failure rate_limited"
       ])
     }))
 
@@ -1002,6 +1024,7 @@ describe("LlmOutcome.make", () => {
 
   it("refuses a change to a row that does not exist, and two changes to one", () => {
     assert.throws(
+      // @ts-expect-error no row of the table, and no whole one
       () => LlmOutcome.make({ rows: [{ id: "status/592", outcome: "Ignored" }] }),
       /rows must be .*"status\/592"/
     )

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
-import { LlmStream, type StreamSignal } from "effect-resilience"
+import { LlmStream, Outcome, type StreamSignal } from "effect-resilience"
 import { AiError, Response } from "effect/ai"
 
 /** A signal in short: its tag, and what its outcome says. */
@@ -69,6 +69,17 @@ const chat: Recording = [
   ["Content", chunk({ delta: { refusal: "I can't" } })],
   ["Content", chunk({ delta: { reasoning_content: "Let me see" } })],
   ["Content", chunk({ delta: { reasoning: "Let me see", content: "" } })],
+  ["Content", chunk({ delta: { reasoning_text: "Let me see", content: "" } })],
+  ["Content", chunk({ delta: { thinking: "Let me see", content: "" } })],
+  ["Content", chunk({ delta: { content: "", reasoning_details: [{ type: "reasoning.text", text: "Let" }] } })],
+  ["Content", chunk({ delta: { content: "", reasoning_details: [{ type: "reasoning.encrypted", data: "gA" }] } })],
+  ["Content", chunk({ delta: { thinking_blocks: [{ type: "thinking", thinking: "Let me see" }] } })],
+  ["Content", chunk({ delta: { images: [{ image_url: { url: "data:image/png;base64,iVBO" } }] } })],
+  ["Alive", chunk({ delta: { role: "assistant", content: "", reasoning_content: null, reasoning_details: [] } })],
+  ["Content", chunk({ delta: { content: "Hel" } }, { error: {} })],
+  ["Content", chunk({ delta: { content: "Hel" } }, { error: { code: 0, message: "" } })],
+  ["Content", chunk({ delta: { content: "Hel" } }, { base_resp: { status_code: 0, status_msg: "" } })],
+  ["Alive", chunk({ finish_reason: "null" })],
   [
     "Content",
     chunk({ delta: { tool_calls: [{ index: 0, id: "call_1", type: "function", function: { name: "get" } }] } })
@@ -91,8 +102,39 @@ const chat: Recording = [
   ],
   ["Failed OpenNow quota_exhausted", { error: { message: "no money", type: "insufficient_quota", code: null } }],
   ["Failed Failure overloaded", { error: { message: "try later", code: "server_is_overloaded" } }],
-  ["Failed Ignored context_length", { error: { message: "too long", code: "context_length_exceeded" } }]
+  ["Failed Ignored context_length", { error: { message: "too long", code: "context_length_exceeded" } }],
+  ["Failed Ignored invalid_request", {
+    error: "Input validation error: `n` must be positive",
+    error_type: "validation"
+  }],
+  ["Failed Ignored invalid_request", { object: "error", message: "No such role", type: "BadRequestError", code: 400 }],
+  ["Failed Failure server_error", { object: "error", message: "Dead", type: "InternalServerError", code: 500 }],
+  ["Failed Failure rate_limited", { choices: null, base_resp: { status_code: 1002, status_msg: "rate limit" } }],
+  ["Failed OpenNow quota_exhausted", { choices: null, base_resp: { status_code: 1008, status_msg: "no balance" } }],
+  ["Failed Ignored auth", { error_code: 110, error_msg: "Access token invalid or no longer valid" }],
+  ["Failed Ignored auth", { code: "InvalidApiKey", message: "Invalid API-key provided.", request_id: "1" }],
+  ["Failed Failure overloaded", { detail: "The model is overloaded" }]
 ]
+
+/** Every word for an end that a provider documents, and what it comes to. */
+const finishes: Recording = Object.entries({
+  "Finish Success":
+    "stop length tool_calls function_call end_turn stop_sequence max_tokens tool_use pause_turn eos eos_token eos_found " +
+    "model_length max_output_tokens max_completion_tokens model_context_window_exceeded COMPLETE MAX_TOKENS TOOL_CALL STOP " +
+    "STOP_SEQUENCE ERROR_LIMIT FINISH FINISHED LENGTH STOP_CRITERIA_MET endoftext normal tool-calls end token_limit " +
+    "compaction max_output done",
+  "Finish Ignored content_policy":
+    "content_filter content-filter content_filtered refusal sensitive guardrail_intervened SAFETY RECITATION BLOCKLIST " +
+    "PROHIBITED_CONTENT SPII IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT IMAGE_RECITATION MODEL_ARMOR ERROR_TOXIC CONTENT_FILTERED",
+  "Finish Ignored model_output":
+    "MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MISSING_THOUGHT_SIGNATURE MALFORMED_RESPONSE " +
+    "malformed_model_output malformed_tool_use LANGUAGE NO_IMAGE IMAGE_OTHER",
+  "Failed Failure server_error": "network_error ERROR abort failed engine_error internal_error rate_limit",
+  "Failed Failure overloaded": "insufficient_system_resource overloaded",
+  "Failed Failure timeout": "TIMEOUT time_limit timeout",
+  "Failed Ignored cancelled": "USER_CANCEL cancelled",
+  "Failed Ignored unknown": "OTHER other unknown xyzzy moon_phase"
+}).flatMap(([signal, words]) => words.split(" ").map((word) => [signal, chunk({ finish_reason: word })] as const))
 
 const azure: Recording = [
   ["Alive", { choices: [], prompt_filter_results: [{ prompt_index: 0, content_filter_results: {} }] }],
@@ -193,6 +235,10 @@ const anthropic: Recording = [
   ["Alive", { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 9 } }],
   ["Alive", { type: "message_delta", delta: { stop_reason: "max_tokens" } }],
   ["Finish Ignored content_policy", { type: "message_delta", delta: { stop_reason: "refusal" } }],
+  ["Failed Failure server_error", { type: "message_delta", delta: { stop_reason: "network_error" } }],
+  ["Failed Ignored unknown", { type: "message_delta", delta: { stop_reason: "moon_phase" } }],
+  ["Alive", { type: "message_delta", delta: { stop_reason: null } }],
+  ["Failed Failure overloaded", { error: { type: "overloaded_error", message: "Overloaded" } }],
   ["Finish Success", { type: "message_stop" }],
   ["Failed Failure overloaded", error("overloaded_error")],
   ["Failed Failure rate_limited", error("rate_limit_error")],
@@ -213,6 +259,12 @@ describe("LlmStream.openAi", () => {
   it("reads the filters of Azure", () => reads(LlmStream.openAi, azure))
   it("reads the errors of OpenRouter", () => reads(LlmStream.openAi, openRouter))
   it("reads responses", () => reads(LlmStream.openAi, responses))
+  it("reads how an answer ended, in the words of every provider", () => reads(LlmStream.openAi, finishes))
+
+  it("sends on a route where nobody knows how it ended", () => {
+    const signal = LlmStream.openAi(chunk({ finish_reason: "moon_phase" }))
+    assert.deepStrictEqual(signal, { _tag: "Failed", outcome: Outcome.ignored("unknown", { elsewhere: true }) })
+  })
 
   it("finishes with [DONE], in every form", () => {
     for (const done of ["[DONE]", " [DONE]\n", "data: [DONE]", "data:[DONE]\r\n\r\n", { data: "[DONE]" }]) {
@@ -389,6 +441,19 @@ describe("parts longer than 64 KiB", () => {
   it("are no progress where they are not even an object", () => {
     assert.strictEqual(short(LlmStream.openAi(`<html>${long}`)), "Alive")
     assert.strictEqual(short(LlmStream.anthropic(`data: ${long}`)), "Alive")
+  })
+
+  it("are the last if they say how the answer ended", () => {
+    const last = JSON.stringify(chunk({ delta: { content: long }, finish_reason: "stop" }))
+    assert.strictEqual(short(LlmStream.openAi(last)), "Finish Success")
+    assert.strictEqual(short(LlmStream.openAi({ event: "message", data: last })), "Finish Success")
+    const cut = JSON.stringify(chunk({ delta: { content: long }, finish_reason: "network_error" }))
+    assert.strictEqual(short(LlmStream.openAi(cut)), "Failed Failure server_error")
+  })
+
+  it("are not the last because their content speaks of an end", () => {
+    const said = JSON.stringify(chunk({ delta: { content: `"finish_reason":"stop"${long}"finish_reason":"stop"` } }))
+    assert.strictEqual(short(LlmStream.openAi(said)), "Content")
   })
 
   it("are never parsed", () => {

@@ -215,12 +215,25 @@ describe("RetryHint.parseMessage", () => {
     ["Please try again later.", undefined],
     ["Please retry after 26", undefined],
     ["Please retry after 2026-12-01", undefined],
+    ["Monthly usage limit reached. Resets in 15 days.", day],
+    ["Your quota will reset after 2h31m8s.", 9_068_000],
+    ["[openai/gpt-5] [429]: busy (reset after 30s)", 30_000],
+    ["Try again in 1 hour and 5 minutes.", 3_900_000],
+    ["Please wait 2 minutes, 30 seconds", 150_000],
+    ["Available again in 90 sec", 90_000],
+    ["Please try again in 0s.", undefined],
+    ["请在 30 秒后重试", 30_000],
+    ["It will reset at 2026-11-20 21:00:00 +0800 CST. Request id: 1", 3_600_000],
+    ["You will regain access on 2026-11-20 at 13:00 UTC.", 3_600_000],
+    ["Limit resets at 2026-11-20T12:30:00Z", 1_800_000],
+    ["Your limit will reset at 2026-11-20 21:00:00", undefined],
     ["Please try again in 1.2.3s", undefined],
     ["in 20s", undefined],
     ["", undefined],
-    [`${"x".repeat(1100)} Please try again in 2s.`, undefined]
+    [`${"x".repeat(60_000)} Please try again in 2s.`, 2000],
+    [`${"x".repeat(65_536)} Please try again in 2s.`, undefined]
   ])("%s", (text, millis) => {
-    const hint = RetryHint.parseMessage(text)
+    const hint = RetryHint.parseMessage(text, now)
     assert.strictEqual(hint === undefined ? undefined : Duration.toMillis(hint), millis)
   })
 
@@ -289,9 +302,28 @@ describe("RetryHint.fromHeaders", () => {
     assert.strictEqual(fromHeaders({ "retry-after": value }), expected)
   })
 
-  it("I35 gives a wait of zero for Retry-After 0", () => {
-    assert.deepStrictEqual(RetryHint.fromHeaders({ "retry-after": "0" }, { nowMillis: now }), Duration.zero)
-    assert.deepStrictEqual(RetryHint.fromHeaders({ "retry-after-ms": 0 }, { nowMillis: now }), Duration.zero)
+  it("I35 takes a wait of nothing for no hint", () => {
+    assert.strictEqual(fromHeaders({ "retry-after": "0" }, 429), undefined)
+    assert.strictEqual(fromHeaders({ "retry-after-ms": 0 }, 429), undefined)
+    assert.strictEqual(fromHeaders({ "retry-after": at(-5).toUTCString() }, 429), undefined)
+  })
+
+  it.each([
+    ["7, 7", 7000],
+    ["7, 9", 9000],
+    ["1,5", undefined],
+    ["soon, 7", undefined],
+    ["0, 0", undefined]
+  ])("reads retry-after %j, which was sent twice, as %o ms", (value, expected) => {
+    assert.strictEqual(fromHeaders({ "retry-after": value }, 429), expected)
+  })
+
+  it.each([
+    ["x-retry-after", "7", 7000],
+    ["x-ratelimit-retry-after", "7", 7000],
+    ["retry-after-seconds", "7", 7000]
+  ])("reads %s", (name, value, expected) => {
+    assert.strictEqual(fromHeaders({ [name]: value }), expected)
   })
 
   it.each([
@@ -316,7 +348,16 @@ describe("RetryHint.fromHeaders", () => {
     ["Anthropic, in the past", { "anthropic-ratelimit-requests-reset": "2026-11-20T11:00:00Z" }, undefined],
     ["Anthropic, Unix seconds", { "anthropic-ratelimit-unified-reset": String(now / 1000 + 40) }, 40_000],
     ["the IETF draft", { "ratelimit-reset": "50" }, 50_000],
-    ["OpenRouter, Unix milliseconds", { "X-RateLimit-Reset": String(now + 3000) }, 3000]
+    ["OpenRouter, Unix milliseconds", { "X-RateLimit-Reset": String(now + 3000) }, 3000],
+    ["Cerebras, of a minute", {
+      "x-ratelimit-remaining-tokens-minute": "0",
+      "x-ratelimit-reset-tokens-minute": "11.38",
+      "x-ratelimit-remaining-requests-day": "9000",
+      "x-ratelimit-reset-requests-day": "33011.38"
+    }, 11_380],
+    ["the IETF draft, in one header", { ratelimit: "limit=10, remaining=0, reset=12" }, 12_000],
+    ["the IETF draft, of a policy", { ratelimit: "\"default\";r=0;t=12" }, 12_000],
+    ["the IETF draft, with room", { ratelimit: "limit=10, remaining=3, reset=12" }, undefined]
   ])("on a 429 reads the reset of %s", (_, headers, expected) => {
     assert.strictEqual(fromHeaders(headers, 429), expected)
     assert.strictEqual(fromHeaders(headers), undefined)
@@ -325,7 +366,7 @@ describe("RetryHint.fromHeaders", () => {
 
   it("prefers retry-after to any reset", () => {
     assert.strictEqual(fromHeaders({ "retry-after": "1", "x-ratelimit-reset-tokens": "6m0s" }, 429), 1000)
-    assert.strictEqual(fromHeaders({ "retry-after": "0", "x-ratelimit-reset-tokens": "6m0s" }, 429), 0)
+    assert.strictEqual(fromHeaders({ "retry-after": "0", "x-ratelimit-reset-tokens": "6m0s" }, 429), 360_000)
   })
 
   it("leaves out the reset of a bucket that has room", () => {
@@ -386,6 +427,29 @@ describe("RetryHint.fromBody", () => {
     ["details that are no list", { details: { "@type": "google.rpc.RetryInfo", retryDelay: "46s" } }]
   ])("has no hint for %s", (_, body) => {
     assert.strictEqual(RetryHint.fromBody(body), undefined)
+  })
+})
+
+describe("RetryHint.fromBody, of fields that are named for it", () => {
+  it.each<[string, object, number | undefined]>([
+    ["seconds", { retry_after: 7 }, 7000],
+    ["seconds in words", { retryAfter: "7s" }, 7000],
+    ["seconds until a reset", { reset_after_seconds: 3600 }, 3_600_000],
+    ["milliseconds", { retry_after_ms: 1500 }, 1500],
+    ["the time that a model needs to load", { estimated_time: 20.5 }, 20_500],
+    ["a delay of Google's", { quotaResetDelay: "373.8ms" }, 374],
+    ["Unix seconds", { resets_at: now / 1000 + 60 }, 60_000],
+    ["a timestamp", { reset_at: "2026-11-20T12:01:00Z" }, 60_000],
+    ["nothing", { retry_after: 0 }, undefined],
+    ["the past", { resets_at: now / 1000 - 60 }, undefined],
+    ["words", { retry_after: "soon" }, undefined]
+  ])("%s", (_, error, expected) => {
+    assert.strictEqual(millis(RetryHint.fromBody({ error }, now)), expected)
+    assert.strictEqual(millis(RetryHint.fromBody(JSON.stringify(error), now)), expected)
+  })
+
+  it("moments only count where it is known what time it is", () => {
+    assert.strictEqual(RetryHint.fromBody({ resets_at: now / 1000 + 60 }), undefined)
   })
 })
 

@@ -16,7 +16,7 @@ const judges: Readonly<Record<string, ReadonlyArray<string>>> = {
     "judgement/LlmOutcome.table",
     "judgement/LlmOutcome",
     "options/Outcome",
-    "judgement/llmSignals",
+    "judgement/signals",
     "hostile/untrusted",
     "judgement/RetryHint",
     "judgement/LlmStream"

@@ -93,13 +93,13 @@ describe("LlmRetry.policy", () => {
       assert.strictEqual(state.consecutiveFailures, 0)
     }).pipe(drawing(0), Effect.provide(llm())))
 
-  it.effect("I35: a hint of zero waits zero", () =>
+  it.effect("I35: a hint of no wait is no hint, and the backoff is waited", () =>
     Effect.gen(function*() {
       const { ask, calls } = guarded([status(429, { "retry-after": "0" }), ScriptedCall.succeeds("ok")])
       const { millis } = yield* timed(ask)
-      assert.strictEqual(millis, 0)
+      assert.strictEqual(millis, 500)
       assert.strictEqual(yield* calls, 2)
-    }).pipe(Effect.provide(llm())))
+    }).pipe(drawing(0.5), Effect.provide(llm())))
 
   it.effect("I37: a long hint opens the circuit, and the provider's error comes back after one attempt", () =>
     Effect.gen(function*() {

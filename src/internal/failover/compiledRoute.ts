@@ -92,7 +92,9 @@ const compileRoute = (name: string, route: RouteOptions): CompiledRoute => {
     rescue: heldParts(`${field}.rescue`, route.rescue ?? 0),
     whenExhausted: oneOf(`${field}.whenExhausted`, route.whenExhausted ?? "fail", ["fail", "least_bad"] as const),
     failOverOn: new Set(
-      list(`${field}.failOverOn`, route.failOverOn ?? ["auth"]).map((kind) => oneOf(`${field}.failOverOn`, kind, kinds))
+      list(`${field}.failOverOn`, route.failOverOn ?? ["auth", "quota_exhausted"]).map((kind) =>
+        oneOf(`${field}.failOverOn`, kind, kinds)
+      )
     )
   })
 }

@@ -10,8 +10,11 @@ import { elapsedMillis } from "../clock/time.ts"
 import { property } from "../untrusted/values.ts"
 import type { CompiledRoute, CompiledTarget } from "./compiledRoute.ts"
 
-/** Where a failed attempt leads: to the same target if a schedule says so, to the next one, or to the caller. */
-type Direction = "again" | "next" | "larger" | "caller"
+/**
+ * Where a failed attempt leads: to the same target if a schedule says so, to the next one, to one that may do what this
+ * one cannot (`elsewhere`, `larger`), or to the caller.
+ */
+type Direction = "again" | "next" | "elsewhere" | "larger" | "caller"
 
 export class Trail {
   readonly attempts: Array<Attempt> = []
@@ -123,6 +126,7 @@ export class Trail {
       case "Ignored":
         if (this.route.failOverOn.has(outcome.kind)) return "next"
         if (outcome.kind === "context_length") return "larger"
+        if (outcome.elsewhere === true) return "elsewhere"
         // Who stands in for another may not know what that one does.
         return outcome.kind === "invalid_request" && this.attempts.some(({ ran }) => ran) ? "next" : "caller"
     }
@@ -132,9 +136,12 @@ export class Trail {
 /** An answer that reports a failure: no error of the call, so that the caller can only see it in the trail. */
 export class FailedAnswer {
   readonly error: unknown
+  /** Whether it is whole, and refuses: to the caller that is an answer, where no other target can give one. */
+  readonly isRefusal: boolean
 
-  constructor(answer: unknown) {
+  constructor(answer: unknown, isRefusal = false) {
     this.error = answer
+    this.isRefusal = isRefusal
   }
 }
 

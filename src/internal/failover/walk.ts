@@ -107,7 +107,9 @@ class Walk<A> {
       const tooLong = trail.direction === "larger"
       if (tooLong) this.tooSmall = Math.max(this.tooSmall ?? 0, target.target.contextTokens ?? 0)
       const following = this.takeNext()
-      if (following === undefined) return tooLong ? this.surface(error) : this.exhausted
+      if (following === undefined) {
+        return tooLong || trail.direction === "elsewhere" ? this.surface(error) : this.exhausted
+      }
       this.traced((span) => trace.failedOver(span, target.target, following.target, trail.attempts.at(-1)!.cause))
       return this.to(following)
     })
@@ -131,8 +133,9 @@ class Walk<A> {
       return Effect.matchCauseEffect(effect, {
         onSuccess: (value) => {
           const said = judge(Exit.succeed(value))
-          if (said._tag === "Success" || said._tag === "Ignored") return Effect.succeed(value)
-          const failure = new FailedAnswer(value)
+          const isRefusal = said._tag === "Ignored"
+          if (said._tag === "Success" || (isRefusal && !trail.goesOn(said))) return Effect.succeed(value)
+          const failure = new FailedAnswer(value, isRefusal)
           trail.missed(target, key, afterMillis, failure, said)
           return Effect.fail<unknown>(failure)
         },
@@ -151,10 +154,11 @@ class Walk<A> {
     return Effect.retry(once, { schedule, while: () => trail.direction === "again" && !trail.committed })
   }
 
-  /** The target's own error, where no other target has a part in it. */
+  /** The target's own error, or the answer in which it refuses, where no other target has a part in it. */
   private surface(error: unknown): Walked<A> {
-    const isOwn = !(error instanceof FailedAnswer) && circuitErrorIn(error) === undefined
-    return isOwn && this.journey.trail.isOfOneTarget ? this.fail(error) : this.unavailable
+    if (!this.journey.trail.isOfOneTarget || circuitErrorIn(error) !== undefined) return this.unavailable
+    if (!(error instanceof FailedAnswer)) return this.fail(error)
+    return error.isRefusal ? Effect.succeed(error.error as A) : this.unavailable
   }
 
   private get exhausted(): Walked<A> {

@@ -43,3 +43,28 @@ export const isList = (self: unknown): boolean => {
     return false
   }
 }
+
+/** The names of the first fields of an object, none for anything else. */
+export const keysOf = (self: unknown, limit: number): ReadonlyArray<string> => {
+  if (typeof self !== "object" || self === null) return []
+  try {
+    return Object.keys(self).slice(0, limit)
+  } catch {
+    return []
+  }
+}
+
+/** Looks up fields. Of a plain object, as JSON has them, only those that are there are touched. */
+export const fieldsOf = (self: unknown): (key: string) => unknown => {
+  const keys = isPlain(self) ? new Set(keysOf(self, 512)) : undefined
+  return (key) => keys === undefined || keys.has(key) ? property(self, key) : undefined
+}
+
+const isPlain = (self: unknown): boolean => {
+  if (typeof self !== "object" || self === null) return false
+  try {
+    return Object.getPrototypeOf(self) === Object.prototype
+  } catch {
+    return false
+  }
+}

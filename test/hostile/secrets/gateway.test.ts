@@ -109,7 +109,8 @@ describe("a gateway", () => {
   for (const stream of [false, true]) {
     it.live(`a target that quotes its own key in a refusal does not tell it to callers, stream: ${stream}`, () =>
       Effect.gen(function*() {
-        const { chat } = yield* gateway(json(echoing, { status: 400 }))
+        const error = { message: `No such value: ${targetsKey}`, type: "invalid_request_error" }
+        const { chat } = yield* gateway(json({ error }, { status: 400 }))
         const { status, text } = yield* chat(stream)
         assert.strictEqual(status, 400)
         assert.notInclude(leaksIn(text), targetsKey)

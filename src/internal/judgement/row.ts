@@ -1,18 +1,18 @@
 /** A row of the judgement of LLM calls, and when it applies. */
 import { type Kind } from "../../Outcome.ts"
-import { type Signals } from "./llmSignals.ts"
+import { type Signals } from "./signals.ts"
 
 /**
  * What a row asks of the signals. Every condition that is given must hold; each lists alternatives, of which one must
- * apply. A pair is a range of statuses with both ends; a text equals a code as it is written; a pattern is searched
- * for. No condition at all always holds.
+ * apply. A pair is a range of statuses with both ends, and `"none"` stands for no status, or one below 400; a text
+ * equals a code as it is written; a pattern is searched for. No condition at all always holds.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Match {
   readonly origin?: ReadonlyArray<Signals["origin"]> | undefined
-  readonly status?: ReadonlyArray<number | readonly [from: number, to: number]> | undefined
+  readonly status?: ReadonlyArray<number | "none" | readonly [from: number, to: number]> | undefined
   readonly code?: ReadonlyArray<string | RegExp> | undefined
   readonly message?: ReadonlyArray<RegExp> | undefined
 }
@@ -39,7 +39,8 @@ export interface ByHint {
 }
 
 /**
- * One line of the table: calls with these signals have this kind and this outcome.
+ * One line of the table: calls with these signals have this kind and this outcome. `elsewhere` goes with `Ignored`:
+ * another target may serve the call.
  *
  * @category models
  * @since 0.1.0
@@ -49,7 +50,11 @@ export interface Row {
   readonly match: Match
   readonly kind: Kind
   readonly outcome: Verdict | ByHint
+  readonly elsewhere?: boolean | undefined
 }
+
+/** Wait it out, stop for now, or count it as a sign of missing capacity. */
+export const rateLimit = { short: "Throttled", long: "OpenNow", none: "Failure" } as const
 
 /** Whether every condition of `match` holds. */
 export const matches = (match: Match, { codes, messages, origin, status }: Signals): boolean =>
@@ -58,10 +63,12 @@ export const matches = (match: Match, { codes, messages, origin, status }: Signa
   (match.code === undefined || anyNames(match.code, codes)) &&
   (match.message === undefined || anyNames(match.message, messages))
 
-const covers = (status: number | readonly [number, number], found: number | undefined) =>
-  typeof status === "number"
+const covers = (status: number | "none" | readonly [number, number], found: number | undefined) => {
+  if (status === "none") return found === undefined || found < 400
+  return typeof status === "number"
     ? status === found
     : found !== undefined && found >= status[0] && found <= status[1]
+}
 
 // Loops: every failure goes through most of the table.
 const anyNames = (wanted: ReadonlyArray<string | RegExp>, found: ReadonlyArray<string>): boolean => {

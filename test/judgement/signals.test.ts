@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
-import { isSuspect, nothing, read, readAnswer } from "../../src/internal/judgement/llmSignals.ts"
+import { isSuspect, readAnswer } from "../../src/internal/judgement/answer.ts"
+import { nothing, read } from "../../src/internal/judgement/signals.ts"
 
 const signals = (source: unknown) => read("error", source, 0)
 const codes = (source: unknown) => signals(source).codes
@@ -64,12 +65,103 @@ describe("the signals of an error", () => {
     assert.deepStrictEqual(codes({ code: "x".repeat(129) }), [])
   })
 
-  it("have messages and descriptions, of which the first 1,024 characters are read", () => {
-    const long = "x".repeat(1024)
-    assert.deepStrictEqual(signals({ message: `${long}y`, description: "why" }).messages, [long, "why"])
-    assert.deepStrictEqual(signals(`${long}y`).messages, [long])
+  it("have messages and descriptions, of which the beginning and the end of the first 64 Ki characters are kept", () => {
+    const long = "x".repeat(65_536)
+    const kept = `${"x".repeat(4096)} … ${"x".repeat(4096)}`
+    assert.deepStrictEqual(signals({ message: `${long}y`, description: "why" }).messages, [kept, "why"])
+    assert.deepStrictEqual(signals(`${long}y`).messages, [kept])
+    assert.deepStrictEqual(signals({ message: `Bad prompt "${long.slice(0, 60_000)}": too long` }).messages, [
+      "Bad prompt '': too long"
+    ])
     assert.deepStrictEqual(codes({ message: "Bad (POST) [code: busy]" }), ["busy"])
-    assert.deepStrictEqual(codes({ message: `${long} (POST) [code: busy]` }), [])
+    assert.deepStrictEqual(codes({ message: `${long.slice(0, 1024)} (POST) [code: busy]` }), [])
+  })
+
+  it.each(["message", "msg", "detail", "title", "error", "error_msg", "status_msg", "error_message", "description"])(
+    "have texts under %s",
+    (key) => {
+      assert.deepStrictEqual(signals({ [key]: "why" }).messages, ["why"])
+    }
+  )
+
+  it("have the texts of bodies that are plain text, and not of pages", () => {
+    assert.deepStrictEqual(signals({ status: 402, body: "You have no quota" }).messages, ["You have no quota"])
+    assert.deepStrictEqual(signals({ body: "<html><body>Rate limit exceeded</body></html>" }).messages, [])
+    assert.deepStrictEqual(signals({ body: "{\"error\": {\"code\": \"insuf" }).messages, [])
+  })
+
+  it.each<[string, string, string]>([
+    ["quotes", "The model `gpt-5` does not know \"insufficient_quota\".", "The model '' does not know ''."],
+    ["apostrophes", "You've used the team's 'credits', haven't you?", "You've used the team's '', haven't you?"],
+    ["typographic quotes", "“You are banned” is no «reason»", "'' is no ''"],
+    ["escaped quotes", "Invalid \"say \\\"no credits\\\" to me\" value", "Invalid '' value"],
+    ["a quote that is cut off", "Invalid prompt: \"You are out of cred", "Invalid prompt: "],
+    ["a status", "429 You have had enough", "You have had enough"],
+    ["a status and its words", "[429 Too Many Requests] You have had enough", "You have had enough"],
+    ["classes", "litellm.BadRequestError: AnthropicException - It is too long", "It is too long"],
+    ["who was asked", "Error from provider (X): Upstream request failed", "Upstream request failed"],
+    ["the word for an error", "Error: Bad Request: The endpoint is paused", "The endpoint is paused"]
+  ])("have messages without %s", (_, message, expected) => {
+    assert.deepStrictEqual(signals({ message }).messages, [expected])
+  })
+
+  it("have the classes that a message begins with, but for those of the language", () => {
+    assert.deepStrictEqual(codes({ message: "litellm.RateLimitError: OpenAIException - No" }), [
+      "RateLimitError",
+      "OpenAIException"
+    ])
+    assert.deepStrictEqual(
+      codes({ message: "An error occurred (ThrottlingException) when calling the X operation: No" }),
+      [
+        "ThrottlingException"
+      ]
+    )
+    assert.deepStrictEqual(codes({ message: "SyntaxError: Unexpected token" }), [])
+  })
+
+  it("have the status that a message begins with, where there is no other", () => {
+    assert.strictEqual(signals({ message: "HTTP 429: no" }).status, 429)
+    assert.strictEqual(signals({ message: "Error code: 503 - no" }).status, 503)
+    assert.strictEqual(signals({ status: 400, message: "500 no" }).status, 400)
+    assert.strictEqual(signals({ message: "5000 tokens are too many" }).status, undefined)
+    assert.strictEqual(signals({ message: "404" }).status, undefined)
+  })
+
+  it("have what an answer says that a client or a proxy has written into a message", () => {
+    const error = { code: "busy", message: "It's \"full\"" }
+    const json = JSON.stringify({ error })
+    const python = "{'error': {'code': 'busy', 'message': \"It's full\", 'param': None, 'ok': False}}"
+    for (
+      const message of [
+        json,
+        `429 ${json}`,
+        `got status: UNAVAILABLE. ${json}`,
+        `litellm.RateLimitError: GroqException - ${json}`,
+        `Error code: 429 - ${python}`
+      ]
+    ) assert.include(codes({ message }), "busy", message)
+    assert.deepStrictEqual(codes({ message: `Invalid prompt: ${json}` }), [])
+  })
+
+  it("have numbers as codes, those of one provider with the name of their field", () => {
+    assert.deepStrictEqual(codes({ code: 30_001, message: "no" }), ["30001"])
+    assert.deepStrictEqual(codes({ code: 0 }), [])
+    assert.deepStrictEqual(codes({ code: 429 }), [])
+    assert.deepStrictEqual(codes({ error_code: 17 }), ["error_code/17"])
+    assert.deepStrictEqual(codes({ base_resp: { status_code: 1008 } }), ["base_resp/1008"])
+  })
+
+  it("are not looked for where a caller's words are", () => {
+    const echo = { code: "insufficient_quota", message: "You are out of credits", type: "invalid_api_key" }
+    for (const field of ["param", "input", "prompt", "failed_generation", "request", "value", "messages", "ctx"]) {
+      assert.deepStrictEqual(signals({ [field]: echo, error: { [field]: echo } }), {
+        origin: "error",
+        ...none
+      }, field)
+      assert.deepStrictEqual(codes({ [field]: "insufficient_quota" }), [])
+    }
+    const detail = [{ type: "string_type", loc: ["body", "input"], msg: "Input should be a string", input: echo }]
+    assert.deepStrictEqual(codes({ detail }), ["string_type"])
   })
 
   it("do not name what every error and every object is", () => {
@@ -161,7 +253,9 @@ describe("the body of an answer", () => {
   it("tells how it ended, in a word", () => {
     const ended = (reason: string) => body({ choices: [{ finish_reason: reason }] })
     assert.deepStrictEqual(ended("error"), ["Answer/error"])
-    assert.deepStrictEqual(ended("x".repeat(128)), ["x".repeat(128)])
+    assert.deepStrictEqual(ended("length"), ["length"])
+    assert.deepStrictEqual(ended("sensitive"), ["sensitive", "Answer/refused"])
+    assert.deepStrictEqual(ended("x".repeat(128)), ["x".repeat(128), "Answer/unknown"])
     assert.deepStrictEqual(ended("x".repeat(129)), [])
   })
 

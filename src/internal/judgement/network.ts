@@ -1,0 +1,165 @@
+/** What the network and the client in front of it report, and what is not theirs. */
+import { type Row } from "./row.ts"
+
+export const network = {
+  // Before the rows of the network: the network is not to blame.
+  request: {
+    id: "client/request",
+    match: {
+      code: [
+        "ERR_INVALID_URL",
+        "UND_ERR_INVALID_ARG",
+        "HttpClientError/EncodeError",
+        "HttpClientError/InvalidUrlError",
+        "NetworkError/EncodeError",
+        "NetworkError/InvalidUrlError"
+      ]
+    },
+    kind: "caller_error",
+    outcome: "Ignored"
+  },
+  timeout: {
+    id: "network/timeout",
+    match: {
+      code: [
+        "TimeoutError",
+        "UND_ERR_CONNECT_TIMEOUT",
+        "UND_ERR_HEADERS_TIMEOUT",
+        "UND_ERR_BODY_TIMEOUT",
+        "ESOCKETTIMEDOUT",
+        "APIConnectionTimeoutError"
+      ]
+    },
+    kind: "timeout",
+    outcome: "Failure"
+  },
+  // In a minified program the classes of the official clients have lost their names.
+  timeoutMessage: {
+    id: "network/timeout-message",
+    match: { message: [/^Request timed out\./] },
+    kind: "timeout",
+    outcome: "Failure"
+  },
+  // After the timeouts: a client that times out aborts its own request.
+  cancelled: {
+    id: "client/cancelled",
+    match: {
+      code: ["AbortError", "ABORT_ERR", "ERR_CANCELED", "UND_ERR_ABORTED", "APIUserAbortError", "CANCELLED"]
+        .concat("Answer/cancelled")
+    },
+    kind: "cancelled",
+    outcome: "Ignored"
+  },
+  cancelledMessage: {
+    id: "client/cancelled-message",
+    match: { message: [/^Request was aborted\.$/] },
+    kind: "cancelled",
+    outcome: "Ignored"
+  },
+  // Cut in the middle of an answer, as `fetch` and as `node:http` report it.
+  cut: {
+    id: "network/cut",
+    match: { code: ["TypeError"], message: [/^terminated$/] },
+    kind: "stream_cut",
+    outcome: "Failure"
+  },
+  cutNode: {
+    id: "network/cut-node",
+    match: { code: ["ECONNRESET"], message: [/^aborted$/] },
+    kind: "stream_cut",
+    outcome: "Failure"
+  },
+  connection: {
+    id: "network/connection",
+    match: {
+      code: [
+        "ECONNREFUSED",
+        "ECONNRESET",
+        "ECONNABORTED",
+        "ETIMEDOUT",
+        "EPIPE",
+        "ENOTFOUND",
+        "EAI_AGAIN",
+        "EHOSTUNREACH",
+        "EHOSTDOWN",
+        "ENETUNREACH",
+        "ENETDOWN",
+        "EADDRNOTAVAIL",
+        "EPROTO",
+        /^UND_ERR_/,
+        /^ERR_(?:TLS|SSL|HTTP2)_/,
+        /^(?:CERT|UNABLE_TO|DEPTH_ZERO|SELF_SIGNED)_/,
+        "APIConnectionError",
+        "HttpClientError/TransportError",
+        "NetworkError/TransportError"
+      ]
+    },
+    kind: "connection",
+    outcome: "Failure"
+  },
+  fetchFailed: {
+    id: "network/fetch-failed",
+    match: {
+      code: ["TypeError"],
+      message: [/^(?:fetch failed|failed to fetch|load failed|network ?error)/i]
+    },
+    kind: "connection",
+    outcome: "Failure"
+  },
+  malformed: {
+    id: "network/malformed",
+    match: {
+      code: [
+        /^HPE_/,
+        "HttpClientError/DecodeError",
+        "HttpClientError/EmptyBodyError",
+        "AiError/InvalidResponseError",
+        "SseError",
+        // The HTTP client of a provider could not read the answer; elsewhere the same error is the model's doing.
+        /Client\/InvalidOutputError$/,
+        "Answer/malformed"
+      ]
+    },
+    kind: "malformed_response",
+    outcome: "Failure"
+  },
+  // An answer that is no JSON was parsed. As a defect it is more likely the caller's own text.
+  notJson: {
+    id: "network/not-json",
+    match: { origin: ["error"], code: ["SyntaxError"] },
+    kind: "malformed_response",
+    outcome: "Failure"
+  },
+  ownCode: {
+    id: "client/own-code",
+    match: {
+      code: [
+        "AiError/UnsupportedSchemaError",
+        "AiError/ToolConfigurationError",
+        "AiError/ToolkitRequiredError",
+        "AiError/InvalidUserInputError",
+        "AiError/InvalidToolResultError",
+        "AiError/ToolResultEncodingError",
+        "ExceededCapacityError",
+        "IllegalArgumentError",
+        "NoSuchElementError",
+        "ConfigError",
+        "FailoverError/UnknownRoute",
+        "FailoverError/NoTargetAllowed"
+      ]
+    },
+    kind: "caller_error",
+    outcome: "Ignored"
+  },
+  // The reader of an answer looked for something that was not there.
+  wrongShape: {
+    id: "network/wrong-shape",
+    match: {
+      origin: ["error"],
+      code: ["TypeError"],
+      message: [/^Cannot (?:read propert|use '' operator)/, /is not an object/]
+    },
+    kind: "malformed_response",
+    outcome: "Failure"
+  }
+} as const satisfies Readonly<Record<string, Row>>
