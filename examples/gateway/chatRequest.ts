@@ -55,6 +55,6 @@ export const read: Effect.Effect<
   const { headers, text } = yield* HttpServerRequest.HttpServerRequest
   const body = yield* text
   const request = yield* decode(body, headers["x-allow-regions"])
-  // The same body sent again is the same request, and callers are told apart by their key.
+  // The same body sent again is the same request, and callers are distinguished by their key.
   return { ...request, evidence: Evidence.make({ request: body, source: headers["authorization"] }) }
 })
