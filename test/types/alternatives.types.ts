@@ -1,6 +1,6 @@
 import { Effect, Stream } from "effect"
 import { CircuitBreaker, type CircuitError, LlmOutcome, LlmStream } from "effect-resilience"
-import { expectTypeOf } from "vitest"
+import { expectTypeOf } from "expect-type"
 
 declare const isDown: boolean
 const either = isDown ? Effect.fail({ status: 503 }) : Effect.succeed("hello")

@@ -8,7 +8,7 @@ import {
   type Outcome,
   type StoreEvent
 } from "effect-resilience"
-import { expectTypeOf } from "vitest"
+import { expectTypeOf } from "expect-type"
 
 declare const event: CircuitEvent.CircuitEvent
 
