@@ -39,6 +39,7 @@ import { Clock, type Context, Effect, type Layer } from "effect"
 import type { CircuitBreaker } from "./CircuitBreaker.ts"
 import * as CircuitObserver from "./CircuitObserver.ts"
 import { MetricsObserver } from "./internal/observability/metricsObserver.ts"
+import { checkOptions } from "./internal/options/known.ts"
 import { positiveInt } from "./internal/options/validation.ts"
 
 /**
@@ -61,8 +62,10 @@ export interface Options {
 export const layerWith = (options: Options): Layer.Layer<never, never, CircuitBreaker> =>
   CircuitObserver.layer(
     Effect.contextWith((context: Context.Context<never>) =>
-      Effect.map(Clock.Clock, (clock) =>
-        new MetricsObserver(context, clock, positiveInt("maxLabelValues", options.maxLabelValues ?? 1000)))
+      Effect.map(Clock.Clock, (clock) => {
+        checkOptions(options, { maxLabelValues: true })
+        return new MetricsObserver(context, clock, positiveInt("maxLabelValues", options.maxLabelValues ?? 1000))
+      })
     )
   )
 

@@ -80,6 +80,8 @@ const shown = (value: unknown): string => {
     case "object":
       if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list"
       return value === null ? "null" : "an object"
+    case "function":
+      return "a function"
     default:
       return String(value)
   }

@@ -18,6 +18,7 @@ import type { Evidence } from "./internal/machine/evidence.ts"
 import { Hub } from "./internal/observers/hub.ts"
 import type { Listeners } from "./internal/observers/listeners.ts"
 import type { CompiledPolicy } from "./internal/options/compiledPolicy.ts"
+import { checkOptions } from "./internal/options/known.ts"
 import { millis, positiveInt } from "./internal/options/validation.ts"
 import type { Outcome } from "./Outcome.ts"
 
@@ -126,6 +127,7 @@ export const layerMemoryWith = (options: MemoryOptions): Layer.Layer<CircuitStor
   Layer.effect(
     CircuitStore,
     Effect.gen(function*() {
+      checkOptions(options, { idleTimeToLive: true, maxCircuits: true })
       const limits = {
         idleMillis: millis("idleTimeToLive", options.idleTimeToLive ?? "1 hour"),
         maxCircuits: positiveInt("maxCircuits", options.maxCircuits ?? 100_000)

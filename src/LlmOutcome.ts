@@ -29,7 +29,8 @@ import { isSuspect, readAnswer } from "./internal/judgement/answer.ts"
 import { type ByHint, matches, type Row } from "./internal/judgement/row.ts"
 import { nothing, read, type Signals } from "./internal/judgement/signals.ts"
 import * as Table from "./internal/judgement/table.ts"
-import { invalid, millis } from "./internal/options/validation.ts"
+import { checkOptions } from "./internal/options/known.ts"
+import { boolean, invalid, millis } from "./internal/options/validation.ts"
 import * as Outcome from "./Outcome.ts"
 import * as RetryHint from "./RetryHint.ts"
 
@@ -201,13 +202,20 @@ interface Rules {
   readonly body: boolean
 }
 
-const rulesOf = (options: Options | undefined): Rules => ({
-  rows: merge(options?.rows ?? []),
-  thresholdMillis: millis("retryAfterThreshold", options?.retryAfterThreshold ?? "120 seconds", 0),
-  body: options?.body ?? false
-})
+const rulesOf = (options: Options = {}): Rules => {
+  checkOptions(options, { retryAfterThreshold: true, rows: true, body: true })
+  return {
+    rows: merge(options.rows ?? []),
+    thresholdMillis: millis("retryAfterThreshold", options.retryAfterThreshold ?? "120 seconds", 0),
+    body: boolean("body", options.body ?? false)
+  }
+}
 
 const merge = (changes: NonNullable<Options["rows"]>): ReadonlyArray<Row> => {
+  if (!Array.isArray(changes)) return invalid("rows", changes, "a list")
+  changes.forEach((row, index) =>
+    checkOptions<Row>(row, { id: true, match: true, kind: true, outcome: true }, `rows[${index}]`)
+  )
   const byId = new Map(changes.map((change) => [change.id, change]))
   if (byId.size < changes.length) invalid("rows", changes, "a list in which no id appears twice")
   const known = new Set<string>(table.map((row) => row.id))
@@ -284,5 +292,5 @@ const signalsOf = (origin: Signals["origin"], source: unknown): Signals => read(
 const wallMillis = (): number =>
   (Fiber.getCurrent()?.getRef(Clock.Clock) ?? Clock.Clock.defaultValue()).currentTimeMillisUnsafe()
 
-const defaults = rulesOf(undefined)
+const defaults = rulesOf()
 const bodies = rulesOf({ body: true })

@@ -24,7 +24,8 @@ import * as CircuitError from "./CircuitError.ts"
 import * as FailoverError from "./FailoverError.ts"
 import { blockedMillis } from "./internal/call/blocked.ts"
 import { elapsedMillis } from "./internal/clock/time.ts"
-import { invalid, key as validKey, millis, positiveInt } from "./internal/options/validation.ts"
+import { checkOptions } from "./internal/options/known.ts"
+import { invalid, key as validKey, millis, optionalFunction, positiveInt } from "./internal/options/validation.ts"
 import * as LlmOutcome from "./LlmOutcome.ts"
 import type { Outcome } from "./Outcome.ts"
 import { CurrentRetryBudgets } from "./RetryBudget.ts"
@@ -74,6 +75,7 @@ export interface Options {
  * @since 0.1.0
  */
 export const policy = (options: Options = {}): Schedule.Schedule<number, unknown> => {
+  checkOptions(options, fields)
   const attempts = positiveInt("attempts", options.attempts ?? 3)
   const baseMillis = millis("base", options.base ?? "1 second")
   const factor = options.factor ?? 2
@@ -82,7 +84,7 @@ export const policy = (options: Options = {}): Schedule.Schedule<number, unknown
   const maxWaitMillis = millis("maxWait", options.maxWait ?? "2 minutes", 0)
   const deadlineMillis = options.deadline === undefined ? undefined : millis("deadline", options.deadline)
   const key = options.key === undefined ? undefined : validKey(options.key)
-  const judge = options.judge ?? LlmOutcome.fromError
+  const judge = optionalFunction("judge", options.judge) ?? LlmOutcome.fromError
 
   return Schedule.fromStep(Effect.gen(function*() {
     const clock = yield* Clock.Clock
@@ -109,6 +111,17 @@ export const policy = (options: Options = {}): Schedule.Schedule<number, unknown
       })
     }
   }))
+}
+
+const fields: Record<keyof Options, true> = {
+  attempts: true,
+  base: true,
+  factor: true,
+  maxDelay: true,
+  maxWait: true,
+  deadline: true,
+  key: true,
+  judge: true
 }
 
 const untilTarget = ({ retryAfter }: FailoverError.FailoverError): Wait => ({

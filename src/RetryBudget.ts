@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import { Context, Layer } from "effect"
+import { checkOptions } from "./internal/options/known.ts"
 import { fraction, positiveInt } from "./internal/options/validation.ts"
 
 /**
@@ -60,6 +61,7 @@ const maxBuckets = 100_000
  * @since 0.1.0
  */
 export const make = (options: Options = {}): RetryBudgets => {
+  checkOptions(options, { ratio: true, burst: true })
   // In millionths of a token, so that ten tenths are one.
   const token = 1_000_000
   const earned = fraction("ratio", options.ratio ?? 0.2)

@@ -128,11 +128,10 @@ export const failureRate = (options: {
   readonly minimumCalls?: number | undefined
   readonly window: Window
 }): TripPolicy => ({
+  ...options,
   [criteria.TypeId]: criteria.failureRate,
   _tag: "FailureRate",
-  threshold: options.threshold,
-  minimumCalls: options.minimumCalls ?? defaultMinimumCalls(options.window),
-  window: options.window
+  minimumCalls: options.minimumCalls ?? defaultMinimumCalls(options.window)
 })
 
 /**
@@ -148,12 +147,10 @@ export const slowCallRate = (options: {
   readonly minimumCalls?: number | undefined
   readonly window: Window
 }): TripPolicy => ({
+  ...options,
   [criteria.TypeId]: criteria.slowCallRate,
   _tag: "SlowCallRate",
-  threshold: options.threshold,
-  slowerThan: options.slowerThan,
-  minimumCalls: options.minimumCalls ?? defaultMinimumCalls(options.window),
-  window: options.window
+  minimumCalls: options.minimumCalls ?? defaultMinimumCalls(options.window)
 })
 
 /**
@@ -189,6 +186,7 @@ export const adaptive = (options?: {
 }): TripPolicy => {
   const failures = options?.failures ?? 5
   return {
+    ...options,
     [criteria.TypeId]: criteria.adaptive,
     _tag: "Adaptive",
     failures,

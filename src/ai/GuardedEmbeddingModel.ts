@@ -54,6 +54,7 @@ import { type AiError, EmbeddingModel } from "effect/ai"
 import { CircuitBreaker } from "../CircuitBreaker.ts"
 import { isCircuitBreakerError } from "../CircuitError.ts"
 import type { Classify } from "../CircuitPolicy.ts"
+import { checkOptions } from "../internal/options/known.ts"
 import * as validation from "../internal/options/validation.ts"
 import * as LlmOutcome from "../LlmOutcome.ts"
 import { toAiError } from "./GuardedLanguageModel.ts"
@@ -95,10 +96,13 @@ export const layer = (
  */
 export const guard = (
   model: EmbeddingModel.EmbeddingModel,
-  { classify = LlmOutcome.classify, key }: Options
+  options: Options
 ): Effect.Effect<EmbeddingModel.EmbeddingModel, never, CircuitBreaker> =>
   CircuitBreaker.useSync((breaker) => {
-    validation.key(key)
+    checkOptions(options, { key: true, classify: true })
+    const { classify = LlmOutcome.classify } = options
+    const key = validation.key(options.key)
+    validation.optionalFunction("classify", classify)
 
     const call = <A, R>(method: string, self: Effect.Effect<A, AiError.AiError, R>) =>
       Effect.mapError(

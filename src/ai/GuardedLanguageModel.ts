@@ -81,6 +81,7 @@ import { CircuitBreaker } from "../CircuitBreaker.ts"
 import { type CircuitBreakerError, isCircuitBreakerError } from "../CircuitError.ts"
 import type { Classify } from "../CircuitPolicy.ts"
 import { isFailoverError } from "../FailoverError.ts"
+import { checkOptions } from "../internal/options/known.ts"
 import * as validation from "../internal/options/validation.ts"
 import { property } from "../internal/untrusted/values.ts"
 import * as LlmOutcome from "../LlmOutcome.ts"
@@ -171,12 +172,24 @@ const reasonOf = (error: CircuitBreakerError): AiError.AiErrorReason => {
     : new AiError.RateLimitError({ retryAfter })
 }
 
+const fields: Record<keyof Options, true> = {
+  key: true,
+  classify: true,
+  firstContentTimeout: true,
+  idleTimeout: true,
+  settleProbeAt: true
+}
+
 const make = (
   model: LanguageModel.LanguageModel,
   breaker: CircuitBreaker["Service"],
-  { classify = LlmOutcome.classify, ...options }: Options
+  given: Options
 ): LanguageModel.LanguageModel => {
+  checkOptions(given, fields)
+  const { classify = LlmOutcome.classify, ...options } = given
   const key = validation.key(options.key)
+  validation.optionalFunction("classify", classify)
+  validation.settleProbeAt(options.settleProbeAt)
   for (const limit of ["firstContentTimeout", "idleTimeout"] as const) {
     validation.optionalDuration(limit, options[limit])
   }

@@ -94,6 +94,8 @@ import { type ExecuteOptions, FailoverRouter, type Options as RouterOptions } fr
 import { compileRoutes } from "../internal/failover/compiledRoute.ts"
 import { allowedBy, fence } from "../internal/failover/fence.ts"
 import { make as makeRouter } from "../internal/failover/router.ts"
+import { checkOptions } from "../internal/options/known.ts"
+import * as validation from "../internal/options/validation.ts"
 import * as LlmOutcome from "../LlmOutcome.ts"
 import * as Outcome from "../Outcome.ts"
 import { toAiError as circuitAiError } from "./GuardedLanguageModel.ts"
@@ -256,9 +258,30 @@ export const failoverErrorOf: (error: unknown) => FailoverError | undefined = fi
 
 const module = "ResilientLanguageModel"
 
+const fields: Record<keyof Options, true> = {
+  route: true,
+  targets: true,
+  allow: true,
+  minFailoverDuration: true,
+  deadline: true,
+  attemptTimeout: true,
+  firstContentTimeout: true,
+  idleTimeout: true,
+  rescue: true,
+  whenExhausted: true,
+  failOverOn: true,
+  classify: true,
+  retry: true,
+  healthProbe: true,
+  healthProbeTimeout: true,
+  healthProbeInterval: true,
+  settleProbeAt: true
+}
+
 const make = Effect.fnUntraced(function*<E, R, RProbe>(
   options: Options<ReadonlyArray<ModelTarget<E, R>>, RProbe>
 ) {
+  checkOptions(options, fields)
   const {
     classify = LlmOutcome.classify,
     healthProbe,
@@ -270,6 +293,10 @@ const make = Effect.fnUntraced(function*<E, R, RProbe>(
     targets,
     ...limits
   } = options
+  validation.optionalFunction("classify", classify)
+  validation.optionalFunction("healthProbe", healthProbe)
+  validation.settleProbeAt(settleProbeAt)
+  checkModels(targets)
   const described = { ...limits, targets: targets.map((target) => Struct.omit(target, ["model"])) }
   compileRoutes([makeRoute(name, described)])
   const models = new Map<string, LanguageModel.LanguageModel>()
@@ -326,6 +353,15 @@ const make = Effect.fnUntraced(function*<E, R, RProbe>(
   })
   return Context.make(LanguageModel.LanguageModel, model).pipe(Context.add(FailoverRouter, router))
 })
+
+const checkModels = (targets: ReadonlyArray<ModelTarget>): void => {
+  if (!Array.isArray(targets)) validation.invalid("targets", targets, "a list of at least one target")
+  targets.forEach((target, index) => {
+    const field = `targets[${index}]`
+    if (Object(target) !== target) validation.invalid(field, target, "an object with name and model")
+    if (!Layer.isLayer(target.model)) validation.invalid(`${field}.model`, target.model, "a layer of a LanguageModel")
+  })
+}
 
 // The answer of a call that only tries whether a target takes calls.
 const trial = { type: "~trial" }

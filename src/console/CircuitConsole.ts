@@ -53,6 +53,7 @@ import { Clock, type Config, Effect, Layer, type Redacted, Schema } from "effect
 import { HttpRouter } from "effect/http"
 import * as CircuitBreaker from "../CircuitBreaker.ts"
 import { elapsedMillis, wallMillis } from "../internal/clock/time.ts"
+import { checkOptions } from "../internal/options/known.ts"
 import { invalidAsConfigError } from "../internal/options/settings.ts"
 import * as validation from "../internal/options/validation.ts"
 import * as circuits from "./internal/circuits.ts"
@@ -191,13 +192,17 @@ const mount = Effect.fnUntraced(function*(options: Options) {
   }
 })
 
-const checked = ({ maxEvents = 500, path = "/circuits", title = "Circuits" }: Options) => ({
-  maxEvents: validation.positiveInt("maxEvents", maxEvents),
-  path: /^\/[^*?#]*$/.test(path)
-    ? path.replace(/\/+$/, "") as "" | `/${string}`
-    : validation.invalid("path", path, "a path that begins with / and has no *, ? or #"),
-  title
-})
+const checked = (options: Options) => {
+  checkOptions(options, { path: true, operators: true, title: true, maxEvents: true })
+  const { maxEvents = 500, path = "/circuits", title = "Circuits" } = options
+  return {
+    maxEvents: validation.positiveInt("maxEvents", maxEvents),
+    path: /^\/[^*?#]*$/.test(path)
+      ? path.replace(/\/+$/, "") as "" | `/${string}`
+      : validation.invalid("path", path, "a path that begins with / and has no *, ? or #"),
+    title: typeof title === "string" ? title : validation.invalid("title", title, "a string")
+  }
+}
 
 const encodeCircuit = Schema.encodeSync(Schema.fromJsonString(Circuit))
 const encodeSnapshot = Schema.encodeSync(Schema.fromJsonString(Snapshot))

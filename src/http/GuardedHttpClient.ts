@@ -68,6 +68,7 @@ import { HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse
 import * as CircuitBreaker from "../CircuitBreaker.ts"
 import type { CircuitBreakerError } from "../CircuitError.ts"
 import type { Classify } from "../CircuitPolicy.ts"
+import { checkOptions } from "../internal/options/known.ts"
 import * as validation from "../internal/options/validation.ts"
 import * as LlmOutcome from "../LlmOutcome.ts"
 import type * as Outcome from "../Outcome.ts"
@@ -174,8 +175,24 @@ export const layer = (
     })
   )
 
+const fields: Record<keyof Options, true> = {
+  key: true,
+  classify: true,
+  classifyBody: true,
+  events: true,
+  firstContentTimeout: true,
+  idleTimeout: true,
+  settleProbeAt: true,
+  unreadTimeout: true
+}
+
 const settingsOf = (options: Options): Settings => {
+  checkOptions(options, fields)
   const { classify = LlmOutcome.classify, classifyBody = LlmOutcome.classify, events, key = originOf } = options
+  if (typeof key !== "function") validation.key(key)
+  validation.optionalFunction("classify", classify)
+  validation.optionalFunction("classifyBody", classifyBody)
+  validation.optionalFunction("events", events)
   return {
     keyOf: typeof key === "function" ? key : () => key,
     classify,
@@ -184,7 +201,7 @@ const settingsOf = (options: Options): Settings => {
     limits: {
       firstContentTimeout: validation.optionalDuration("firstContentTimeout", options.firstContentTimeout),
       idleTimeout: validation.optionalDuration("idleTimeout", options.idleTimeout),
-      settleProbeAt: options.settleProbeAt
+      settleProbeAt: validation.settleProbeAt(options.settleProbeAt)
     },
     unreadMillis: validation.millis("unreadTimeout", options.unreadTimeout ?? "5 seconds")
   }

@@ -46,6 +46,7 @@ import { Initial } from "../internal/circuit/initial.ts"
 import { Registry } from "../internal/circuit/registry.ts"
 import { UnguardedCircuit } from "../internal/circuit/unguardedCircuit.ts"
 import { wallMillis } from "../internal/clock/time.ts"
+import { checkOptions } from "../internal/options/known.ts"
 import { invalidAsConfigError, setting, underPrefix } from "../internal/options/settings.ts"
 import { boolean, invalid, millis, positiveInt } from "../internal/options/validation.ts"
 import { Authority } from "./internal/authority.ts"
@@ -132,7 +133,7 @@ export const layer: {
   (options: Connection & Options & { readonly requireConnection?: false | undefined }): Layer.Layer<CircuitStore>
   (options: Connection & Options): Layer.Layer<CircuitStore, RedisUnavailable>
 } = (options: Connection & Options) =>
-  Layer.effect(CircuitStore, make(connect(options), options)) as Layer.Layer<CircuitStore>
+  Layer.effect(CircuitStore, make(connect(options), options, connectionFields)) as Layer.Layer<CircuitStore>
 
 /**
  * Circuits in Redis, through Effect's own `Redis` service, such as `NodeRedis.layer` of `@effect/platform-node`. Set
@@ -151,7 +152,11 @@ export const layerRedis: {
   ): Layer.Layer<CircuitStore, never, RedisService>
   (options: Options): Layer.Layer<CircuitStore, RedisUnavailable, RedisService>
 } = (options: Options = {}) =>
-  Layer.effect(CircuitStore, make(effectRedisPort.make, options)) as Layer.Layer<CircuitStore, never, RedisService>
+  Layer.effect(CircuitStore, make(effectRedisPort.make, options, fields)) as Layer.Layer<
+    CircuitStore,
+    never,
+    RedisService
+  >
 
 /**
  * Reads the options of a store from settings under a prefix; a setting that is absent keeps its default. One that
@@ -202,8 +207,22 @@ export const layerConfig = (
 ): Layer.Layer<CircuitStore, Config.ConfigError | RedisUnavailable> =>
   Layer.effect(
     CircuitStore,
-    Effect.flatMap(options, (options) => invalidAsConfigError(make(connect(options), options)))
+    Effect.flatMap(options, (options) => invalidAsConfigError(make(connect(options), options, connectionFields)))
   )
+
+const fields: Record<keyof Options, true> = {
+  prefix: true,
+  operationTimeout: true,
+  maxStaleness: true,
+  flushInterval: true,
+  lease: true,
+  idleTimeToLive: true,
+  maxCircuits: true,
+  connectTimeout: true,
+  requireConnection: true
+}
+
+const connectionFields = { url: true, redisOptions: true, cluster: true, client: true, ...fields } as const
 
 const connect = (connection: Connection): Effect.Effect<RedisPort, never, Scope.Scope> =>
   Effect.suspend(() => {
@@ -225,7 +244,12 @@ const urlOf = (url: unknown): string =>
     ? url
     : invalid("url", url === undefined ? url : "of another form", "a URL that begins with redis:// or rediss://")
 
-const make = Effect.fnUntraced(function*<R>(port: Effect.Effect<RedisPort, never, R>, options: Options) {
+const make = Effect.fnUntraced(function*<R>(
+  port: Effect.Effect<RedisPort, never, R>,
+  options: Options,
+  known: Record<keyof Options, true>
+) {
+  checkOptions(options, known)
   const settings = read(options)
   const opened = yield* port
   const authority = yield* Authority.make(opened, settings)

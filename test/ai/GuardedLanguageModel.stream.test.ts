@@ -62,7 +62,7 @@ const rain: Handler = () => Effect.succeed("rain")
 /** A circuit that opens on the first failure, around a provider with this stream. */
 const guarded = (
   parts: Stream.Stream<Response.StreamPartEncoded, AiError.AiError>,
-  options: Partial<GuardedLanguageModel.Options> & {
+  { handler = rain, policy, ...options }: Partial<GuardedLanguageModel.Options> & {
     readonly policy?: CircuitPolicy.CircuitPolicy
     readonly handler?: Handler
   } = {}
@@ -72,8 +72,8 @@ const guarded = (
       LanguageModel.LanguageModel,
       LanguageModel.make({ generateText: () => Effect.succeed([]), streamText: () => parts })
     )),
-    Layer.provideMerge(CircuitTest.layer({ tripPolicy: TripPolicy.consecutive(1), ...options.policy })),
-    Layer.merge(Weathers.toLayer({ Weather: ({ city }) => (options.handler ?? rain)(city) }))
+    Layer.provideMerge(CircuitTest.layer({ tripPolicy: TripPolicy.consecutive(1), ...policy })),
+    Layer.merge(Weathers.toLayer({ Weather: ({ city }) => handler(city) }))
   )
 
 const plain = LanguageModel.streamText({ prompt: "Hi" })

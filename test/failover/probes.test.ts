@@ -34,10 +34,10 @@ const makeProbes = (ends: Record<string, Probe> = {}) => {
 }
 
 const probed = (
-  probes: { readonly healthProbe: (target: FailoverRoute.Target) => Probe },
+  { healthProbe }: { readonly healthProbe: (target: FailoverRoute.Target) => Probe },
   targets: ReadonlyArray<string> = ["us", "eu"],
   options: Partial<FailoverRouter.Options> = {}
-) => router({ routes: [FailoverRoute.make("chat", { targets })], ...probes, ...options })
+) => router({ routes: [FailoverRoute.make("chat", { targets })], healthProbe, ...options })
 
 const fail = Effect.exit(down.pipe(CircuitBreaker.execute({ key: "chat/us", classify })))
 const soon = TestClock.adjust(0)
@@ -154,7 +154,7 @@ describe("W56: a primary", () => {
       assert.strictEqual(yield* active, "us")
     }).pipe(
       Effect.provide(
-        router({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })], ...probes }, {
+        router({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })], healthProbe: probes.healthProbe }, {
           openDuration: "1 second"
         })
       )
@@ -172,7 +172,9 @@ describe("W56: a primary", () => {
       assert.strictEqual(yield* tag("us"), "Closed")
     }).pipe(
       Effect.provide(
-        router({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })], ...probes }, { successesToClose: 3 })
+        router({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })], healthProbe: probes.healthProbe }, {
+          successesToClose: 3
+        })
       )
     )
   })
@@ -437,7 +439,7 @@ describe("a health probe", () => {
         const layer = FailoverRouter.layer({
           routes: [FailoverRoute.make("chat", { targets: ["us", "eu", "asia"] })],
           classify,
-          ...probes
+          healthProbe: probes.healthProbe
         })
         const context = yield* Layer.buildWithScope(layer, scope)
         yield* TestClock.adjust(at)
@@ -459,7 +461,10 @@ describe("a health probe", () => {
       const probes = makeProbes({ us: Effect.never })
       const scope = yield* Scope.make()
       yield* Layer.buildWithScope(
-        FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })], ...probes }),
+        FailoverRouter.layer({
+          routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })],
+          healthProbe: probes.healthProbe
+        }),
         scope
       )
       yield* fail
@@ -517,7 +522,10 @@ describe("a health probe", () => {
 
   it.effect("runs without a breaker too, and moves nothing", () => {
     const probes = makeProbes({ eu: Effect.succeed(false) })
-    const layer = FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })], ...probes })
+    const layer = FailoverRouter.layer({
+      routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })],
+      healthProbe: probes.healthProbe
+    })
       .pipe(
         Layer.provide(CircuitBreaker.layerNoop)
       )

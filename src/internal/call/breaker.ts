@@ -6,12 +6,14 @@ import type { CircuitBreakerError } from "../../CircuitError.ts"
 import type { CircuitEvent } from "../../CircuitEvent.ts"
 import type { CircuitPolicy, Classify } from "../../CircuitPolicy.ts"
 import * as CircuitState from "../../CircuitState.ts"
-import { type CircuitHandle, CircuitStore } from "../../CircuitStore.ts"
+import { type CircuitHandle, CircuitStore, type Operator } from "../../CircuitStore.ts"
 import type { Evidence } from "../../Evidence.ts"
 import * as Outcome from "../../Outcome.ts"
 import { circuitMillis, elapsedMillis } from "../clock/time.ts"
+import { checkObserver } from "../observers/checkObserver.ts"
 import type { CircuitObserver } from "../observers/observer.ts"
 import { type CompiledPolicy, compilePolicy } from "../options/compiledPolicy.ts"
+import { checkOptions } from "../options/known.ts"
 import * as validation from "../options/validation.ts"
 import { type Begin, beginning } from "./begin.ts"
 import { keptFromProbing } from "./blame.ts"
@@ -73,23 +75,19 @@ export const make = Effect.fnUntraced(function*(
 
   const stream = <A, E, R>(
     self: Stream.Stream<A, E, R>,
-    { classify, classifyPart, evidence, firstContentTimeout, idleTimeout, key, settleProbeAt = "finish" }:
-      StreamOptions<
-        A,
-        E
-      >
+    { classify, classifyPart, evidence, firstContentTimeout, idleTimeout, key, settleProbeAt }: StreamOptions<A, E>
   ): Stream.Stream<A, E | CircuitBreakerError, R> => {
     validation.key(key)
     const limits = {
       firstContentTimeout: validation.optionalDuration("firstContentTimeout", firstContentTimeout),
-      idleTimeout: validation.optionalDuration("idleTimeout", idleTimeout)
+      idleTimeout: validation.optionalDuration("idleTimeout", idleTimeout),
+      settleProbeAt: validation.settleProbeAt(settleProbeAt)
     }
     const begin = Effect.withFiber((fiber) =>
       Effect.succeed({
         ...call(fiber, key, classify as Classify | undefined, evidence, self),
         ...limits,
-        classifyPart,
-        settleProbeAt
+        classifyPart
       })
     )
     return guardStream(self, begin)
@@ -137,7 +135,10 @@ export const make = Effect.fnUntraced(function*(
 
   const observe = (observer: CircuitObserver) =>
     Effect.acquireRelease(
-      Effect.sync(() => hub.add(observer)),
+      Effect.sync(() => {
+        checkObserver(observer)
+        hub.add(observer)
+      }),
       () => Effect.sync(() => hub.remove(observer))
     )
 
@@ -152,12 +153,13 @@ export const make = Effect.fnUntraced(function*(
     }),
     forceOpen: (key, options = {}) =>
       Effect.suspend(() => {
+        checkOptions(options, { for: true, ...operatorFields })
         const millis = options.for === undefined ? undefined : validation.millis("forceOpen.for", options.for)
         return Effect.flatMap(keep(key), (circuit) => circuit.forceOpen(millis, options))
       }),
-    reset: (key, operator = {}) => Effect.flatMap(find(key), (circuit) => circuit?.reset(operator) ?? Effect.void),
-    disable: (key, operator = {}) => Effect.flatMap(keep(key), (circuit) => circuit.disable(operator)),
-    enable: (key, operator = {}) => Effect.flatMap(find(key), (circuit) => circuit?.enable(operator) ?? Effect.void),
+    reset: (key, operator) => steer(find(key), operator, (circuit, by) => circuit?.reset(by)),
+    disable: (key, operator) => steer(keep(key), operator, (circuit, by) => circuit.disable(by)),
+    enable: (key, operator) => steer(find(key), operator, (circuit, by) => circuit?.enable(by)),
     view: (key) =>
       Effect.withFiber((fiber) => Effect.succeed(new View(store, validation.key(key), policyOf, clockOf(fiber)))),
     reporter: hub,
@@ -201,6 +203,18 @@ class View implements CircuitState.CircuitView {
     return this.circuit.view(this.clock)
   }
 }
+
+const operatorFields: Record<keyof Operator, true> = { reason: true, actor: true }
+
+const steer = <A>(
+  found: Effect.Effect<A>,
+  operator: Operator = {},
+  order: (circuit: A, by: Operator) => Effect.Effect<void> | undefined
+): Effect.Effect<void> =>
+  Effect.flatMap(found, (circuit) => {
+    checkOptions(operator, operatorFields)
+    return order(circuit, operator) ?? Effect.void
+  })
 
 const unused = Outcome.ignored("cancelled")
 

@@ -2,9 +2,10 @@
 import type { Duration } from "effect"
 import type { RouteOptions, Target, TargetOptions } from "../../FailoverRoute.ts"
 import { type Kind, kinds } from "../../Outcome.ts"
-import { invalid, millis, optionalDuration, positiveInt } from "../options/validation.ts"
+import { checkOptions } from "../options/known.ts"
+import { formOf, invalid, millis, oneOf, optionalDuration, positiveInt } from "../options/validation.ts"
 import { allowedBy, fence } from "./fence.ts"
-import { checkFields, formOf, isBlank, isRecord, list, oneOf } from "./fields.ts"
+import { isBlank, isRecord, list } from "./fields.ts"
 import { makeTarget } from "./target.ts"
 
 export interface CompiledTarget {
@@ -71,7 +72,7 @@ const compileRoute = (name: string, route: RouteOptions): CompiledRoute => {
   if (isBlank(name)) invalid("routes", name, "a list of routes that have a name")
   const field = `routes.${name}`
   if (!isRecord(route)) return invalid(field, formOf(route), "an object with targets")
-  checkFields(field, route, routeFields)
+  checkOptions(route, routeFields, field)
   if (!Array.isArray(route.targets) || route.targets.length === 0) {
     return invalid(`${field}.targets`, formOf(route.targets), "a list of at least one target")
   }
@@ -108,7 +109,7 @@ const compileTarget = (
   const field = `routes.${route}.targets[${index}]`
   const target = typeof given === "string" ? { name: given } : given
   if (!isRecord(target)) return invalid(field, formOf(target), "a name, or an object with one")
-  checkFields(field, target, targetFields)
+  checkOptions(target, targetFields, field)
   if (isBlank(target.name)) invalid(`${field}.name`, target.name, "a name that is not blank")
   const text = (name: "key" | "region") =>
     target[name] === undefined || !isBlank(target[name])

@@ -1,13 +1,14 @@
 /** Fences around the targets to which calls may go. */
 import type { Fence, Target } from "../../FailoverRoute.ts"
+import { checkOptions } from "../options/known.ts"
 import { invalid } from "../options/validation.ts"
-import { checkFields, isRecord, list } from "./fields.ts"
+import { isRecord, list } from "./fields.ts"
 
 /** A fence that was checked for its form. */
 export const fence = (field: string, given: Fence | undefined): Fence => {
   if (given === undefined) return {}
   if (!isRecord(given)) return invalid(field, given, "an object with regions or targets")
-  checkFields(field, given, fields)
+  checkOptions(given, fields, field)
   const names = (name: "regions" | "targets") =>
     given[name] === undefined ? undefined : new Set<string>(list(`${field}.${name}`, given[name]))
   const [regions, targets] = [names("regions"), names("targets")]

@@ -13,27 +13,35 @@ import type {
   StreamOptions
 } from "../../FailoverRouter.ts"
 import * as LlmOutcome from "../../LlmOutcome.ts"
-import { invalid, millis } from "../options/validation.ts"
+import { checkOptions } from "../options/known.ts"
+import { invalid, millis, optionalFunction } from "../options/validation.ts"
 import { property } from "../untrusted/values.ts"
 import { effectAttempt, streamAttempt } from "./attempts.ts"
 import { compileRoutes, heldParts } from "./compiledRoute.ts"
-import { checkFields } from "./fields.ts"
 import { type Places, Prober, type ProbeSettings } from "./prober.ts"
 import { type Place, Route } from "./route.ts"
 import { type Settings, walk } from "./walk.ts"
 
 type Service = FailoverRouter["Service"]
 
-/** A router that calls may also name by other values than its routes, which are the `references` in the same order. */
+const fields: Record<keyof Options, true> = {
+  routes: true,
+  classify: true,
+  retry: true,
+  healthProbe: true,
+  healthProbeTimeout: true,
+  healthProbeInterval: true
+}
+
+/** A router that calls may also name by other values than its routes, which are `given` in the same order. */
 export const make = Effect.fnUntraced(function*<Of extends FailoverRoute, R>(
   options: Options<Of, R>,
-  references: ReadonlyArray<Reference> = options.routes
+  given?: ReadonlyArray<Reference>
 ) {
+  checkOptions<Options<Of, R>>(options, fields)
+  const references = given ?? options.routes
   const compiled = compileRoutes(options.routes)
-  for (const name of ["classify", "retry", "healthProbe"] as const) {
-    const given: unknown = options[name]
-    if (given !== undefined && typeof given !== "function") invalid(name, given, "a function")
-  }
+  for (const name of ["classify", "retry", "healthProbe"] as const) optionalFunction(name, options[name])
   const probing = yield* probeSettings(options)
   const breaker = yield* CircuitBreaker
   const clock = yield* Clock.Clock
@@ -96,14 +104,14 @@ export const make = Effect.fnUntraced(function*<Of extends FailoverRoute, R>(
 
   const execute = (reference: Reference, call: AnyCall, options: ExecuteOptions = {}) =>
     Effect.flatMap(routeOf(reference), (route) => {
-      checkFields("options", options, callFields)
+      checkOptions(options, callFields)
       return walk(route, settings, options, effectAttempt(call, breaker), call)
     })
 
   const stream = (reference: Reference, call: AnyStreamCall, options: StreamOptions = {}) =>
     Stream.unwrap(Effect.gen(function*() {
       const route = yield* routeOf(reference)
-      checkFields("options", options, callFields)
+      checkOptions(options, callFields)
       const scope = yield* Effect.scope
       const rescue = options.rescue === undefined ? route.compiled.rescue : heldParts("rescue", options.rescue)
       return yield* walk(route, settings, options, streamAttempt(call, { ...options, rescue }, scope, breaker), call)

@@ -6,9 +6,10 @@ import type { CircuitPolicy, Classify } from "../../CircuitPolicy.ts"
 import * as Outcome from "../../Outcome.ts"
 import * as TripPolicy from "../../TripPolicy.ts"
 import { type Criterion, type Health, make as makeHealth } from "../machine/health.ts"
+import { checkOptions } from "./known.ts"
 import { openSchedule } from "./openSchedule.ts"
 import { tripCriteria } from "./tripCriteria.ts"
-import { fraction, millis, optionalDuration, positiveInt } from "./validation.ts"
+import { fraction, millis, optionalDuration, optionalFunction, positiveInt } from "./validation.ts"
 
 export interface CompiledPolicy {
   readonly rules: Rules
@@ -29,7 +30,21 @@ export interface CompiledPolicy {
   readonly fingerprint: string
 }
 
+const fields: Record<keyof CircuitPolicy, true> = {
+  tripPolicy: true,
+  openDuration: true,
+  maxOpenDuration: true,
+  gateJitter: true,
+  probes: true,
+  successesToClose: true,
+  probeLease: true,
+  ramp: true,
+  attemptTimeout: true,
+  classify: true
+}
+
 export const compilePolicy = (policy: CircuitPolicy, context: Context.Context<never>): CompiledPolicy => {
+  checkOptions(policy, fields, undefined, "policy")
   const criteria = tripCriteria(policy.tripPolicy ?? TripPolicy.consecutive(3), "tripPolicy")
   const rules: Rules = {
     probes: positiveInt("probes", policy.probes ?? 1),
@@ -53,7 +68,7 @@ export const compilePolicy = (policy: CircuitPolicy, context: Context.Context<ne
     gateJitterPpm: fraction("gateJitter", policy.gateJitter ?? 0.1),
     failuresOfOneSource: Math.min(...criteria.map(belowOpening)),
     attemptTimeout: optionalDuration("attemptTimeout", policy.attemptTimeout),
-    classify: policy.classify ?? classifyExit,
+    classify: optionalFunction("classify", policy.classify) ?? classifyExit,
     fingerprint: JSON.stringify([rules, criteria, Schedule.isSchedule(openDuration) ? "schedule" : openMillis(1)])
   }
 }

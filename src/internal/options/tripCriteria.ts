@@ -3,6 +3,7 @@ import type { Adaptive, AnyOf, Consecutive, FailureRate, SlowCallRate, TripPolic
 import * as learner from "../machine/adaptive.ts"
 import type { Criterion, Measured, Rate } from "../machine/health.ts"
 import { countWindow, timeWindow } from "../machine/window.ts"
+import { checkOptions } from "./known.ts"
 import { fraction, fractionAboveZero, invalid, millis, positiveInt } from "./validation.ts"
 
 /** The property of a policy with its check, which brings what runs it: a program bundles only the policies it uses. */
@@ -15,7 +16,12 @@ export const tripCriteria = <P extends TripPolicy>(policy: P, at: string): Reado
   return check?.(policy, at) ?? invalid(at, policy?._tag ?? policy, "a policy made by TripPolicy")
 }
 
+// Made where they are needed, so that a program does not bundle those of a policy that it does not use.
+const policyFields = () => ({ [TypeId]: true, _tag: true } as const)
+const rateFields = () => ({ ...policyFields(), threshold: true, minimumCalls: true, window: true } as const)
+
 export const consecutive: Check<Consecutive> = (policy, at) => {
+  checkOptions(policy, { ...policyFields(), failures: true }, at)
   const failures = positiveInt(`${at}.failures`, policy.failures)
   return [{
     _tag: "Consecutive",
@@ -27,13 +33,19 @@ export const consecutive: Check<Consecutive> = (policy, at) => {
 }
 
 export const failureRate: Check<FailureRate> = (policy, at) => {
-  const rate = checkRate(policy, at)
-  return [{ _tag: "FailureRate", ...rate, join: ({ failureRates }) => failureRates.push(measure(rate)) }]
+  checkOptions(policy, rateFields(), at)
+  const checked = checkRate(policy, at)
+  return [{ _tag: "FailureRate", ...checked, join: ({ failureRates }) => failureRates.push(measure(checked)) }]
 }
 
 export const slowCallRate: Check<SlowCallRate> = (policy, at) => {
-  const rate = { ...checkRate(policy, at), slowerThanMillis: millis(`${at}.slowerThan`, policy.slowerThan) }
-  return [{ _tag: "SlowCallRate", ...rate, join: ({ slowRates }) => slowRates.push({ ...rate, ...measure(rate) }) }]
+  checkOptions(policy, { ...rateFields(), slowerThan: true }, at)
+  const checked = { ...checkRate(policy, at), slowerThanMillis: millis(`${at}.slowerThan`, policy.slowerThan) }
+  return [{
+    _tag: "SlowCallRate",
+    ...checked,
+    join: ({ slowRates }) => slowRates.push({ ...checked, ...measure(checked) })
+  }]
 }
 
 export const anyOf: Check<AnyOf> = ({ policies }, at) =>
@@ -42,6 +54,7 @@ export const anyOf: Check<AnyOf> = ({ policies }, at) =>
     : policies.flatMap((policy, index) => tripCriteria(policy, `${at}.policies[${index}]`))
 
 export const adaptive: Check<Adaptive> = (policy, at) => {
+  checkOptions(policy, adaptiveFields(), at)
   const failures = positiveInt(`${at}.failures`, policy.failures)
   const lowPpm = fraction(`${at}.lowErrorRate`, policy.lowErrorRate)
   const highPpm = fraction(`${at}.highErrorRate`, policy.highErrorRate)
@@ -78,6 +91,22 @@ export const adaptive: Check<Adaptive> = (policy, at) => {
   }
   return [{ _tag: "Adaptive", ...options, join: ({ learners }) => learners.push(learner.make(options)) }]
 }
+
+const adaptiveFields = (): Record<keyof Adaptive, true> => ({
+  ...policyFields(),
+  failures: true,
+  minimumFailures: true,
+  maximumFailures: true,
+  minimumSamples: true,
+  alpha: true,
+  lowErrorRate: true,
+  highErrorRate: true,
+  hysteresis: true,
+  halfLife: true,
+  recoveryWeight: true,
+  minimumOpen: true,
+  maximumOpen: true
+})
 
 const checkRate = (
   policy: { readonly threshold: number; readonly minimumCalls: number; readonly window: Window },

@@ -6,6 +6,12 @@ export const invalid = (field: string, value: unknown, rule: string): never => {
   throw new InvalidOptions({ field, value, rule })
 }
 
+/** What an error may show of a value that can hold what belongs in no log. */
+export const formOf = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(() => null)
+  return typeof value === "object" && value !== null ? {} : value
+}
+
 export const positiveInt = (field: string, value: unknown): number =>
   Number.isSafeInteger(value) && (value as number) >= 1
     ? value as number
@@ -47,6 +53,15 @@ export const optionalDuration = (field: string, value: Duration.Input | undefine
 
 export const key = (value: unknown): string =>
   typeof value === "string" && value !== "" ? value : invalid("key", value, "a string that is not empty")
+
+export const optionalFunction = <A>(field: string, value: A): A =>
+  value === undefined || typeof value === "function" ? value : invalid(field, value, "a function")
+
+export const oneOf = <const A extends string>(field: string, value: unknown, known: ReadonlyArray<A>): A =>
+  known.find((one) => one === value) ?? invalid(field, value, `one of ${known.join(", ")}`)
+
+export const settleProbeAt = (value: "finish" | "first_content" = "finish"): "finish" | "first_content" =>
+  oneOf("settleProbeAt", value, ["finish", "first_content"])
 
 export const boolean = (field: string, value: unknown): boolean =>
   typeof value === "boolean" ? value : invalid(field, value, "true or false")
