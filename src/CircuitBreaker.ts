@@ -144,7 +144,7 @@ export interface AcquireOptions {
 export interface GuardEffect<A, E, Needs = never> {
   // Both in one: `A` is known to a classifier that is written in a pipe, and the call keeps its own types.
   <B, F, R>(
-    self: Effect.Effect<B, F, R> & Effect.Effect<A, E, R>
+    self: Effect.Effect<B, F, R> & Effect.Effect<Taken<A>, Taken<E>, R>
   ): Effect.Effect<B, F | CircuitBreakerError, R | Needs>
 }
 
@@ -156,9 +156,12 @@ export interface GuardEffect<A, E, Needs = never> {
  */
 export interface GuardStream<A, E> {
   <B, F, R>(
-    self: Stream.Stream<B, F, R> & Stream.Stream<A, E, R>
+    self: Stream.Stream<B, F, R> & Stream.Stream<Taken<A>, Taken<E>, R>
   ): Stream.Stream<B, F | CircuitBreakerError, R | CircuitBreaker>
 }
+
+// Nothing is what several calls of different types have in common, and then there is nothing to compare.
+type Taken<A> = [A] extends [never] ? unknown : A
 
 /**
  * How to hold a circuit open: for how long (until a reset if absent), why, and who says so.
@@ -224,9 +227,6 @@ export interface ForceOpenOptions extends Operator {
  */
 export class CircuitBreaker extends Context.Service<CircuitBreaker, {
   readonly execute: {
-    (
-      options: ExecuteOptions & { readonly classify?: undefined }
-    ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | CircuitBreakerError, R>
     <A = unknown, E = unknown>(options: ExecuteOptions<A, E>): GuardEffect<A, E>
     <A, E, R>(
       self: Effect.Effect<A, E, R>,
@@ -347,9 +347,6 @@ export const layerNoop: Layer.Layer<CircuitBreaker> = /* @__PURE__ */ Layer.sync
  * @since 0.1.0
  */
 export const execute: {
-  (
-    options: ExecuteOptions & { readonly classify?: undefined }
-  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | CircuitBreakerError, R | CircuitBreaker>
   <A = unknown, E = unknown>(options: ExecuteOptions<A, E>): GuardEffect<A, E, CircuitBreaker>
   <A, E, R>(
     self: Effect.Effect<A, E, R>,
@@ -412,11 +409,6 @@ export const execute: {
  * @since 0.1.0
  */
 export const stream: {
-  <A = unknown>(
-    options: StreamOptions<A> & { readonly classify?: undefined }
-  ): <B extends A, E, R>(
-    self: Stream.Stream<B, E, R>
-  ) => Stream.Stream<B, E | CircuitBreakerError, R | CircuitBreaker>
   <A = unknown, E = unknown>(options: StreamOptions<A, E>): GuardStream<A, E>
   <A, E, R>(
     self: Stream.Stream<A, E, R>,

@@ -1,5 +1,10 @@
+<<<<<<< HEAD
 import { Effect, Stream } from "effect"
 import { CircuitBreaker, type CircuitError, LlmOutcome, LlmStream } from "effect-resilience"
+=======
+import { Effect, type Exit, Stream } from "effect"
+import { CircuitBreaker, type CircuitError, LlmOutcome, LlmStream, Outcome } from "effect-resilience"
+>>>>>>> f77ade6 (A call that is one of several effects keeps its types also with a classifier written in the pipe: one signature again)
 import { expectTypeOf } from "expect-type"
 
 declare const isDown: boolean
@@ -26,3 +31,15 @@ type Parts = Stream.Stream<
   CircuitBreaker.CircuitBreaker
 >
 expectTypeOf(parts.pipe(CircuitBreaker.stream({ key: "model", classifyPart: LlmStream.openAi }))).toEqualTypeOf<Parts>()
+expectTypeOf(parts.pipe(CircuitBreaker.stream({ key: "model" }))).toEqualTypeOf<Parts>()
+
+// Also with a classifier that is written in the pipe, and not with one of other calls.
+expectTypeOf(either.pipe(CircuitBreaker.execute({ key: "model", classify: () => Outcome.success }))).toEqualTypeOf<
+  Either
+>()
+expectTypeOf(parts.pipe(CircuitBreaker.stream({ key: "model", classify: () => Outcome.success }))).toEqualTypeOf<
+  Parts
+>()
+declare const ofNumbers: (exit: Exit.Exit<number, unknown>) => Outcome.Outcome
+// @ts-expect-error for calls that give numbers
+void either.pipe(CircuitBreaker.execute({ key: "model", classify: ofNumbers }))
