@@ -1,10 +1,5 @@
-<<<<<<< HEAD
-import { Effect, Stream } from "effect"
-import { CircuitBreaker, type CircuitError, LlmOutcome, LlmStream } from "effect-resilience"
-=======
 import { Effect, type Exit, Stream } from "effect"
 import { CircuitBreaker, type CircuitError, LlmOutcome, LlmStream, Outcome } from "effect-resilience"
->>>>>>> f77ade6 (A call that is one of several effects keeps its types also with a classifier written in the pipe: one signature again)
 import { expectTypeOf } from "expect-type"
 
 declare const isDown: boolean
