@@ -214,7 +214,7 @@ const rulesOf = (options: Options = {}): Rules => {
 const merge = (changes: NonNullable<Options["rows"]>): ReadonlyArray<Row> => {
   if (!Array.isArray(changes)) return invalid("rows", changes, "a list")
   changes.forEach((row, index) =>
-    checkOptions<Row>(row, { id: true, match: true, kind: true, outcome: true }, `rows[${index}]`)
+    checkOptions<Row>(row, { id: true, match: true, kind: true, outcome: true, elsewhere: true }, `rows[${index}]`)
   )
   const byId = new Map(changes.map((change) => [change.id, change]))
   if (byId.size < changes.length) invalid("rows", changes, "a list in which no id appears twice")
