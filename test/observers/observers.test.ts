@@ -274,6 +274,38 @@ describe("observers", () => {
     }).pipe(Effect.provide(breaker(observer)))
   })
 
+  it.effect("that change an event change nothing for the next one", () => {
+    const vandal = {
+      name: "vandal",
+      onEvent: (event: CircuitEvent.CircuitEvent) => {
+        for (const name of Object.keys(event)) Reflect.set(event, name, "changed")
+        Reflect.set(event, "added", true)
+        if ("targets" in event) {
+          for (const target of event.targets) Reflect.set(target, "cause", "changed")
+          Reflect.set(event.targets, 0, "changed")
+        }
+      }
+    }
+    return Effect.gen(function*() {
+      const recorded = yield* RecordedEvents.RecordedEvents
+      yield* down
+      const { reporter } = yield* CircuitBreaker.CircuitBreaker
+      const exhausted = {
+        event: "failover.exhausted",
+        route: "chat",
+        at: 0,
+        targets: [{ target: "us", cause: "open" }, { target: "eu", cause: "timeout" }]
+      } as const
+      reporter.announce(structuredClone(exhausted))
+      const [opened, last] = yield* recorded.all
+      assert.deepInclude(opened, { event: "circuit.opened", key, from: "closed", to: "open" })
+      assert.notProperty(opened, "added")
+      assert.deepStrictEqual(last, exhausted)
+    }).pipe(
+      Effect.provide(Layer.provideMerge(RecordedEvents.layer, breaker(vandal)))
+    )
+  })
+
   it.effect("I72: hear transitions in the order in which they happened, also when one of them causes the next", () => {
     let context: Context.Context<CircuitBreaker.CircuitBreaker> | undefined
     const before = listener("before")

@@ -3,6 +3,7 @@ import { type Clock } from "effect"
 import type { State } from "../../Circuit.ts"
 import type { CircuitEvent } from "../../CircuitEvent.ts"
 import { wallMillis } from "../clock/time.ts"
+import { frozen } from "./frozen.ts"
 import { Listeners, whenRejected } from "./listeners.ts"
 import type { CircuitListener, CircuitObserver } from "./observer.ts"
 
@@ -73,7 +74,7 @@ export class Hub {
     try {
       this.hearing = observer.name
       if (observer.onEvent === undefined || (isFault && event.observer === observer.name)) return
-      whenRejected(observer.onEvent(event), (error) => this.faulted(observer.name, error, isFault))
+      whenRejected(observer.onEvent(frozen(event)), (error) => this.faulted(observer.name, error, isFault))
     } catch (error) {
       this.faulted(this.hearing, error, isFault)
     }
