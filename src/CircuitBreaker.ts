@@ -509,6 +509,7 @@ export const observe = (observer: CircuitObserver): Effect.Effect<void, never, C
  * @category observability
  * @since 0.1.0
  */
-export const events: Stream.Stream<CircuitEvent, never, CircuitBreaker> = /* @__PURE__ */ Stream.unwrap(
-  /* @__PURE__ */ CircuitBreaker.use((breaker) => Effect.succeed(breaker.events))
+export const events: Stream.Stream<CircuitEvent, never, CircuitBreaker> = /* @__PURE__ */ Stream.scoped(
+  // Subscribes at once, where `Stream.unwrap` would wait for the first pull.
+  /* @__PURE__ */ Stream.fromPull(/* @__PURE__ */ CircuitBreaker.use((breaker) => Stream.toPull(breaker.events)))
 )

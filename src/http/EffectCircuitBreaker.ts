@@ -19,8 +19,8 @@
  * - `HttpClient.withCircuitBreaker` always brings a classifier, and its default counts a 529 as a success and a 429 as
  *   nothing, whatever the policy says. Give it ours: `{ breaker, classify: EffectCircuitBreaker.classify }`.
  * - It judges the headers only. `GuardedHttpClient` judges the body too.
- * - `transitions` has those of every circuit of the store from the subscription on, but not those that their breaker
- *   does not have: a reset of an open circuit, a circuit that is disabled, a gate.
+ * - `transitions` has those of every circuit of the store from the subscription on, with the states of the table. A
+ *   step that their breaker does not have is left out: an open circuit that is reset or disabled, a gate.
  *
  * **Example** (529 opens the circuit)
  *
@@ -55,12 +55,13 @@
  *
  * @since 0.1.0
  */
-import { Cause, Deferred, Duration, Effect, Exit, Layer, Result, Stream } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, Layer, Queue, Stream } from "effect"
 import { dual } from "effect/Function"
 import { CircuitBreaker as EffectBreaker } from "effect/persistence"
+import type { State } from "../Circuit.ts"
 import * as CircuitBreaker from "../CircuitBreaker.ts"
 import { CircuitBreakerError } from "../CircuitError.ts"
-import type { CircuitEvent } from "../CircuitEvent.ts"
+import type { Transition } from "../CircuitEvent.ts"
 import type { Classify } from "../CircuitPolicy.ts"
 import type { CircuitState } from "../CircuitState.ts"
 import * as LlmOutcome from "../LlmOutcome.ts"
@@ -120,12 +121,19 @@ export const layer: Layer.Layer<EffectBreaker.CircuitBreaker, never, CircuitBrea
       [EffectBreaker.TypeId]: EffectBreaker.TypeId,
       execute: dual(2, execute),
       state: (key) => Effect.map(breaker.state(key), toEffectState),
-      transitions: breaker.events.pipe(
-        Stream.filterMap((event) => {
-          const transition = toTransition(event)
-          return transition === undefined ? Result.failVoid : Result.succeed(transition)
-        }),
-        Stream.interruptWhen(Deferred.await(closed))
+      transitions: Stream.callback(
+        (queue) =>
+          Effect.andThen(
+            breaker.observe({
+              name: "transitions",
+              onEvent: (event) => {
+                const transition = "to" in event ? toEffectTransition(event) : undefined
+                if (transition !== undefined) Queue.offerUnsafe(queue, transition)
+              }
+            }),
+            Effect.andThen(Deferred.await(closed), Queue.end(queue))
+          ),
+        { bufferSize: 1024, strategy: "sliding" }
       )
     })
   })
@@ -219,6 +227,15 @@ const toEffectError = (error: CircuitBreakerError): EffectBreaker.CircuitBreaker
   }
 }
 
+// Theirs lets every call pass, or none, or probes.
+const tags = {
+  closed: "Closed",
+  half_open: "HalfOpen",
+  open: "Open",
+  forced_open: "Open",
+  disabled: "Closed"
+} as const satisfies Record<State, EffectBreaker.State["_tag"]>
+
 const toEffectState = (state: CircuitState): EffectBreaker.State => {
   const { key } = state
   switch (state._tag) {
@@ -236,33 +253,14 @@ const toEffectState = (state: CircuitState): EffectBreaker.State => {
   }
 }
 
-const toTransition = (event: CircuitEvent): EffectBreaker.Transition | undefined => {
-  switch (event.event) {
-    case "circuit.opened":
-      return opening(event, event.open_for_ms, event.openings)
-    case "circuit.forced":
-      return opening(event, event.open_for_ms, 0)
-    case "circuit.half_open":
-      return { key: event.key, from: "Open", to: "HalfOpen" }
-    case "circuit.closed":
-    case "circuit.reset":
-      return event.from === "half_open" ? { key: event.key, from: "HalfOpen", to: "Closed" } : undefined
-    default:
-      return undefined
-  }
+const toEffectTransition = (event: Transition): EffectBreaker.Transition | undefined => {
+  const { key } = event
+  const [from, to] = [tags[event.from], tags[event.to]]
+  if (from === "Open") return to === "HalfOpen" ? { key, from, to } : undefined
+  if (to === "Closed") return from === "HalfOpen" ? { key, from, to } : undefined
+  if (to === "HalfOpen") return undefined
+  const retryAfter = "open_for_ms" in event && event.open_for_ms !== undefined
+    ? Duration.millis(event.open_for_ms)
+    : unknownWait
+  return { key, from, to, retryAfter, consecutiveOpenings: "openings" in event ? event.openings : 0 }
 }
-
-const opening = (
-  { from, key }: { readonly from: string; readonly key: string },
-  openForMillis: number | undefined,
-  consecutiveOpenings: number
-): EffectBreaker.Transition | undefined =>
-  from === "closed" || from === "half_open"
-    ? {
-      key,
-      from: from === "closed" ? "Closed" : "HalfOpen",
-      to: "Open",
-      retryAfter: openForMillis === undefined ? unknownWait : Duration.millis(openForMillis),
-      consecutiveOpenings
-    }
-    : undefined

@@ -241,6 +241,16 @@ describe("EffectCircuitBreaker", () => {
     )
   })
 
+  it.effect("has their transitions from the subscription on, also those before the first pull", () =>
+    Effect.gen(function*() {
+      const { transitions } = yield* breaker
+      const pull = yield* Stream.toPull(Stream.map(transitions, ({ from, to }) => [from, to]))
+      yield* Effect.flip(down)
+      yield* CircuitTest.adjustToProbe(key)
+      yield* up
+      assert.deepStrictEqual(yield* pull, [["Closed", "Open"], ["Open", "HalfOpen"], ["HalfOpen", "Closed"]])
+    }).pipe(Effect.scoped, Effect.provide(policy(1))))
+
   it.effect("tells of their transitions, and ends with its layer", () =>
     Effect.gen(function*() {
       const collecting = yield* Effect.scoped(Effect.gen(function*() {
@@ -248,7 +258,6 @@ describe("EffectCircuitBreaker", () => {
         return yield* Effect.gen(function*() {
           const { transitions } = yield* breaker
           const collecting = yield* Effect.forkDetach(Stream.runCollect(transitions), { startImmediately: true })
-          yield* Effect.yieldNow
           yield* Effect.flip(down)
           yield* CircuitTest.adjustToProbe(key)
           yield* Effect.flip(down)
@@ -257,6 +266,7 @@ describe("EffectCircuitBreaker", () => {
           yield* CircuitBreaker.forceOpen(key, { for: "1 second" })
           yield* CircuitBreaker.reset(key)
           yield* CircuitBreaker.disable(key)
+          yield* CircuitBreaker.forceOpen(key)
           yield* Effect.yieldNow
           return collecting
         }).pipe(Effect.provide(context))
@@ -269,7 +279,8 @@ describe("EffectCircuitBreaker", () => {
         { ...minute, from: "HalfOpen", consecutiveOpenings: 2 },
         probe,
         { key, from: "HalfOpen", to: "Closed" },
-        { ...minute, from: "Closed", retryAfter: Duration.seconds(1), consecutiveOpenings: 0 }
+        { ...minute, from: "Closed", retryAfter: Duration.seconds(1), consecutiveOpenings: 0 },
+        { ...minute, from: "Closed", consecutiveOpenings: 0 }
       ])
     }))
 })

@@ -31,6 +31,17 @@ describe("the stream of events", () => {
       assert.deepStrictEqual(yield* Fiber.join(late), ["circuit.half_open", "circuit.probe"])
     }).pipe(Effect.provide(Breaker)))
 
+  it.effect("has what happens between the subscription and the first pull", () =>
+    Effect.gen(function*() {
+      const breaker = yield* CircuitBreaker.CircuitBreaker
+      for (const events of [breaker.events, CircuitBreaker.events]) {
+        const pull = yield* Stream.toPull(Stream.map(events, ({ event }) => event))
+        yield* CircuitBreaker.forceOpen(key)
+        yield* CircuitBreaker.reset(key)
+        assert.deepStrictEqual(yield* pull, ["circuit.forced", "circuit.reset"])
+      }
+    }).pipe(Effect.scoped, Effect.provide(Breaker)))
+
   it.effect("is the same as a method of the service, and has the events of all circuits", () =>
     Effect.gen(function*() {
       const { events } = yield* CircuitBreaker.CircuitBreaker
