@@ -1,11 +1,11 @@
 /**
  * Circuit breakers by key, for calls to dependencies that fail.
  *
- * Each key has a circuit of its own. While it is closed, calls run and their outcomes are judged; when the trip policy
- * says so it opens, and calls are rejected in microseconds; after the open time one probe is let through, whose
- * outcome closes the circuit or opens it again.
+ * Each key has a circuit of its own. While it is closed, calls run and their outcomes are judged. When the trip policy
+ * opens it, calls are rejected in microseconds. After the open time one call is admitted as a probe, whose outcome
+ * closes the circuit or opens it again.
  *
- * Retry goes outside the breaker, so that every attempt is admitted, judged and measured by itself:
+ * Retry goes outside the breaker, because every attempt has to be admitted, judged and measured by itself:
  * `call.pipe(CircuitBreaker.execute({ key }), Effect.retry(LlmRetry.policy()))`.
  *
  * **Gotchas**
@@ -14,9 +14,9 @@
  * - A timeout outside `execute` interrupts the call, which says nothing about the dependency. Use `attemptTimeout`.
  * - A call of `execute` or `stream` inside a probe of its own key is part of that probe: it runs unguarded, and the
  *   outer one's outcome counts. Inside a call of a closed circuit both count. Across a promise (`Effect.runPromise`
- *   inside `Effect.tryPromise`) no context tells that: the first such probe fails, as its own call is turned away by it.
- *   That does not count, `circuit.self_rejection` tells of it, and the next probe lets the call pass. It is known by
- *   the error, which has to keep the rejection as its `cause`.
+ *   inside `Effect.tryPromise`) no context tells that: the first such probe fails, as its own call is turned away by
+ *   it. That does not count, `circuit.self_rejection` tells of it, and the next probe lets the call pass. It is known
+ *   by the error, which has to keep the rejection as its `cause`.
  * - Provide the layer once, around the whole program or by `ManagedRuntime`. A breaker that is built for each call, as
  *   by `Effect.provide` inside of the call, forgets its circuits with it and never opens; the log warns of that once.
  * - A circuit has one policy. Breakers that share a store and a key share the circuit.
@@ -81,8 +81,8 @@ export interface Permit {
 }
 
 /**
- * How to call through a circuit. `classify` takes the place of the policy's for this call. `evidence` says for whom the
- * call speaks, so that one request is not counted again and again; see `Evidence`.
+ * How to call through a circuit. `classify` replaces the policy's for this call. `evidence` describes the request and
+ * its source, so that one request is not counted again and again; see `Evidence`.
  *
  * @category models
  * @since 0.1.0
@@ -96,20 +96,20 @@ export interface ExecuteOptions<A = unknown, E = unknown> {
 /**
  * How to stream through a circuit.
  *
- * - `classify`: takes the place of the policy's for a stream that fails.
- * - `classifyPart`: reads the signal of each part; see `LlmStream` for the providers' forms. Without it every part is
- *   content and the end of the stream is its success. One that throws reads as proof of life.
+ * - `classify`: replaces the policy's for a stream that fails.
+ * - `classifyPart`: reads the signal of each part; see `LlmStream` for the forms of providers. Without it every part is
+ *   content and the end of the stream is its success. If it throws, the part is a proof of life.
  * - `firstContentTimeout`: how long the first content may take, from the start. Default: `idleTimeout`.
- * - `idleTimeout`: how long the stream may go without progress after that. Both count while the consumer asks for more,
- *   and while it works on parts for up to 10 ms each; a longer pause is its own. Keep-alives are no progress. Default: no
- *   limit.
- * - `settleProbeAt`: a probe's verdict falls at the `"finish"` of the stream (default) or at its `"first_content"`,
- *   which closes the circuit minutes earlier; a cut after that is a failure of the closed circuit.
- * - `evidence`: for whom the stream speaks; see `Evidence`.
+ * - `idleTimeout`: how long the stream may go without progress after that. Both limits count the time in which the
+ *   consumer waits for parts, and up to 10 ms of its work on each; longer pauses of the consumer do not count.
+ *   Keep-alives are no progress. Default: no limit.
+ * - `settleProbeAt`: a probe is judged at the `"finish"` of the stream (default) or at its `"first_content"`, which
+ *   closes the circuit minutes earlier; a cut after that is a failure of the closed circuit.
+ * - `evidence`: the request and its source; see `Evidence`.
  *
- * Limits hold also for a provider that never pauses: the time is compared at every part, and a stream whose pulls all end
- * at once yields to other fibers and to timers. With a limit each pull runs in a fiber of its own, so what a stream forks must be forked in its scope. After the
- * finish an idle limit ends the stream instead of failing it.
+ * The limits apply to a provider that never pauses, too: the time is compared at every part, and a stream whose pulls
+ * all end at once yields to other fibers and to timers. With a limit each pull runs in a fiber of its own, so fork in
+ * the stream's scope what has to outlive a pull. After the finish an idle limit ends the stream without an error.
  *
  * @category models
  * @since 0.1.0
@@ -125,7 +125,7 @@ export interface StreamOptions<A = unknown, E = unknown> {
 }
 
 /**
- * How to take a permit. `evidence` says for whom the call speaks; see `Evidence`.
+ * How to take a permit. `evidence` describes the request and its source; see `Evidence`.
  *
  * @category models
  * @since 0.1.0
@@ -135,21 +135,22 @@ export interface AcquireOptions {
 }
 
 /**
- * What `execute` gives to a pipe: guards every call that gives an `A` and fails with an `E` at most, and keeps its types.
- * `A` and `E` are what `classify` takes, and whatever there is without one; `Needs` is the breaker, if none is at hand.
+ * The function that `execute` gives to a pipe. It guards calls that succeed with an `A` and fail with an `E`, and keeps
+ * their types. `A` and `E` are what `classify` takes, or anything without one. `Needs` is the breaker for the function
+ * of the module, and nothing for that of the service.
  *
  * @category models
  * @since 0.1.0
  */
 export interface GuardEffect<A, E, Needs = never> {
-  // Both in one: `A` is known to a classifier that is written in a pipe, and the call keeps its own types.
+  // An intersection, because it gives `A` to a classifier in a pipe, and keeps the call's own types.
   <B, F, R>(
     self: Effect.Effect<B, F, R> & Effect.Effect<Taken<A>, Taken<E>, R>
   ): Effect.Effect<B, F | CircuitBreakerError, R | Needs>
 }
 
 /**
- * What `stream` gives to a pipe, as `GuardEffect` for calls. `A` is what `classifyPart` takes.
+ * The function that `stream` gives to a pipe, as `GuardEffect` for calls. `A` is what `classifyPart` takes.
  *
  * @category models
  * @since 0.1.0
@@ -164,7 +165,7 @@ export interface GuardStream<A, E> {
 type Taken<A> = [A] extends [never] ? unknown : A
 
 /**
- * How to hold a circuit open: for how long (until a reset if absent), why, and who says so.
+ * How to hold a circuit open: for how long (until a reset if absent), with the operator's reason and name.
  *
  * @category models
  * @since 0.1.0
@@ -182,13 +183,13 @@ export interface ForceOpenOptions extends Operator {
  * - `state` reads one circuit, `states` all that are known; a key that was never used reads as closed.
  * - `forceOpen`, `reset`, `disable` and `enable` steer a circuit by hand.
  * - `observe` adds an observer of all circuits of the store, until its scope closes.
- * - `events` are those of all circuits of the store, from the moment of subscription; a subscriber that falls 1,024
- *   behind misses the oldest.
- * - `view` and `reporter` are for what stands on a breaker, as `FailoverRouter` does: a circuit that can be read at once,
- *   at every call, and the way to the observers.
+ * - `events` are those of all circuits of the store, from the subscription on; a subscriber that is 1,024 events behind
+ *   misses the oldest.
+ * - `view` and `reporter` are for services that use a breaker, such as `FailoverRouter`: `view` reads a circuit without
+ *   an effect, at every call, and `reporter` publishes to the observers.
  *
- * A service that decorates another one is that one with some members replaced. Whoever stands on it uses what it has:
- * calls of a router and of `CircuitBreaker.execute` go through an `execute` that was replaced.
+ * To decorate the service, copy it and replace some members. Services that use it get the replaced members: calls of a
+ * router and of `CircuitBreaker.execute` go through an `execute` that was replaced.
  *
  * **Example** (A breaker that counts its calls)
  *
@@ -251,8 +252,8 @@ export class CircuitBreaker extends Context.Service<CircuitBreaker, {
 }>()("effect-resilience/CircuitBreaker") {}
 
 /**
- * Circuits that follow one policy, or the policy that a function gives for their key. The function is asked at every
- * call: let it choose among policies made once.
+ * Circuits that follow one policy, or the policy that a function gives for their key. The function runs at every call:
+ * let it choose among policies that are made once.
  *
  * **Gotcha** Without a `classify` in the policy every error is a failure, so that a few prompts that are too long take
  * the provider from everybody. For calls to models write `classify: LlmOutcome.classify`, as `layerConfig` does by
@@ -289,8 +290,8 @@ export const layerConfig = (
   )
 
 /**
- * No breaker at all: every call runs as it is, nothing is counted, every circuit reads as closed. Makes "off" a choice
- * of deployment. The limits of streams are the breaker's, and off too.
+ * No breaker: every call runs as it is, nothing is counted, and every circuit reads as closed. For deployments that
+ * turn the breaker off. Limits of streams do not apply either, because the breaker enforces them.
  *
  * @category layers
  * @since 0.1.0
@@ -320,8 +321,8 @@ export const layerNoop: Layer.Layer<CircuitBreaker> = /* @__PURE__ */ Layer.sync
 /**
  * Runs an effect through the circuit of a key.
  *
- * Fails with `CircuitBreakerError` when the call is rejected or cut off by `attemptTimeout`, and as the effect itself
- * does otherwise. Interruption passes through at once.
+ * Fails with `CircuitBreakerError` if the call is rejected or cut off by `attemptTimeout`, and otherwise as the effect
+ * itself. An interruption passes through at once.
  *
  * **Example** (data-last, with retry outside)
  *
@@ -367,7 +368,7 @@ export const execute: {
 )
 
 /**
- * Runs a stream through the circuit of a key, and judges it by what its parts say, on the provider's side.
+ * Runs a stream through the circuit of a key, and judges it by its parts before the consumer gets them.
  *
  * | what happens | counts as |
  * | --- | --- |
@@ -378,8 +379,8 @@ export const execute: {
  * | no content, or no progress, in time | `slow_first_content`, `stream_stalled`; fails with `AttemptTimedOut` |
  * | the consumer stops, fails or is interrupted | ignored |
  *
- * The policy's `attemptTimeout` does not apply: a long answer is no failure. Slowness is judged by the time to the
- * first content.
+ * The policy's `attemptTimeout` does not apply, because a long answer is no failure. A stream is slow if its first
+ * content is.
  *
  * **Example**
  *
@@ -426,8 +427,8 @@ export const stream: {
 )
 
 /**
- * Takes the permit for one call to a key, for guards that are neither an effect nor a stream. Closing the scope
- * settles it as ignored unless it was settled before.
+ * Takes the permit for one call to a key, for calls that are neither an effect nor a stream. When the scope closes, the
+ * permit is settled as ignored, unless it was settled before.
  *
  * @category combinators
  * @since 0.1.0
@@ -457,8 +458,8 @@ export const states: Effect.Effect<ReadonlyArray<CircuitState.CircuitState>, nev
   /* @__PURE__ */ CircuitBreaker.use((breaker) => breaker.states)
 
 /**
- * Holds a circuit open, whatever happens, for a time or until a reset. A longer deadline that stands already
- * survives. When the time has passed a probe decides, as after any opening.
+ * Holds a circuit open, whatever happens, for a time or until a reset. A longer deadline that it already has stays.
+ * When the time has passed a probe decides, as after any opening.
  *
  * @category control
  * @since 0.1.0
@@ -467,7 +468,7 @@ export const forceOpen = (key: string, options?: ForceOpenOptions): Effect.Effec
   CircuitBreaker.use((breaker) => breaker.forceOpen(key, options))
 
 /**
- * Closes a circuit and forgets its past: streak, windows, backoff and gate. Calls on their way no longer count.
+ * Closes a circuit and forgets its past: streak, windows, backoff and gate. Calls that are running no longer count.
  *
  * @category control
  * @since 0.1.0
@@ -495,7 +496,8 @@ export const enable = (key: string, operator?: Operator): Effect.Effect<void, ne
   CircuitBreaker.use((breaker) => breaker.enable(key, operator))
 
 /**
- * Adds an observer of all circuits of the store, until the scope closes. `CircuitObserver.layer` is the same as a layer.
+ * Adds an observer of all circuits of the store, until the scope closes. `CircuitObserver.layer` is the same as a
+ * layer.
  *
  * @category observability
  * @since 0.1.0
@@ -504,7 +506,7 @@ export const observe = (observer: CircuitObserver): Effect.Effect<void, never, C
   CircuitBreaker.use((breaker) => breaker.observe(observer))
 
 /**
- * The events of all circuits of the store, from the moment of subscription.
+ * The events of all circuits of the store, from the subscription on.
  *
  * @category observability
  * @since 0.1.0

@@ -16,14 +16,15 @@ import * as TripPolicy from "./TripPolicy.ts"
  *
  * | setting | field |
  * | --- | --- |
- * | `CIRCUIT_TRIP_POLICY` | `consecutive` (if only the failures are set), `failure_rate`, `slow_call_rate` or `adaptive` |
- * | `CIRCUIT_FAILURES` | failures in a row, for `consecutive` and `adaptive` |
+ * | `CIRCUIT_TRIP_POLICY` | `failure_rate`, `slow_call_rate`, `adaptive` or `consecutive` |
+ * | `CIRCUIT_FAILURES` | failures in a row, for `consecutive` and `adaptive`; set by itself it means `consecutive` |
  * | `CIRCUIT_THRESHOLD` | rate that opens, above 0 and up to 1, for the two rates |
  * | `CIRCUIT_WINDOW` | number of calls (`100`) or a duration (`30 seconds`), for the two rates |
  * | `CIRCUIT_MINIMUM_CALLS` | calls below which a rate is unknown |
- * | `CIRCUIT_SLOWER_THAN` | what `slow_call_rate` calls slow |
+ * | `CIRCUIT_SLOWER_THAN` | the duration beyond which a call is slow, for `slow_call_rate` |
  * | `CIRCUIT_OPEN_DURATION`, `CIRCUIT_MAX_OPEN_DURATION` | `openDuration`, `maxOpenDuration` |
- * | `CIRCUIT_PROBES`, `CIRCUIT_SUCCESSES_TO_CLOSE`, `CIRCUIT_PROBE_LEASE` | `probes`, `successesToClose`, `probeLease` |
+ * | `CIRCUIT_PROBES`, `CIRCUIT_SUCCESSES_TO_CLOSE` | `probes`, `successesToClose` |
+ * | `CIRCUIT_PROBE_LEASE` | `probeLease` |
  * | `CIRCUIT_RAMP`, `CIRCUIT_ATTEMPT_TIMEOUT` | `ramp`, `attemptTimeout` |
  *
  * @category constructors
@@ -52,7 +53,7 @@ export const policy = (prefix = "CIRCUIT"): Config.Config<CircuitPolicy> =>
       const policy: CircuitPolicy = Object.fromEntries(
         Object.entries({ tripPolicy, ...others }).filter(([, value]) => value !== undefined)
       )
-      // Nothing of the environment is a schedule, which alone needs services.
+      // Without services, because only a schedule would need them, and no setting is one.
       compilePolicy(policy, Context.empty())
       return policy
     }
@@ -100,5 +101,5 @@ const tripPolicyOf = (
   }
 }
 
-// A text that is neither is refused where the policy is checked.
+// Passes on a text that is neither, because the check of the policy refuses it with the rule.
 const windowOf = (text: string) => /^\d+$/.test(text) ? Number(text) : text as TripPolicy.Window

@@ -1,10 +1,10 @@
 /**
- * How a guarded call can fail other than by its own error: one error class, one `reason` per way to fail.
+ * The failures that a breaker adds to those of a call: one error class, with a `reason` for each way to fail.
  *
  * Recover by reason and keep the rest typed:
  * `Effect.catchReason("CircuitBreakerError", "CircuitOpen", (reason) => …)`.
  *
- * Rejections are made in volume while a dependency is down, so they carry no stack trace.
+ * Rejections have no stack trace, because there are many while a dependency is down.
  *
  * @since 0.1.0
  */
@@ -15,8 +15,8 @@ import { kinds } from "./Outcome.ts"
 
 /**
  * The circuit is open: the call did not run. `retryAfter` is the time left until a probe is admitted, `openedAt` the
- * wall-clock time (epoch milliseconds) at which the present opening began, `outageId` what the events of this outage
- * share.
+ * wall-clock time (epoch milliseconds) at which the present opening began, `outageId` the id that the events of this
+ * outage share.
  *
  * @category reasons
  * @since 0.1.0
@@ -30,7 +30,7 @@ export const CircuitOpen = Schema.TaggedStruct("CircuitOpen", {
 })
 
 /**
- * What a rejection by an open circuit tells.
+ * The fields of a rejection by an open circuit.
  *
  * @category reasons
  * @since 0.1.0
@@ -39,7 +39,7 @@ export type CircuitOpen = typeof CircuitOpen.Type
 
 /**
  * The circuit is testing its dependency: every probe slot is taken, or the ramp after closing has no room yet. The
- * call did not run. `retryAfter` is known while ramping only: nobody knows how long a probe will take.
+ * call did not run. `retryAfter` is known only while ramping, because the duration of a probe is unknown.
  *
  * `selfRejection` is true once a probe has failed with this error: the call was made by the probe that held the slot,
  * across a promise, so that no context said so. Run the inner effect in the fiber of the outer one, or guard only one
@@ -55,7 +55,7 @@ export const CircuitHalfOpen = Schema.TaggedStruct("CircuitHalfOpen", {
 })
 
 /**
- * What a rejection by a half-open or ramping circuit tells.
+ * The fields of a rejection by a half-open or ramping circuit.
  *
  * @category reasons
  * @since 0.1.0
@@ -63,7 +63,7 @@ export const CircuitHalfOpen = Schema.TaggedStruct("CircuitHalfOpen", {
 export type CircuitHalfOpen = typeof CircuitHalfOpen.Type
 
 /**
- * The dependency is healthy but asked everybody to wait: the call did not run.
+ * The dependency is healthy but asked all callers to wait: the call did not run.
  *
  * @category reasons
  * @since 0.1.0
@@ -74,7 +74,7 @@ export const CircuitThrottled = Schema.TaggedStruct("CircuitThrottled", {
 })
 
 /**
- * What a rejection by a shut gate tells.
+ * The fields of a rejection by a shut gate.
  *
  * @category reasons
  * @since 0.1.0
@@ -82,8 +82,8 @@ export const CircuitThrottled = Schema.TaggedStruct("CircuitThrottled", {
 export type CircuitThrottled = typeof CircuitThrottled.Type
 
 /**
- * An operator holds the circuit open: the call did not run. `until` (wall clock, epoch milliseconds) and `retryAfter`
- * tell when the hold ends, and are absent when it lasts until a reset; `note` is the operator's reason.
+ * An operator holds the circuit open: the call did not run. The hold ends at `until` (wall clock, epoch milliseconds),
+ * after `retryAfter`; both are absent if it lasts until a reset. `note` is the operator's reason.
  *
  * @category reasons
  * @since 0.1.0
@@ -96,7 +96,7 @@ export const CircuitForcedOpen = Schema.TaggedStruct("CircuitForcedOpen", {
 })
 
 /**
- * What a rejection by a circuit that an operator holds open tells.
+ * The fields of a rejection by a circuit that an operator holds open.
  *
  * @category reasons
  * @since 0.1.0
@@ -124,7 +124,7 @@ export const AttemptTimedOut = Schema.TaggedStruct("AttemptTimedOut", {
 export type AttemptTimedOut = typeof AttemptTimedOut.Type
 
 /**
- * The stream ended without its finish: whatever came before is not the whole answer. Counts as a failure of the
+ * The stream ended without its finish, so that its parts are not the whole answer. Counts as a failure of the
  * dependency.
  *
  * @category reasons
@@ -149,7 +149,7 @@ export type StreamCut = typeof StreamCut.Type
 export type Rejection = CircuitOpen | CircuitHalfOpen | CircuitThrottled | CircuitForcedOpen
 
 /**
- * Every way in which a breaker makes a call fail, told apart by `_tag`.
+ * Every way in which a breaker makes a call fail; `_tag` says which.
  *
  * @category reasons
  * @since 0.1.0
@@ -164,7 +164,7 @@ export const Reason = Schema.Union([
 ])
 
 /**
- * Every way in which a breaker makes a call fail, told apart by `_tag`.
+ * Every way in which a breaker makes a call fail; `_tag` says which.
  *
  * @category reasons
  * @since 0.1.0
@@ -202,7 +202,7 @@ export class CircuitBreakerError extends Schema.TaggedError<CircuitBreakerError>
     return `circuit "${shown(this.reason.key)}"${predicate(this.reason)}`
   }
 
-  /** The wait this error suggests, if it knows one. */
+  /** How long to wait before another call, if that is known. */
   get retryAfter(): Duration.Duration | undefined {
     return "retryAfter" in this.reason ? this.reason.retryAfter : undefined
   }
@@ -222,8 +222,8 @@ export class CircuitBreakerError extends Schema.TaggedError<CircuitBreakerError>
 export const isCircuitBreakerError = (u: unknown): u is CircuitBreakerError => u instanceof CircuitBreakerError
 
 /**
- * The error of a breaker that an error is or was made from: the first along its causes, eight of them at most. So a
- * rejection is still known when a service has turned it into the error it promises.
+ * The error of a breaker in an error: the error itself, or the first one among its causes, of which eight are searched.
+ * It finds a rejection that a service has wrapped in an error of its own.
  *
  * @category guards
  * @since 0.1.0
@@ -235,8 +235,8 @@ export const find = (error: unknown): CircuitBreakerError | undefined => {
 }
 
 /**
- * Makes the error for a reason: a real `Error` without the schema pass and the stack trace of the constructor, which
- * together cost forty times the rejection. The fields come from the machine, not from a caller.
+ * Makes the error for a reason, without the schema check and the stack trace of the constructor, because these cost
+ * forty times the rejection. The check is not needed, because the fields come from the machine.
  *
  * @category constructors
  * @since 0.1.0
@@ -269,7 +269,7 @@ const predicate = (reason: Reason): string => {
   }
 }
 
-// Not part of the language: V8's, and harmless elsewhere.
+// A property of V8, which other engines ignore.
 const stack = Error as ErrorConstructor & { stackTraceLimit?: number | undefined }
 
 const phases = {
@@ -278,5 +278,5 @@ const phases = {
   idle: "the stream had gone silent"
 } as const
 
-// Keys can be of any length; a message is for people.
+// Shortened, because keys may have any length, and people read the message.
 const shown = (key: string) => key.length <= 200 ? key : `${key.slice(0, 200)}…`

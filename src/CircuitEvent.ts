@@ -1,6 +1,6 @@
 /**
- * Every observable fact about circuits, in the form in which it is logged, streamed and sent: snake_case fields, whole
- * milliseconds, nothing of a prompt, a header or a credential.
+ * Everything that happens to circuits, in the form in which it is logged, streamed and sent: snake_case fields, whole
+ * milliseconds, and nothing of a prompt, a header or a credential.
  *
  * The events of one outage, from its first opening until the circuit is closed, share an `outage_id`, which no other
  * outage of the same key has. `at` is wall time (epoch milliseconds), for people; every duration is measured by a clock
@@ -28,8 +28,8 @@ const circuit = <const Name extends string, Fields extends Schema.Struct.Fields>
 const outage = { outage_id: Schema.String } as const
 
 /**
- * The circuit opened for `open_for_ms`. `consecutive_failures` counts the failures in a row that led here and
- * `latency_tripped` tells that slowness did, not failure. `openings` is the step of the open schedule.
+ * The circuit opened for `open_for_ms`. `consecutive_failures` counts the failures in a row before it;
+ * `latency_tripped` is true if slow calls opened it, and not failures. `openings` is the step of the open schedule.
  *
  * @category events
  * @since 0.1.0
@@ -45,7 +45,7 @@ export const Opened = circuit("circuit.opened", {
 })
 
 /**
- * What a `circuit.opened` event says.
+ * The fields of `circuit.opened`.
  *
  * @category events
  * @since 0.1.0
@@ -61,7 +61,7 @@ export interface Opened extends Schema.Schema.Type<typeof Opened> {}
 export const HalfOpen = circuit("circuit.half_open", { ...transition("cooldown_elapsed"), ...outage })
 
 /**
- * What a `circuit.half_open` event says.
+ * The fields of `circuit.half_open`.
  *
  * @category events
  * @since 0.1.0
@@ -70,7 +70,7 @@ export interface HalfOpen extends Schema.Schema.Type<typeof HalfOpen> {}
 
 /**
  * A probe closed the circuit. `open_ms` spans the whole outage, failed probes included: the time to recover.
- * `window_ms` is its last opening alone.
+ * `window_ms` is only its last opening.
  *
  * @category events
  * @since 0.1.0
@@ -83,7 +83,7 @@ export const Closed = circuit("circuit.closed", {
 })
 
 /**
- * What a `circuit.closed` event says.
+ * The fields of `circuit.closed`.
  *
  * @category events
  * @since 0.1.0
@@ -106,7 +106,7 @@ export const Skipped = circuit("circuit.skipped", {
 })
 
 /**
- * What a `circuit.skipped` event says.
+ * The fields of `circuit.skipped`.
  *
  * @category events
  * @since 0.1.0
@@ -114,10 +114,10 @@ export const Skipped = circuit("circuit.skipped", {
 export interface Skipped extends Schema.Schema.Type<typeof Skipped> {}
 
 /**
- * A counted failure that did not open the circuit: the warning before the trip. `failure_threshold` is present where
- * the trip policy counts failures in a row, `failure_rate` where it keeps a rate and knows it, and
- * `failure_rate_threshold` where a rate opens the circuit. `not_counted` is present where the failure did not count,
- * because it tells nothing new of the dependency; see `Evidence`.
+ * A failure that did not open the circuit: the warning before the trip. `failure_threshold` is present if the trip
+ * policy counts failures in a row, `failure_rate` if it has a rate that is known, and `failure_rate_threshold` if a
+ * rate opens the circuit. `not_counted` is present if the failure did not count, because it says nothing new about the
+ * dependency; see `Evidence`.
  *
  * @category events
  * @since 0.1.0
@@ -132,7 +132,7 @@ export const Failure = circuit("circuit.failure", {
 })
 
 /**
- * What a `circuit.failure` event says.
+ * The fields of `circuit.failure`.
  *
  * @category events
  * @since 0.1.0
@@ -140,7 +140,7 @@ export const Failure = circuit("circuit.failure", {
 export interface Failure extends Schema.Schema.Type<typeof Failure> {}
 
 /**
- * A call took longer than the trip policy likes; its value was returned all the same.
+ * A call was slower than the trip policy allows; its value was returned all the same.
  *
  * @category events
  * @since 0.1.0
@@ -148,7 +148,7 @@ export interface Failure extends Schema.Schema.Type<typeof Failure> {}
 export const SlowCall = circuit("circuit.slow_call", { duration_ms: Natural, slower_than_ms: Natural })
 
 /**
- * What a `circuit.slow_call` event says.
+ * The fields of `circuit.slow_call`.
  *
  * @category events
  * @since 0.1.0
@@ -156,7 +156,7 @@ export const SlowCall = circuit("circuit.slow_call", { duration_ms: Natural, slo
 export interface SlowCall extends Schema.Schema.Type<typeof SlowCall> {}
 
 /**
- * The dependency asked everybody to wait: the gate of this key is shut for `retry_after_ms`.
+ * The dependency asked all callers to wait: the gate of this key is shut for `retry_after_ms`.
  *
  * @category events
  * @since 0.1.0
@@ -164,7 +164,7 @@ export interface SlowCall extends Schema.Schema.Type<typeof SlowCall> {}
 export const Throttled = circuit("circuit.throttled", { kind: Kind, retry_after_ms: Natural })
 
 /**
- * What a `circuit.throttled` event says.
+ * The fields of `circuit.throttled`.
  *
  * @category events
  * @since 0.1.0
@@ -184,7 +184,7 @@ export const Probe = circuit("circuit.probe", {
 })
 
 /**
- * What a `circuit.probe` event says.
+ * The fields of `circuit.probe`.
  *
  * @category events
  * @since 0.1.0
@@ -210,7 +210,7 @@ export const SelfRejection = circuit("circuit.self_rejection", { ...outage, reje
 export interface SelfRejection extends Schema.Schema.Type<typeof SelfRejection> {}
 
 /**
- * A call ended whose circuit had moved on: it changed nothing.
+ * A call ended after its circuit had moved to another generation: it changed nothing.
  *
  * @category events
  * @since 0.1.0
@@ -221,7 +221,7 @@ export const LateOutcome = circuit("circuit.late_outcome", {
 })
 
 /**
- * What a `circuit.late_outcome` event says.
+ * The fields of `circuit.late_outcome`.
  *
  * @category events
  * @since 0.1.0
@@ -237,7 +237,7 @@ export interface LateOutcome extends Schema.Schema.Type<typeof LateOutcome> {}
 export const WouldOpen = circuit("circuit.would_open", { failure_kind: Schema.optionalKey(Kind), openings: Natural })
 
 /**
- * What a `circuit.would_open` event says.
+ * The fields of `circuit.would_open`.
  *
  * @category events
  * @since 0.1.0
@@ -258,7 +258,7 @@ export const Forced = circuit("circuit.forced", {
 })
 
 /**
- * What a `circuit.forced` event says.
+ * The fields of `circuit.forced`.
  *
  * @category events
  * @since 0.1.0
@@ -279,7 +279,7 @@ export const Reset = circuit("circuit.reset", {
 })
 
 /**
- * What a `circuit.reset` event says.
+ * The fields of `circuit.reset`.
  *
  * @category events
  * @since 0.1.0
@@ -287,7 +287,7 @@ export const Reset = circuit("circuit.reset", {
 export interface Reset extends Schema.Schema.Type<typeof Reset> {}
 
 /**
- * An operator lets every call pass; the circuit only watches.
+ * An operator lets every call pass; the circuit only counts.
  *
  * @category events
  * @since 0.1.0
@@ -299,7 +299,7 @@ export const Disabled = circuit("circuit.disabled", {
 })
 
 /**
- * What a `circuit.disabled` event says.
+ * The fields of `circuit.disabled`.
  *
  * @category events
  * @since 0.1.0
@@ -315,7 +315,7 @@ export interface Disabled extends Schema.Schema.Type<typeof Disabled> {}
 export const Enabled = circuit("circuit.enabled", { ...transition("enabled"), ...operator })
 
 /**
- * What a `circuit.enabled` event says.
+ * The fields of `circuit.enabled`.
  *
  * @category events
  * @since 0.1.0
@@ -338,7 +338,7 @@ export const ClassifyFailed = Schema.Struct({
 })
 
 /**
- * What a `classify.failed` event says.
+ * The fields of `classify.failed`.
  *
  * @category events
  * @since 0.1.0
@@ -346,7 +346,8 @@ export const ClassifyFailed = Schema.Struct({
 export interface ClassifyFailed extends Schema.Schema.Type<typeof ClassifyFailed> {}
 
 /**
- * An observer threw. Nobody else noticed; the other observers are told, at the powers of two of `failures`.
+ * An observer threw. The call and the other observers were not affected; these get this event, at the powers of two of
+ * `failures`.
  *
  * @category events
  * @since 0.1.0
@@ -360,7 +361,7 @@ export const ObserverFailed = Schema.Struct({
 })
 
 /**
- * What a `observer.failed` event says.
+ * The fields of `observer.failed`.
  *
  * @category events
  * @since 0.1.0
@@ -368,7 +369,7 @@ export const ObserverFailed = Schema.Struct({
 export interface ObserverFailed extends Schema.Schema.Type<typeof ObserverFailed> {}
 
 /**
- * Every event, told apart by `event`.
+ * Every event; `event` says which.
  *
  * @category models
  * @since 0.1.0
@@ -403,7 +404,7 @@ export const CircuitEvent = Schema.Union([
 ])
 
 /**
- * Every event, told apart by `event`.
+ * Every event; `event` says which.
  *
  * @category models
  * @since 0.1.0
@@ -445,7 +446,7 @@ export type CircuitEvent =
 export type Transition = Extract<CircuitEvent, { readonly to: State }>
 
 /**
- * Reads an event that came over a wire. Strict: a field too many, too few or of another form is an error.
+ * Reads an event that was sent as JSON. A field that is unknown, missing or of another form is an error.
  *
  * @category decoding
  * @since 0.1.0

@@ -2,11 +2,11 @@
  * Writes every event as one structured log line: the message is the event's name, its fields are annotations, exactly
  * those of its schema in `CircuitEvent`.
  *
- * The line is written by the loggers, and with the annotations and span, of the fiber in which it happened, so that a
- * skipped call carries whatever identifies its request.
+ * The line is written by the loggers of the fiber in which it happened, with its annotations and span, so that the line
+ * of a skipped call has what identifies its request.
  *
  * **Gotcha** `circuit.skipped` comes once for each call that is turned away, which in an outage may be most of them.
- * Where logs are dear, raise `References.MinimumLogLevel` or count with `CircuitMetrics` and log with an observer of
+ * If logs are expensive, raise `References.MinimumLogLevel`, or count with `CircuitMetrics` and log with an observer of
  * your own.
  *
  * @since 0.1.0
@@ -17,7 +17,7 @@ import type { CircuitEvent } from "./CircuitEvent.ts"
 import * as CircuitObserver from "./CircuitObserver.ts"
 
 /**
- * The level of every event: what needs a look is a warning, what callers suffer from an error, the rest information.
+ * The level of every event: a warning if an operator should look, an error if calls fail, and otherwise information.
  *
  * @category models
  * @since 0.1.0

@@ -3,14 +3,14 @@
  * `OtlpMetrics` of `effect/observability`, `OtelMetrics` of `@effect/opentelemetry`. See `MetricDefinition` for the
  * metrics.
  *
- * The series of a circuit are there from its first use on, and go when the circuit was idle for so long that this
- * process forgot it. Their values survive the layer, for a last export.
+ * The series of a circuit exist from its first use until this process forgets the circuit because it was idle. Their
+ * values remain after the layer has closed, for a last export.
  *
  * **Gotchas**
  *
  * - Metrics go to the registry of the context in which this layer is built: the global one unless another is provided.
  * - Circuits of the same key in two stores of a process share their series. Give them different keys.
- * - With a shared store every process counts every transition that it sees. Take the largest of them, not the sum.
+ * - With a shared store every process counts every transition. Take the largest count of them, not the sum.
  *
  * **Example** (with a breaker)
  *
@@ -43,8 +43,8 @@ import { checkOptions } from "./internal/options/known.ts"
 import { positiveInt } from "./internal/options/validation.ts"
 
 /**
- * - `maxLabelValues`: how many values a label may take. What comes beyond counts as `other`, and such circuits have no
- *   state. Default: 1,000.
+ * - `maxLabelValues`: how many values a label may have. Further ones count as `other`, and such circuits have no state.
+ *   Default: 1,000.
  *
  * @category models
  * @since 0.1.0

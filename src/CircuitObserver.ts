@@ -1,15 +1,14 @@
 /**
- * Observers hear what circuits do: one synchronous interface, any number of observers, each a layer that is attached to
- * a breaker.
+ * Observers of circuits: one synchronous interface, any number of observers, each a layer that is attached to a
+ * breaker.
  *
- * An observer is called after the state has changed, in order, once for each thing that happened. It may throw and may
- * call back into the breaker: neither the call nor the circuit notices. Keep it quick, because it runs where the call
- * runs.
+ * An observer is called after the state has changed, in order, once for everything that happens. It may throw and may
+ * call back into the breaker, without an effect on the call or the circuit. Keep it quick, because it runs in the
+ * call's fiber.
  *
  * A layer of observers requires the breaker, so a program in which it is merged beside the breaker does not compile.
- * Observers hear in the order in which they were attached, and until their layer closes. One that is attached late
- * misses nothing that lasts: it hears of the routes that exist, that the store is degraded if it is, and of each
- * circuit in use with the next call of that circuit.
+ * Observers are called in the order in which they were attached, until their layer closes. One that is attached late
+ * still gets what lasts: the routes that exist, a store that is degraded, and each circuit in use at its next call.
  *
  * **Example** (attaching an observer)
  *
@@ -43,8 +42,8 @@ class Made extends Context.Service<Made, CircuitObserver>()("effect-resilience/C
  * Attaches an observer to the breaker: `CircuitObserver.layer(observer).pipe(Layer.provideMerge(Breaker))`. Several
  * are merged first: `Layer.mergeAll(CircuitMetrics.layer, CircuitObserver.layer(observer))`.
  *
- * An observer that an effect makes is made once for each build, and attached to every breaker that the layer is
- * provided with.
+ * An effect that makes an observer runs once for each build. The observer is attached to every breaker that the layer
+ * is provided with.
  *
  * @category layers
  * @since 0.1.0
@@ -53,7 +52,7 @@ export const layer = <E = never, R = never>(
   observer: CircuitObserver | Effect.Effect<CircuitObserver, E, R>
 ): Layer.Layer<never, E, CircuitBreaker | Exclude<R, Scope.Scope>> => {
   const made = Effect.isEffect(observer) ? Layer.effect(Made, observer) : Layer.succeed(Made, observer)
-  // Attaching is not memoized, because a second breaker in the same build would else hear nothing of it.
+  // Attaching is not memoized, because a second breaker in the same build would otherwise have no observer.
   return Layer.fromBuild((memoMap, scope) =>
     Layer.buildWithMemoMap(made, memoMap, scope).pipe(
       Effect.flatMap((context) => CircuitBreaker.use((breaker) => breaker.observe(Context.get(context, Made)))),

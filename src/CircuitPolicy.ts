@@ -19,9 +19,9 @@ import { type TripPolicy } from "./TripPolicy.ts"
  *   as it was last open. Default: 60 seconds.
  * - `maxOpenDuration`: the longest wait that a dependency can ask for, through `Throttled`, `OpenNow` or a failure.
  *   Default: 1 hour. Does not cap `openDuration`.
- * - `gateJitter`: a wait that the dependency asks everybody for is lengthened by a random share of up to this, so that
- *   processes with a gate each do not all come back at the end of the provider's minute. From 0 to 1. Default: 0.1.
- * - `probes`: calls let through at once while half-open. Default: 1.
+ * - `gateJitter`: a wait that the dependency asks all callers for is lengthened by a random share of up to this,
+ *   because processes would otherwise all come back at the end of the provider's minute. From 0 to 1. Default: 0.1.
+ * - `probes`: how many calls are admitted at once while half-open. Default: 1.
  * - `successesToClose`: probes that must succeed to close. Default: 1.
  * - `probeLease`: a probe that takes longer may lose its slot to another call; its verdict then no longer counts.
  *   Make it longer than the longest healthy call. Default: 10 minutes.
@@ -30,8 +30,8 @@ import { type TripPolicy } from "./TripPolicy.ts"
  *   which says nothing about the dependency. Default: none.
  * - `classify`: what an exit says about the dependency. Default: a failure or a defect is a `Failure` of kind
  *   `unknown` (calls to models want `LlmOutcome.classify`), and a call rejected by another circuit is `Ignored`.
- *   Interruption is always `Ignored` and not asked about. A classifier that throws counts as `Ignored` and never
- *   changes the call's result.
+ *   An interruption is always `Ignored`, and no classifier is asked. If a classifier throws, the call is `Ignored` and
+ *   keeps its result.
  *
  * @category models
  * @since 0.1.0
@@ -50,7 +50,7 @@ export interface CircuitPolicy {
 }
 
 /**
- * Says what the exit of a call says about its dependency.
+ * Judges the exit of a call: what it says about the dependency.
  *
  * @category models
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * What can be read of a circuit. Reading changes nothing: it takes no probe slot and moves no state.
+ * The readable state of a circuit. Reading takes no probe slot and changes no state.
  *
  * @since 0.1.0
  */
@@ -30,9 +30,9 @@ interface Outage {
 }
 
 /**
- * Calls pass. `failureThreshold` is present where the trip policy counts failures in a row, `failureRate` where it
- * keeps a rate and knows it. `throttledFor` is the time left until the gate opens; `ramping` tells that the circuit
- * is taking its load back.
+ * Calls pass. `failureThreshold` is present if the trip policy counts failures in a row, `failureRate` if it has a rate
+ * that is known. `throttledFor` is the time left until the gate opens; `ramping` is true while the circuit takes its
+ * load back.
  *
  * @category models
  * @since 0.1.0
@@ -48,7 +48,7 @@ export interface Closed extends Common {
 }
 
 /**
- * Calls are rejected. With `retryAfter` zero the next call is a probe.
+ * Calls are rejected. If `retryAfter` is zero, the next call is a probe.
  *
  * @category models
  * @since 0.1.0
@@ -59,7 +59,8 @@ export interface Open extends Common, Outage {
 }
 
 /**
- * Probes decide. `probing` counts the probes on their way, `successes` those that succeeded in this window.
+ * Probes decide. `probing` counts the probes that are running, `successes` those that have succeeded since the circuit
+ * became half-open.
  *
  * @category models
  * @since 0.1.0
@@ -96,7 +97,7 @@ export interface Disabled extends Common {
 }
 
 /**
- * What can be read of one circuit, told apart by `_tag`.
+ * The state of one circuit; `_tag` says which.
  *
  * @category models
  * @since 0.1.0
@@ -104,11 +105,11 @@ export interface Disabled extends Common {
 export type CircuitState = Closed | Open | HalfOpen | ForcedOpen | Disabled
 
 /**
- * One circuit, as this process knows it: to be read at once and from anywhere, for who chooses among circuits at every
- * call. Each reading tells how it is now.
+ * One circuit as this process knows it, read without an effect, for services that choose among circuits at every call.
+ * Each reading gives the present state.
  *
- * - `passes`: whether the next call is sure to be let through. It costs next to nothing.
- * - `state`: all that is known.
+ * - `passes`: whether the next call is certainly admitted. It costs next to nothing.
+ * - `state`: the whole state.
  *
  * @category models
  * @since 0.1.0
@@ -136,7 +137,7 @@ const states = {
 } as const satisfies Record<CircuitState["_tag"], State>
 
 /**
- * What a key reads as before its first use.
+ * The state of a key before its first use.
  *
  * @category constructors
  * @since 0.1.0

@@ -1,6 +1,6 @@
 /**
- * Where circuits live. A store adds atomicity and a clock to the machine of `Circuit.ts`; which one is provided
- * decides whether a breaker is this process's own or the fleet's, and nothing else in a program.
+ * Where circuits live. A store adds atomicity and a clock to the machine of `Circuit.ts`. The layer of the store
+ * decides whether circuits belong to one process or to the fleet; nothing else in a program changes.
  *
  * @since 0.1.0
  */
@@ -23,7 +23,7 @@ import { millis, positiveInt } from "./internal/options/validation.ts"
 import type { Outcome } from "./Outcome.ts"
 
 /**
- * Who steers a circuit by hand, and why. Both go into the event.
+ * The name and the reason of an operator who steers a circuit. Both are in the event.
  *
  * @category models
  * @since 0.1.0
@@ -84,10 +84,10 @@ export interface CircuitHandle {
  *
  * - `circuit`: the circuit of a key, made if it is not there. Two breakers that share a store and a key share the
  *   circuit; it follows the policy of the first, and says so with a `store.policy_mismatch` event.
- * - `keep`: the same for an operator's decision, which is kept also where there is no room for a call's.
- * - `find`: the circuit of a key if it is there, in this process or at an authority elsewhere.
+ * - `keep`: the same for an operator's order, which gets a circuit also if the store has no room for one of a call.
+ * - `find`: the circuit of a key if there is one, in this process or in a shared store.
  * - `circuits`: all that this process uses, in no particular order.
- * - `hub`: where everything that happens to them is told.
+ * - `hub`: publishes everything that happens to them to observers.
  *
  * @category services
  * @since 0.1.0
@@ -101,11 +101,11 @@ export class CircuitStore extends Context.Service<CircuitStore, {
 }>()("effect-resilience/CircuitStore") {}
 
 /**
- * What a memory store forgets.
+ * When a memory store forgets circuits.
  *
- * - `idleTimeToLive`: a circuit that nobody has used for this long is dropped and starts again, closed, at its next
- *   use. An open one is kept that long past its deadline; one that an operator disabled or holds open without an end
- *   is kept for good. Default: 1 hour.
+ * - `idleTimeToLive`: a circuit that no call has used for this long is dropped and starts again, closed, at its next
+ *   use. An open one is kept for this long after its deadline; one that an operator has disabled or holds open without
+ *   an end is always kept. Default: 1 hour.
  * - `maxCircuits`: beyond this number, a new key takes the place of a closed circuit that was not used for long.
  *   While there is none to drop, calls to new keys run unguarded. Default: 100,000.
  *
@@ -134,7 +134,7 @@ export const layerMemoryWith = (options: MemoryOptions): Layer.Layer<CircuitStor
       }
       const clock = yield* Clock.Clock
       const hub = new Hub(clock)
-      // A generation from the wall clock is new even after a restart, which keeps outage ids apart.
+      // From the wall clock, because outage ids must differ from those before a restart.
       const initial = new Initial(wallMillis(clock) * 1000 + 1)
       const registry = new Registry<LocalCircuit>(
         {

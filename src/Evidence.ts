@@ -1,5 +1,5 @@
 /**
- * For whom a call speaks, so that one request, one call and one source stay one piece of evidence.
+ * The request and the source of a call, because one request, one call and one source are one piece of evidence.
  *
  * A request can make a healthy dependency fail: a prompt that crashes a server, a body that is too slow to answer. If
  * each of its attempts counted, one caller's request would open the circuit for everybody. A circuit therefore knows a
@@ -53,11 +53,11 @@ import { CallEvidence, type TypeId } from "./internal/call/callEvidence.ts"
 import { digest } from "./internal/call/digest.ts"
 
 /**
- * What a call says of itself. Neither value leaves the process: a circuit keeps a keyed digest of each.
+ * The description of a call. Neither value leaves the process: a circuit keeps a keyed digest of each.
  *
- * - `request`: what is asked, such as the body that is sent. Text and bytes are compared by content, other objects by
+ * - `request`: the request, such as the body that is sent. Text and bytes are compared by content, other objects by
  *   identity. Default: the call itself.
- * - `source`: who asks, such as a tenant or the digest of an API key. Default: nobody in particular.
+ * - `source`: the caller, such as a tenant or the digest of an API key. Default: none.
  *
  * @category models
  * @since 0.1.0

@@ -80,7 +80,7 @@ export interface NoTargetAllowed {
 }
 
 /**
- * Every way in which a router makes a call fail, told apart by `_tag`.
+ * Every way in which a router makes a call fail; `_tag` says which.
  *
  * @category reasons
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * What a failover router does, in the form of `CircuitEvent`, of which these events are a part.
+ * The events of a failover router, which are part of `CircuitEvent`.
  *
  * @since 0.1.0
  */
@@ -41,7 +41,7 @@ export const Switched = failover("failover.switched", {
 })
 
 /**
- * What a `failover.switched` event says.
+ * The fields of `failover.switched`.
  *
  * @category events
  * @since 0.1.0
@@ -61,7 +61,7 @@ export const Recovered = failover("failover.recovered", {
 })
 
 /**
- * What a `failover.recovered` event says.
+ * The fields of `failover.recovered`.
  *
  * @category events
  * @since 0.1.0
@@ -69,7 +69,7 @@ export const Recovered = failover("failover.recovered", {
 export interface Recovered extends Schema.Schema.Type<typeof Recovered> {}
 
 /**
- * A call found no target of its route that served it. `targets` tells why each did not.
+ * A call found no target of its route that served it. `targets` has the cause for each.
  *
  * @category events
  * @since 0.1.0
@@ -80,7 +80,7 @@ export const Exhausted = failover("failover.exhausted", {
 })
 
 /**
- * What a `failover.exhausted` event says.
+ * The fields of `failover.exhausted`.
  *
  * @category events
  * @since 0.1.0
@@ -99,7 +99,7 @@ export const Probe = failover("failover.probe", {
 })
 
 /**
- * What a `failover.probe` event says.
+ * The fields of `failover.probe`.
  *
  * @category events
  * @since 0.1.0

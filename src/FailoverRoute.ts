@@ -42,7 +42,7 @@ import { type Duration, Effect, Schema } from "effect"
 import { type Kind, kinds } from "./Outcome.ts"
 
 /**
- * A target as a user describes it. Its name alone will do.
+ * A target as a user describes it. A name is enough.
  *
  * - `name`: unique in its route; what calls, events and metrics call it.
  * - `key`: its circuit. Routes that share a key share the circuit. Default: `<route>/<name>`.
@@ -169,7 +169,7 @@ export interface Configured<out P = unknown> {
 }
 
 /**
- * How a call names its route: by the value, or by the name alone, which does not tell what the targets carry.
+ * How a call names its route: by the value, or by its name, which does not have the type of the targets' payload.
  *
  * @category models
  * @since 0.1.0
@@ -279,8 +279,8 @@ export const Routes = Schema.Record(
 )
 
 /**
- * Reads routes from what JSON gave, in the form of `Routes`, and gives their targets a payload. Strict: a field too many
- * or of another form is an error.
+ * Reads routes from what JSON gave, in the form of `Routes`, and gives their targets a payload. Strict: a field too
+ * many or of another form is an error.
  *
  * @category decoding
  * @since 0.1.0

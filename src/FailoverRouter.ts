@@ -22,13 +22,14 @@
  *
  * **Gotchas**
  *
- * - A target is asked again only by `retry`, which is for quick ones: the next target is the better answer to an outage.
+ * - A target is asked again only by `retry`, which is for quick ones: the next target is the better answer to an
+ *   outage.
  * - `execute` cannot know whether a target that failed has done something. Run `leg.commit` before effects that must
  *   not happen twice: after it nobody else is asked.
  * - Do not guard the call of a target again, and let it not retry by itself. One that another circuit turns away, deep
  *   inside of it, goes on to the next target.
- * - With `CircuitBreaker.layerNoop` calls still fail over, but each asks the primary first, and the limits of streams are
- *   off.
+ * - With `CircuitBreaker.layerNoop` calls still fail over, but each asks the primary first, and the limits of streams
+ *   are off.
  *
  * **Example** (The same request, the next healthy region)
  *
@@ -196,8 +197,8 @@ export const layer = <Route extends FailoverRoute, R = never>(
 ): Layer.Layer<FailoverRouter, never, CircuitBreaker | R> => Layer.effect(FailoverRouter, makeRouter(options))
 
 /**
- * What a router takes whose routes come from configuration. `routes`: those routes, where their targets carry something;
- * then there must be no others. Default: whatever routes there are, and their targets carry nothing.
+ * What a router takes whose routes come from configuration. `routes`: those routes, where their targets carry
+ * something; then there must be no others. Default: whatever routes there are, and their targets carry nothing.
  *
  * @category models
  * @since 0.1.0
@@ -227,7 +228,7 @@ export interface ConfigOptions<Route extends Configured = Configured, out R = ne
  *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
  *   Layer.provide(CircuitStore.layerMemory),
  *   Layer.provide(ConfigProvider.layer(
- *     ConfigProvider.fromUnknown({ FAILOVER_ROUTES: `{ "chat": { "targets": ["us", "eu"], "deadline": "30 seconds" } }` })
+ *     ConfigProvider.fromUnknown({ FAILOVER_ROUTES: `{ "chat": { "targets": ["us", "eu"] } }` })
  *   ))
  * )
  *
@@ -291,7 +292,8 @@ export const execute = <P, A, E, R>(
  *
  * ```ts
  * import { Effect, Layer, Stream } from "effect"
- * import { CircuitBreaker, CircuitStore, FailoverRoute, FailoverRouter, LlmOutcome, LlmStream } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, FailoverRoute } from "effect-resilience"
+ * import { FailoverRouter, LlmOutcome, LlmStream } from "effect-resilience"
  *
  * const chat = FailoverRoute.make("chat", { targets: ["us", "eu"] })
  * const Regions = FailoverRouter.layer({ routes: [chat] }).pipe(

@@ -2,20 +2,21 @@
  * When to call an LLM again, and how long to wait first.
  *
  * A policy is a `Schedule` for `Effect.retry`, to be put outside the breaker:
- * `call.pipe(CircuitBreaker.execute({ key }), Effect.retry(LlmRetry.policy()))`. It decides by what an error says:
+ * `call.pipe(CircuitBreaker.execute({ key }), Effect.retry(LlmRetry.policy()))`. It decides by the error:
  *
  * | the attempt ended with | what happens |
  * | --- | --- |
- * | `Failure`, circuit still closed | waits with exponential backoff and full jitter, at least for the provider's hint |
- * | `Throttled`, or rejected by a shut gate | waits for the hint, a little longer so that callers do not wake together |
+ * | `Failure`, circuit still closed | waits: exponential backoff with full jitter, at least the provider's hint |
+ * | `Throttled`, or rejected by a shut gate | waits for the hint and a little longer, so that callers spread |
  * | `OpenNow`, `Ignored` | stops: another attempt is useless |
- * | its own failure opened the circuit, or it was rejected by an open one | stops, unless a `deadline` is given and leaves room for the rest of the open time |
+ * | a failure opened the circuit, or an open one rejected it | stops, unless the `deadline` outlasts the open time |
  * | held open by an operator without an end | stops |
- * | no target of a route served it (`FailoverError`) | stops if that will last; waits with backoff if a target takes calls, and otherwise as for an open circuit |
- * | whatever it ended with, but the budget of the `key` is used up | stops |
+ * | `FailoverError` that lasts | stops |
+ * | `FailoverError`, and a target takes calls | waits with backoff |
+ * | `FailoverError` otherwise | as for an open circuit |
+ * | anything, but the budget of the `key` is used up | stops |
  *
- * When it stops, the caller gets the error of the last attempt: the provider's, if it was the one that opened the
- * circuit.
+ * When it stops, the caller gets the error of the last attempt. That is the provider's, if it opened the circuit.
  *
  * @since 0.1.0
  */
@@ -35,11 +36,11 @@ import { CurrentRetryBudgets } from "./RetryBudget.ts"
  * - `base`, `factor`, `maxDelay`: the backoff before attempt n + 1 is drawn from 0 to `base` × `factor`ⁿ⁻¹, capped at
  *   `maxDelay`. Default: 1 second, 2, 30 seconds.
  * - `maxWait`: the longest hint that is waited for; a longer one stops. Default: 2 minutes.
- * - `deadline`: the time for all attempts and waits together. No wait is begun that would outlast it; an attempt on
- *   its way is not cut off, for that put `Effect.timeout` around the retry. Default: none.
- * - `key`: whose retry budget to draw on, shared by all callers of the process; see `RetryBudget`. Without a token left
- *   it stops. Default: no budget.
- * - `judge`: what an error says. Default: `LlmOutcome.fromError`.
+ * - `deadline`: the time for all attempts and waits together. No wait begins that would end after it. It does not cut
+ *   off an attempt that is running: put `Effect.timeout` around the retry for that. Default: none.
+ * - `key`: the key of the retry budget, which all callers of the process share; see `RetryBudget`. It stops if no token
+ *   is left. Default: no budget.
+ * - `judge`: judges an error. Default: `LlmOutcome.fromError`.
  *
  * @category models
  * @since 0.1.0
@@ -133,7 +134,7 @@ const untilTarget = ({ retryAfter }: FailoverError.FailoverError): Wait => ({
 interface Wait {
   /** The provider's hint, or the rest of the time for which the circuit turns calls away. */
   readonly leastMillis: number
-  /** The provider's hint alone, where the gate is shut a little longer than that. */
+  /** Only the provider's hint, without the time for which the gate is shut longer than that. */
   readonly askedMillis?: number
   readonly backoff: boolean
   readonly circuitOpen: boolean

@@ -1,15 +1,15 @@
 /**
- * What one call said about its dependency.
+ * What the end of one call says about its dependency.
  *
- * A classifier turns the exit of a call into an `Outcome`; the circuit acts on it. Only `Failure` and `OpenNow`
- * count against health, and every outcome frees the slot of a probe.
+ * A classifier turns the exit of a call into an `Outcome`, and the circuit acts on it. Only `Failure` and `OpenNow`
+ * count against health. Every outcome frees the slot of a probe.
  *
  * @since 0.1.0
  */
 import { Duration } from "effect"
 
 /**
- * Why an outcome is what it is: a closed set of labels, small enough for a metric label.
+ * The reason of an outcome: one of a closed set of words, which is small enough for a label of metrics.
  *
  * @category models
  * @since 0.1.0
@@ -69,8 +69,8 @@ export interface Failure {
 
 /**
  * The call says nothing about the dependency's health: the caller's mistake, the caller's cancellation, a refusal.
- * `elsewhere` tells that another target may serve the call all the same, because only this one lacks what it asks for: a
- * route goes on then, and otherwise as its `failOverOn` says.
+ * `elsewhere` tells that another target may serve the call all the same, because only this one lacks what it asks for:
+ * a route goes on then, and otherwise as its `failOverOn` says.
  *
  * @category models
  * @since 0.1.0
@@ -82,7 +82,7 @@ export interface Ignored {
 }
 
 /**
- * The dependency asked everybody to wait: neutral for health, but no call to this key is admitted before
+ * The dependency asked all callers to wait: neutral for health, but no call to this key is admitted before
  * `retryAfter` has passed.
  *
  * @category models
@@ -108,7 +108,7 @@ export interface OpenNow {
 }
 
 /**
- * What one call said about its dependency, told apart by `_tag`.
+ * What the end of one call says about its dependency; `_tag` says which.
  *
  * @category models
  * @since 0.1.0
@@ -159,7 +159,7 @@ export const ignored = (kind: Kind, options?: { readonly elsewhere?: boolean | u
   options?.elsewhere === true ? { _tag: "Ignored", kind, elsewhere: true } : { _tag: "Ignored", kind }
 
 /**
- * The dependency asked everybody to wait for `retryAfter`.
+ * The dependency asked all callers to wait for `retryAfter`.
  *
  * @category constructors
  * @since 0.1.0
@@ -183,7 +183,7 @@ export const openNow = (kind: Kind, retryAfter?: Duration.Input | undefined): Ou
 })
 
 /**
- * Why an outcome is what it is; a success needs no reason.
+ * The reason of an outcome; a success has none.
  *
  * @category getters
  * @since 0.1.0

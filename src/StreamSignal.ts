@@ -1,8 +1,9 @@
 /**
  * What one part of a stream says about its dependency.
  *
- * A stream's exit does not tell whether it was served: a provider can report its failure as a part, can stop half-way
- * without an error, and a consumer can stop or fail on its own. So the parts are asked, on the provider's side.
+ * The exit of a stream does not say whether it was served: a provider can report its failure as a part, or stop
+ * half-way without an error, and a consumer can stop or fail by itself. So the parts are judged, before the consumer
+ * gets them.
  *
  * @since 0.1.0
  */
@@ -11,9 +12,9 @@ import type { Outcome } from "./Outcome.ts"
 /**
  * - `Alive`: proof of life without progress: an opener, a keep-alive, a count of tokens.
  * - `Content`: a piece of the answer.
- * - `Waiting`: what follows is not the provider's doing until the next part, as while a tool runs: no clock counts.
- * - `Finish`: the answer is complete. Nothing after it matters.
- * - `Failed`: the provider reports its failure, and this is what it means.
+ * - `Waiting`: the time until the next part is not the provider's, as while a tool runs: no limit counts it.
+ * - `Finish`: the answer is complete. Parts after it change nothing.
+ * - `Failed`: the provider reports a failure, with its outcome.
  *
  * @category models
  * @since 0.1.0
@@ -50,7 +51,7 @@ export const alive: StreamSignal = { _tag: "Alive" }
 export const content: StreamSignal = { _tag: "Content" }
 
 /**
- * What follows, until the next part, is not the provider's doing.
+ * The time until the next part is not the provider's.
  *
  * @category constructors
  * @since 0.1.0
@@ -58,7 +59,7 @@ export const content: StreamSignal = { _tag: "Content" }
 export const waiting: StreamSignal = { _tag: "Waiting" }
 
 /**
- * The answer is complete, and this is what it says about the provider.
+ * The answer is complete, with its outcome.
  *
  * @category constructors
  * @since 0.1.0
@@ -66,7 +67,7 @@ export const waiting: StreamSignal = { _tag: "Waiting" }
 export const finish = (outcome: Outcome): StreamSignal => ({ _tag: "Finish", outcome })
 
 /**
- * The provider reports its failure, and this is what it means.
+ * The provider reports a failure, with its outcome.
  *
  * @category constructors
  * @since 0.1.0

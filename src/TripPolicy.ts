@@ -1,9 +1,9 @@
 /**
- * When a closed circuit opens: data, checked when a breaker layer is built. A policy brings along what runs it, so that
- * a program bundles only the policies it uses.
+ * When a closed circuit opens: data, checked when a breaker layer is built. A policy contains the code that runs it, so
+ * that a program bundles only the policies it uses.
  *
- * Only outcomes that speak about health are counted: `Success` and `Failure`. Rates are judged after every counted
- * call, once their window holds `minimumCalls`; below that they are unknown and never open a circuit.
+ * Only `Success` and `Failure` are counted. A rate is compared after every counted call, if its window has
+ * `minimumCalls`; below that it is unknown and never opens a circuit.
  *
  * @since 0.1.0
  */
@@ -11,8 +11,8 @@ import type { Duration } from "effect"
 import * as criteria from "./internal/options/tripCriteria.ts"
 
 /**
- * The calls a rate is taken over: the last n calls (a number) or the calls of a duration. Both are exact: no slices
- * that drop many calls at once. A window longer than a minute tells times apart to 1/60,000 of its length.
+ * The calls of a rate: the last n calls (a number) or the calls of a duration. Both are exact: each call leaves by
+ * itself. The resolution of a window longer than a minute is 1/60,000 of its length.
  *
  * @category models
  * @since 0.1.0
@@ -96,7 +96,7 @@ export interface AnyOf {
 }
 
 /**
- * When a closed circuit opens, told apart by `_tag`.
+ * When a closed circuit opens; `_tag` says which rule.
  *
  * @category models
  * @since 0.1.0
@@ -154,7 +154,7 @@ export const slowCallRate = (options: {
 })
 
 /**
- * Opens after consecutive failures, and learns how many, and for how long, from what it has seen.
+ * Opens after failures in a row, and learns from the circuit's calls how many, and for how long.
  *
  * **Threshold.** An exponential average of the error rate (`alpha` per counted call) picks it: half of `failures`
  * (rounded down) from `highErrorRate` on, twice of it down to `lowErrorRate`, `failures` in between; always within
@@ -217,7 +217,7 @@ export const anyOf = (...policies: ReadonlyArray<TripPolicy>): TripPolicy => ({
 })
 
 /**
- * A policy without what runs it, as JSON and messages between processes leave it.
+ * A policy without the code that runs it, as it is after JSON or a message between processes.
  *
  * @category models
  * @since 0.1.0
@@ -230,7 +230,7 @@ export type Data =
   | { readonly _tag: "AnyOf"; readonly policies: ReadonlyArray<Data> }
 
 /**
- * Makes a policy of data again. It is checked, as every policy is, when a breaker layer is built.
+ * Makes a policy of such data. It is checked, like every policy, when a breaker layer is built.
  *
  * **Example**
  *
