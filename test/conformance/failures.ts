@@ -211,6 +211,7 @@ export const failures: ReadonlyArray<Case> = [
 
   ...each(everybody, (provider) => [
     ...stream(9, provider, "silence after content", stall(begun(provider)), "Failure stream_stalled", {
+      firstContentTimeout: 20_000,
       idleTimeout: 80
     }),
     ...stream(
@@ -219,9 +220,7 @@ export const failures: ReadonlyArray<Case> = [
       "nothing but pings after content",
       begun(provider, ...pings(provider)),
       "Failure stream_stalled",
-      {
-        idleTimeout: 80
-      }
+      { firstContentTimeout: 20_000, idleTimeout: 80 }
     ),
     ...stream(
       9,
@@ -233,7 +232,7 @@ export const failures: ReadonlyArray<Case> = [
         ...streams[provider].finish
       ]),
       "Success",
-      { idleTimeout: 2000 }
+      { idleTimeout: 20_000 }
     ),
 
     ...stream(10, provider, "silence", silence, "Failure slow_first_content", { firstContentTimeout: 80 }),
@@ -243,7 +242,7 @@ export const failures: ReadonlyArray<Case> = [
       "the first part and no content",
       stall(first(...streams[provider].opener)),
       "Failure slow_first_content",
-      { firstContentTimeout: 80, idleTimeout: 5000 }
+      { firstContentTimeout: 80, idleTimeout: 20_000 }
     ),
     ...stream(
       10,
@@ -254,7 +253,7 @@ export const failures: ReadonlyArray<Case> = [
       { firstContentTimeout: 80 }
     ),
     ...stream(10, provider, "slow headers, in time", late(complete(provider), slow), "Success", {
-      firstContentTimeout: 3000
+      firstContentTimeout: 20_000
     })
   ])
 ]

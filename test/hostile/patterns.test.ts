@@ -2,14 +2,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Exit } from "effect"
 import { LlmOutcome, LlmStream, RetryHint } from "effect-resilience"
+import { cpuMillis } from "../support/cpuMillis.ts"
 
 /** The least time in milliseconds of several runs. */
-const timed = (run: () => unknown): number =>
-  Math.min(...Array.from({ length: 5 }, () => {
-    const startedAt = performance.now()
-    run()
-    return performance.now() - startedAt
-  }))
+const timed = (run: () => unknown): number => Math.min(...Array.from({ length: 5 }, () => cpuMillis(run)))
 
 /**
  * How the time of the longer of two texts compares with that of the shorter, which is an eighth of it. Work that grows

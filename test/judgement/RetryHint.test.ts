@@ -236,14 +236,6 @@ describe("RetryHint.parseMessage", () => {
     const hint = RetryHint.parseMessage(text, now)
     assert.strictEqual(hint === undefined ? undefined : Duration.toMillis(hint), millis)
   })
-
-  it("takes no longer for a text made to confuse it", () => {
-    const startedAt = performance.now()
-    for (const text of ["wait ".repeat(300), `wait ${"1".repeat(2000)}`, `retry in ${"1.".repeat(1000)} seconds`]) {
-      for (let i = 0; i < 100; i++) RetryHint.parseMessage(text)
-    }
-    assert.isBelow(performance.now() - startedAt, 500)
-  })
 })
 
 describe("RetryHint.fromHeaders", () => {

@@ -12,25 +12,24 @@ import {
   type Member,
   memberAt,
   memberListeningAt,
-  noise,
   repeated,
   scripts,
   tells,
-  timed,
   trip,
   up
 } from "./outages/faults.ts"
 
-/** How long a member that calls all the time goes on after another has opened the circuit. */
+/** For how many of its beats a member that calls all the time goes on after another has opened the circuit. */
 const lag = (member: Member, opener: Member, key: string) =>
   Effect.gen(function*() {
     yield* up(member, key)
     yield* trip(opener, key)
-    const { millis } = yield* timed(Effect.repeat(up(member, key), {
+    const before = yield* member.beats
+    yield* Effect.repeat(up(member, key), {
       schedule: Schedule.spaced("5 millis"),
       while: (result) => result === "hello"
-    }))
-    return millis
+    })
+    return (yield* member.beats) - before
   })
 
 /** The lags of some that begin one after the other, so that they meet the heartbeat in all its phases. */
@@ -62,30 +61,22 @@ describe.concurrent("a view", () => {
       assert.strictEqual(yield* scripts(server), 0)
     }))
 
-  it.live("changes in milliseconds when another process trips", () =>
+  it.live("changes when another process trips, long before it would be read again", () =>
     Effect.gen(function*() {
       const server = yield* RedisServer.make()
-      const [one, other] = [yield* memberAt(server.port), yield* memberAt(server.port)]
-      const crossings: Array<number> = []
-      for (let crossing = 0; crossing < 50; crossing++) {
+      const one = yield* memberAt(server.port, { maxStaleness: "1 hour", lease: "1 hour" })
+      const other = yield* memberAt(server.port)
+      for (let crossing = 0; crossing < 10; crossing++) {
         const key = `long/${crossing}`
         yield* up(one, key)
-        yield* down(other, key)
-        const seen = Effect.repeat(Effect.andThen(Effect.sleep("1 millis"), up(one, key)), {
-          while: (result) => result === "hello"
-        })
-        const [tripped, rejected] = yield* Effect.all([timed(down(other, key)), timed(seen)], {
-          concurrency: "unbounded"
-        })
-        crossings.push(Math.max(0, rejected.millis - tripped.millis))
+        yield* trip(other, key)
+        yield* eventually(Effect.map(up(one, key), (result) => result === "CircuitOpen"))
       }
-      crossings.sort((a, b) => a - b)
-      const [p50, p99] = [crossings[24]!, crossings[49]!]
-      console.log(`a trip is seen elsewhere after ${p50.toFixed(1)} ms (median), ${p99.toFixed(1)} ms (p99)`)
-      assert.isBelow(p99, 250)
     }))
 
-  const stale = { maxStaleness: 600, lease: "1 minute", operationTimeout: 250 } as const
+  const stale = { maxStaleness: 600, lease: "1 minute", operationTimeout: 500 } as const
+  // A member beats twice within the time. The third may end while the answer to the second is on its way.
+  const beatsToFresh = 3
 
   /** One member, and another whose messages about transitions the server drops. */
   const beside = Effect.gen(function*() {
@@ -99,7 +90,7 @@ describe.concurrent("a view", () => {
   it.live("is as fresh as was promised when what another process says reaches nobody", () =>
     Effect.gen(function*() {
       const { mute, one } = yield* beside
-      assert.isBelow(Math.max(...yield* lags(one, mute)), stale.maxStaleness + noise)
+      assert.isAtMost(Math.max(...yield* lags(one, mute)), beatsToFresh)
       yield* assertNoOutage(one)
     }))
 
@@ -111,7 +102,7 @@ describe.concurrent("a view", () => {
       const other = yield* memberAt(server.port, stale)
       yield* up(one, "key")
       yield* proxy.silence
-      assert.isBelow(Math.max(...yield* lags(one, other)), stale.maxStaleness + noise)
+      assert.isAtMost(Math.max(...yield* lags(one, other)), beatsToFresh)
     }))
 
   it.live("survives that the server drops all who listen", () =>

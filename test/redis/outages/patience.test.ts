@@ -8,18 +8,16 @@ import {
   forms,
   type Member,
   memberAt,
-  noise,
   scripts,
   settings,
   stateOf,
   tells,
-  timed,
   trip,
   up
 } from "./faults.ts"
 
-// The store itself would wait for long, and finds out about nothing.
-const patient = { operationTimeout: "2 seconds", maxStaleness: "1 minute", lease: "1 minute" } as const
+// The store itself waits for longer than any test, and finds out about nothing.
+const patient = { operationTimeout: "1 hour", maxStaleness: "1 hour", lease: "1 hour" } as const
 
 interface Moment {
   /** Whether the call has run when it waits for the store. */
@@ -49,14 +47,12 @@ describe("while the server hangs, a call by", () => {
 
         let ran = 0
         const failing = Effect.suspend(() => Effect.fail(`503 number ${++ran}`))
-        const late = yield* timed(Effect.timeoutOption(through(member, "timed out", failing), 50))
-        assert.isTrue(Option.isNone(late.result))
-        assert.isBelow(late.millis, 50 + noise)
+        assert.isTrue(Option.isNone(yield* Effect.timeoutOption(through(member, "timed out", failing), 50)))
 
         const fiber = yield* Effect.forkChild(through(member, "interrupted", failing))
         yield* Effect.sleep("50 millis")
         assert.isUndefined(fiber.pollUnsafe())
-        assert.isBelow((yield* timed(Fiber.interrupt(fiber))).millis, noise)
+        yield* Fiber.interrupt(fiber)
         const exit = yield* Fiber.await(fiber)
         assert.isTrue(Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause))
         assert.strictEqual(ran, runs ? 2 : 0)

@@ -6,21 +6,7 @@ import { RedisCircuitStore } from "effect-resilience/redis"
 import { eventually } from "../../support/eventually.ts"
 import * as RedisServer from "../../support/redis/RedisServer.ts"
 import * as TcpProxy from "../../support/redis/TcpProxy.ts"
-import {
-  all,
-  call,
-  cooldown,
-  crowd,
-  down,
-  memberAt,
-  noise,
-  settings,
-  stateOf,
-  tells,
-  timed,
-  trip,
-  up
-} from "./faults.ts"
+import { all, call, cooldown, crowd, down, memberAt, settings, stateOf, tells, trip, up } from "./faults.ts"
 
 const recordOf = (id: string) => `effect-resilience:{${id}}`
 
@@ -117,16 +103,16 @@ describe.concurrent("a process that lost Redis", () => {
       yield* member.breaker.reset("lost")
       yield* server.command("FLUSHALL")
       yield* proxy.delay(400)
-      const { millis, result } = yield* timed(down(member, "lost"))
-      assert.strictEqual(result, "503")
-      assert.isBelow(millis, 600 + noise)
+      assert.strictEqual(yield* down(member, "lost"), "503")
+      // Each of its operations would have come in time, but not all of them together.
+      assert.include(yield* member.recorded.names, "store.degraded")
     }))
 
   it.live("comes back under load, and lets one more probe go of each circuit", () =>
     Effect.gen(function*() {
       const server = yield* RedisServer.make()
       const proxy = yield* TcpProxy.make(server.port)
-      const away = yield* memberAt(proxy.port, { lease: "1 minute" })
+      const away = yield* memberAt(proxy.port, { lease: "1 minute", operationTimeout: "5 seconds" })
       const keys = Array.from({ length: 50 }, (_, index) => `hanging/${index}`)
       yield* all(keys.map((key) => Effect.andThen(up(away, key), trip(away, key))))
       yield* cooldown
@@ -139,8 +125,7 @@ describe.concurrent("a process that lost Redis", () => {
       const caller = (key: string) =>
         Effect.repeat(Effect.forkChild(call(away, key, hanging)), { schedule: Schedule.spaced("20 millis") })
       const load = yield* Effect.forkChild(all(keys.map(caller)))
-      yield* Effect.sleep("400 millis")
-      assert.strictEqual(probes, keys.length)
+      yield* eventually(Effect.sync(() => probes === keys.length))
       yield* proxy.restore
       yield* proxy.delay(5)
       yield* Effect.race(tells(away, "store.recovered"), Effect.sleep("5 seconds"))
