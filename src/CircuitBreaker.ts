@@ -25,7 +25,7 @@
  *
  * ```ts
  * import { Effect, Layer } from "effect"
- * import { CircuitBreaker, CircuitStore, LlmOutcome, TripPolicy } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, LlmOutcome, StreamSignal, TripPolicy } from "effect-resilience"
  *
  * const Breaker = CircuitBreaker.layer({ classify: LlmOutcome.classify, tripPolicy: TripPolicy.consecutive(2) }).pipe(
  *   Layer.provide(CircuitStore.layerMemory)
@@ -62,7 +62,7 @@ import { invalidAsConfigError } from "./internal/options/settings.ts"
 import * as validation from "./internal/options/validation.ts"
 import * as LlmOutcome from "./LlmOutcome.ts"
 import type * as Outcome from "./Outcome.ts"
-import type { ClassifyPart } from "./StreamSignal.ts"
+import type { ClassifyPart, Opaque } from "./StreamSignal.ts"
 
 /**
  * The right to one call that is neither an effect nor a stream: a socket, a job.
@@ -97,8 +97,8 @@ export interface ExecuteOptions<A = unknown, E = unknown> {
  * How to stream through a circuit.
  *
  * - `classify`: replaces the policy's for a stream that fails.
- * - `classifyPart`: reads the signal of each part; see `LlmStream` for the forms of providers. Without it every part is
- *   content and the end of the stream is its success. If it throws, the part is a proof of life.
+ * - `classifyPart`: reads the signal of each part; see `LlmStream` for the forms of providers. If it throws, the part is
+ *   a proof of life. `StreamSignal.opaque` is for parts that cannot be read, and says what is lost.
  * - `firstContentTimeout`: how long the first content may take, from the start. Default: `idleTimeout`.
  * - `idleTimeout`: how long the stream may go without progress after that. Both limits count the time in which the
  *   consumer waits for parts, and up to 10 ms of its work on each; longer pauses of the consumer do not count.
@@ -117,7 +117,7 @@ export interface ExecuteOptions<A = unknown, E = unknown> {
 export interface StreamOptions<A = unknown, E = unknown> {
   readonly key: string
   readonly classify?: ((exit: Exit.Exit<never, E>) => Outcome.Outcome) | undefined
-  readonly classifyPart?: ClassifyPart<A> | undefined
+  readonly classifyPart: ClassifyPart<A> | Opaque
   readonly firstContentTimeout?: Duration.Input | undefined
   readonly idleTimeout?: Duration.Input | undefined
   readonly settleProbeAt?: "finish" | "first_content" | undefined

@@ -35,7 +35,7 @@
  *
  * ```ts
  * import { Effect, Layer } from "effect"
- * import { CircuitBreaker, CircuitStore, FailoverRoute, FailoverRouter, LlmOutcome } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, FailoverRoute, FailoverRouter, LlmOutcome, StreamSignal } from "effect-resilience"
  *
  * const ask = (region: string) =>
  *   region === "us" ? Effect.fail({ status: 503 }) : Effect.succeed(`hello from ${region}`)
@@ -65,7 +65,7 @@ import type { Configured, FailoverRoute, Fence, Payload, Reference, Target } fro
 import { make as makeRouter, makeConfigured } from "./internal/failover/router.ts"
 import { routesFromEnvironment } from "./internal/failover/routesFromEnvironment.ts"
 import { invalidAsConfigError } from "./internal/options/settings.ts"
-import type { ClassifyPart } from "./StreamSignal.ts"
+import type { ClassifyPart, Opaque } from "./StreamSignal.ts"
 
 /**
  * One call at one target. After `commit` no other target is asked and no attempt repeated, whatever happens: run it
@@ -101,8 +101,8 @@ export interface ExecuteOptions {
  * How to send one stream.
  *
  * - `rescue`: in place of the route's.
- * - `classifyPart`: what each part says; see `LlmStream`. Without it every part is content, openers pass, and a stream
- *   that ends without its finish counts as whole.
+ * - `classifyPart`: what each part says; see `LlmStream`. `StreamSignal.opaque` is for parts that cannot be read, and
+ *   says what is lost.
  * - `settleProbeAt`: as for `CircuitBreaker.stream`.
  *
  * @category models
@@ -110,7 +110,7 @@ export interface ExecuteOptions {
  */
 export interface StreamOptions<in A = unknown> extends ExecuteOptions {
   readonly rescue?: number | undefined
-  readonly classifyPart?: ClassifyPart<A> | undefined
+  readonly classifyPart: ClassifyPart<A> | Opaque
   readonly settleProbeAt?: "finish" | "first_content" | undefined
 }
 
@@ -178,7 +178,7 @@ export class FailoverRouter extends Context.Service<FailoverRouter, {
   readonly stream: <P, A, E, R>(
     route: Reference<P>,
     call: (target: Target<NoInfer<P>>, leg: Leg) => Stream.Stream<A, E, R>,
-    options?: StreamOptions<A>
+    options: StreamOptions<A>
   ) => Stream.Stream<A, E | FailoverError | CircuitBreakerError, R>
   readonly activeTarget: <P>(route: Reference<P>) => Effect.Effect<Target<P>, FailoverError>
   readonly isFailedOver: (route: Reference) => Effect.Effect<boolean, FailoverError>
@@ -323,7 +323,7 @@ export const execute = <P, A, E, R>(
 export const stream = <P, A, E, R>(
   route: Reference<P>,
   call: (target: Target<NoInfer<P>>, leg: Leg) => Stream.Stream<A, E, R>,
-  options?: StreamOptions<A>
+  options: StreamOptions<A>
 ): Stream.Stream<A, E | FailoverError | CircuitBreakerError, R | FailoverRouter> =>
   Stream.unwrap(FailoverRouter.useSync((router) => router.stream(route, call, options)))
 

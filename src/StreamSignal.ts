@@ -35,6 +35,31 @@ export type StreamSignal =
 export type ClassifyPart<in A> = (part: A) => StreamSignal
 
 /**
+ * In place of a reader, for parts that cannot be read: every one is taken for content, and the end of the stream for
+ * its finish. What is lost:
+ *
+ * - an answer that breaks off without an error looks whole, and counts as a success;
+ * - a failure that a part reports is handed on as content, and does not count;
+ * - an opener counts as the first content. So a stream of `FailoverRouter` goes on to the next target only until
+ *   anything at all has come, and the limit on the first content ends with the opener;
+ * - keep-alives count as progress, so that a stalled provider which sends them is never cut off.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Opaque {
+  readonly _tag: "Opaque"
+}
+
+/**
+ * For streams whose parts cannot be read; see `Opaque` for what is lost.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const opaque: Opaque = { _tag: "Opaque" }
+
+/**
  * Proof of life without progress.
  *
  * @category constructors

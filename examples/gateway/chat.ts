@@ -14,8 +14,7 @@ import { type Client, hasError } from "./target.ts"
 import { TargetError } from "./targetError.ts"
 
 export const make = (models: Models, { ended }: Ending) => {
-  /** The router says what becomes of a name that none has. */
-  const routeOf = (model: string) => models.get(model) ?? model
+  const routeOf = (model: string) => models.get(model) ?? model // The router refuses a name that none has.
 
   /** The client of the target that the router chose, of which the call takes note. */
   const chosen = (call: CallLog.Call, { name, payload }: FailoverRoute.Target<Client>): Client => {
@@ -36,15 +35,11 @@ export const make = (models: Models, { ended }: Ending) => {
   })
 
   const streamed = Effect.fnUntraced(function*(request: ChatRequest.Asked, call: CallLog.Call) {
+    const { allow, evidence } = request
     const parts = FailoverRouter.stream(
       routeOf(request.model),
       (target) => chosen(call, target).stream(request),
-      {
-        allow: request.allow,
-        evidence: request.evidence,
-        classifyPart: LlmStream.openAi,
-        settleProbeAt: "first_content"
-      }
+      { allow, evidence, classifyPart: LlmStream.openAi, settleProbeAt: "first_content" }
     )
     // Up to the first content everything that fails has a status.
     const [head, rest] = yield* Stream.peel(parts, Sink.takeUntil((part) => LlmStream.openAi(part)._tag !== "Alive"))

@@ -1,7 +1,7 @@
 // What a caller asks for. It is read as far as the gateway has to know it, and the rest is the target's to judge.
 import { Effect, Schema } from "effect"
 import { Evidence, type FailoverRoute } from "effect-resilience"
-import { type HttpServerError, HttpServerRequest } from "effect/http"
+import { HttpServerRequest } from "effect/http"
 import { RequestError } from "./requestError.ts"
 
 export interface ChatRequest {
@@ -47,14 +47,10 @@ export const decode = (text: string, regions?: string): Effect.Effect<ChatReques
     return { model, stream: stream === true, allow, choices, body: fields }
   })
 
-export const read: Effect.Effect<
-  Asked,
-  RequestError | HttpServerError.HttpServerError,
-  HttpServerRequest.HttpServerRequest
-> = Effect.gen(function*() {
+export const read = Effect.gen(function*() {
   const { headers, text } = yield* HttpServerRequest.HttpServerRequest
   const body = yield* text
   const request = yield* decode(body, headers["x-allow-regions"])
-  // The same body sent again is the same request, and callers are distinguished by their key.
-  return { ...request, evidence: Evidence.make({ request: body, source: headers["authorization"] }) }
+  // The same body sent again is the same request, and callers differ by their key.
+  return { ...request, evidence: Evidence.make({ request: body, source: headers["authorization"] }) } satisfies Asked
 })

@@ -1,5 +1,5 @@
 // What the gateway does about providers that fail: the library does it, and these are its settings.
-import { Layer, Schedule } from "effect"
+import { Layer, Schedule, Struct } from "effect"
 import {
   CircuitBreaker,
   CircuitLogger,
@@ -67,10 +67,10 @@ export const models = ({ models, rescueParts }: Configuration): Models =>
       FailoverRoute.make(model, {
         ...limits,
         rescue: rescueParts,
-        targets: targets.map((target) => {
-          const { contextTokens, name, region } = target
-          return { name, region, contextTokens, payload: Target.make(target) }
-        })
+        targets: targets.map((target) => ({
+          ...Struct.pick(target, ["name", "region", "contextTokens"]),
+          payload: Target.make(target)
+        }))
       })
     ])
   )

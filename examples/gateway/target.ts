@@ -24,18 +24,11 @@ export interface Client {
 }
 
 export const make = (target: Target): Client => ({
-  complete: (request) => complete(target, request),
+  complete: (request) => Effect.flatMap(send(target, request), (response) => json(target, response)),
   stream: (request) => stream(target, request)
 })
 
-const complete = (target: Target, request: ChatRequest) =>
-  Effect.flatMap(send(target, request), (response) => json(target, response))
-
-const stream = (target: Target, request: ChatRequest): Stream.Stream<
-  Part,
-  Failure | Sse.SseError,
-  HttpClient.HttpClient
-> =>
+const stream = (target: Target, request: ChatRequest): ReturnType<Client["stream"]> =>
   Stream.unwrap(Effect.gen(function*() {
     const response = yield* send(target, request)
     if (/json/i.test(response.headers["content-type"] ?? "")) return yield* notStreamed(target, response)

@@ -1,6 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Schedule, Stream } from "effect"
-import { CircuitBreaker, type CircuitEvent, CircuitStore, Evidence, Outcome, TripPolicy } from "effect-resilience"
+import {
+  CircuitBreaker,
+  type CircuitEvent,
+  CircuitStore,
+  Evidence,
+  Outcome,
+  StreamSignal,
+  TripPolicy
+} from "effect-resilience"
 import { TestClock } from "effect/testing"
 
 const key = "model"
@@ -101,7 +109,10 @@ describe("one request", () => {
       yield* works()
       const call = Effect.fail(new Failed("server_error")).pipe(CircuitBreaker.execute({ key }))
       yield* Effect.exit(Effect.retry(call, Schedule.recurs(5)))
-      const stream = Stream.fail(new Failed("stream_cut")).pipe(CircuitBreaker.stream({ key }), Stream.runDrain)
+      const stream = Stream.fail(new Failed("stream_cut")).pipe(
+        CircuitBreaker.stream({ key, classifyPart: StreamSignal.opaque }),
+        Stream.runDrain
+      )
       yield* works()
       yield* Effect.exit(Effect.retry(stream, Schedule.recurs(5)))
       assert.isFalse(yield* isOpen)
@@ -256,7 +267,7 @@ describe("a probe", () => {
       yield* ran(Evidence.make({ request: "fine" }))
       yield* comesAt(1_000)
       assert.isFalse(yield* ran(evidence))
-      const stream = CircuitBreaker.stream(Stream.make(1), { key, evidence })
+      const stream = CircuitBreaker.stream(Stream.make(1), { key, evidence, classifyPart: StreamSignal.opaque })
       assert.isTrue(Exit.isFailure(yield* Effect.exit(Stream.runDrain(stream))))
       assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.scoped(CircuitBreaker.acquire(key, { evidence })))))
       assert.isTrue(yield* ran(Evidence.make()))

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Exit, Fiber, Stream } from "effect"
-import { CircuitBreaker, CircuitError, Outcome, TripPolicy } from "effect-resilience"
+import { CircuitBreaker, CircuitError, Outcome, StreamSignal, TripPolicy } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { stepper } from "../support/stepper.ts"
 
@@ -54,7 +54,9 @@ const guards: ReadonlyArray<
       `stream ${JSON.stringify(options)}`,
       {},
       (key: string, body: Effect.Effect<string>) =>
-        Stream.runDrain(Stream.fromEffect(body).pipe(CircuitBreaker.stream({ key, ...options })))
+        Stream.runDrain(
+          Stream.fromEffect(body).pipe(CircuitBreaker.stream({ key, classifyPart: StreamSignal.opaque, ...options }))
+        )
           .pipe(
             Effect.as("streamed")
           ),

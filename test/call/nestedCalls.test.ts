@@ -1,13 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Stream } from "effect"
-import { CircuitBreaker, TripPolicy } from "effect-resilience"
+import { CircuitBreaker, StreamSignal, TripPolicy } from "effect-resilience"
 import { CircuitTest } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 
 const key = "model"
 const other = "other"
 const guarded = CircuitBreaker.execute({ key })
-const streamed = <A, E>(self: Stream.Stream<A, E>) => CircuitBreaker.stream(self, { key })
+const streamed = <A, E>(self: Stream.Stream<A, E>) =>
+  CircuitBreaker.stream(self, { key, classifyPart: StreamSignal.opaque })
 const trip = Effect.exit(Effect.fail("503").pipe(guarded))
 const stateOf = Effect.map(CircuitBreaker.state(key), ({ _tag }) => _tag)
 
@@ -32,7 +33,12 @@ const nestings: ReadonlyArray<[string, Effect.Effect<string, unknown, CircuitBre
   [
     "a call in a stream",
     Effect.map(
-      Stream.runCollect(CircuitBreaker.stream(Stream.fromEffect(Effect.succeed("hello").pipe(guarded)), { key })),
+      Stream.runCollect(
+        CircuitBreaker.stream(Stream.fromEffect(Effect.succeed("hello").pipe(guarded)), {
+          key,
+          classifyPart: StreamSignal.opaque
+        })
+      ),
       ([part]) => part!
     )
   ]

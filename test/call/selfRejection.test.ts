@@ -1,7 +1,7 @@
 // Calls that a probe makes of its own circuit where no context says that they are a part of it.
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, Scope, Stream } from "effect"
-import { CircuitBreaker, CircuitError, Outcome, TripPolicy } from "effect-resilience"
+import { CircuitBreaker, CircuitError, Outcome, StreamSignal, TripPolicy } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 
@@ -35,7 +35,7 @@ const shapes: ReadonlyArray<[string, Effect.Effect<string, unknown, CircuitBreak
     "a call in a stream across a promise",
     promised(hello).pipe(
       Stream.fromEffect,
-      CircuitBreaker.stream({ key }),
+      CircuitBreaker.stream({ key, classifyPart: StreamSignal.opaque }),
       Stream.runCollect,
       Effect.map(([part]) => part!)
     )
@@ -43,7 +43,11 @@ const shapes: ReadonlyArray<[string, Effect.Effect<string, unknown, CircuitBreak
   [
     "a stream across a promise",
     promised(
-      Stream.make("hello").pipe(CircuitBreaker.stream({ key }), Stream.runCollect, Effect.map(([part]) => part!))
+      Stream.make("hello").pipe(
+        CircuitBreaker.stream({ key, classifyPart: StreamSignal.opaque }),
+        Stream.runCollect,
+        Effect.map(([part]) => part!)
+      )
     ).pipe(guarded)
   ]
 ]
@@ -142,7 +146,12 @@ describe("a call by the holder of a permit", () => {
       "in a stream",
       Effect.andThen(
         permit,
-        Effect.map(Stream.runCollect(Stream.make("hello").pipe(CircuitBreaker.stream({ key }))), ([part]) => part!)
+        Effect.map(
+          Stream.runCollect(
+            Stream.make("hello").pipe(CircuitBreaker.stream({ key, classifyPart: StreamSignal.opaque }))
+          ),
+          ([part]) => part!
+        )
       )
     ],
     ["before it is settled", Effect.flatMap(permit, ({ settle }) => Effect.tap(hello, () => settle(Outcome.success)))]

@@ -252,11 +252,12 @@ describe("the types of CircuitBreaker.stream", () => {
         text === "" ? StreamSignal.alive : StreamSignal.finish(Outcome.success)
       const first = CircuitBreaker.stream(answer, { key: "model", classifyPart, idleTimeout: "1 second" })
       const last = answer.pipe(CircuitBreaker.stream({ key: "model", classifyPart }))
-      const plain = answer.pipe(CircuitBreaker.stream({ key: "model" }))
+      const plain = answer.pipe(CircuitBreaker.stream({ key: "model", classifyPart: StreamSignal.opaque }))
       const reader = answer.pipe(CircuitBreaker.stream({ key: "model", classifyPart: LlmStream.openAi }))
       const classified = answer.pipe(
         CircuitBreaker.stream({
           key: "model",
+          classifyPart,
           classify: (exit: Exit.Exit<never, ProviderFailed>) =>
             Exit.isFailure(exit) ? Outcome.failure("overloaded") : Outcome.success
         })

@@ -3,13 +3,14 @@ import { Cause, Data, Effect, Exit, Fiber, Layer, Option, Scope, Stream } from "
 import {
   CircuitBreaker,
   type CircuitError,
+  CircuitPolicy,
   CircuitStore,
   LlmOutcome,
   Outcome,
   StreamSignal,
   TripPolicy
 } from "effect-resilience"
-import { RecordedEvents } from "effect-resilience/testing"
+import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import { called, classifyPart, provider, ProviderFailed, told } from "../support/streams.ts"
 
@@ -251,10 +252,14 @@ describe("CircuitBreaker.stream", () => {
       assert.deepStrictEqual(seen, chunks)
     }).pipe(Effect.provide(breaker(new Map()))))
 
-  it.effect("without classifyPart takes every part for content and the end for the finish", () =>
+  it.effect("that is opaque takes every part for content and the end for the finish", () =>
     Effect.gen(function*() {
       const recorded = yield* RecordedEvents.RecordedEvents
-      const guarded = CircuitBreaker.stream({ key: "model", idleTimeout: "1 second" })
+      const guarded = CircuitBreaker.stream({
+        key: "model",
+        idleTimeout: "1 second",
+        classifyPart: StreamSignal.opaque
+      })
       assert.deepStrictEqual(yield* Stream.runCollect(guarded(provider(["failed timeout"]))), ["failed timeout"])
       assert.deepStrictEqual(yield* Stream.runCollect(guarded(provider())), [])
       assert.deepStrictEqual((yield* recorded.calls).map(called), ["success", "success"])
@@ -345,4 +350,18 @@ describe("CircuitBreaker.stream", () => {
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual((yield* recorded.calls).map(called), ["interrupted cancelled"])
     }).pipe(Effect.provide(breaker(new Map()))))
+})
+
+describe("a stream without a reader of its parts", () => {
+  it.effect("is refused, where the types do not: it would take half an answer for a whole one", () =>
+    Effect.gen(function*() {
+      for (const classifyPart of [undefined, null, "openAi", {}]) {
+        const options = { key: "model", classifyPart } as never
+        const exit = yield* Effect.exit(Stream.runDrain(CircuitBreaker.stream(Stream.make("a"), options)))
+        assert(Exit.isFailure(exit))
+        const error = Cause.squash(exit.cause)
+        assert(error instanceof CircuitPolicy.InvalidOptions)
+        assert.strictEqual(error.field, "classifyPart")
+      }
+    }).pipe(Effect.provide(CircuitTest.layer())))
 })

@@ -8,6 +8,7 @@ import {
   type CircuitStore,
   LlmRetry,
   Outcome,
+  StreamSignal,
   TripPolicy
 } from "effect-resilience"
 import { TestClock } from "effect/testing"
@@ -372,7 +373,9 @@ export const suite = (
           Stream.concat(Stream.fromEffect(Effect.map(tag(a, key), (tag) => said.push(tag)))),
           Stream.concat(Stream.fail("cut"))
         )
-        yield* Effect.exit(Stream.runDrain(a.stream(answer, { key, settleProbeAt: "first_content" })))
+        yield* Effect.exit(
+          Stream.runDrain(a.stream(answer, { key, settleProbeAt: "first_content", classifyPart: StreamSignal.opaque }))
+        )
         assert.deepStrictEqual([...said, yield* tag(a, key)], ["Closed", "Open"])
       })
 

@@ -7,6 +7,7 @@ import {
   CircuitStore,
   MetricDefinition,
   Outcome,
+  StreamSignal,
   TripPolicy
 } from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
@@ -263,7 +264,7 @@ describe("a memory store that is full", () => {
   it.effect("admits streams and permits of new keys unguarded too", () =>
     Effect.gen(function*() {
       yield* CircuitBreaker.disable("kept")
-      const answer = Stream.make("hello").pipe(CircuitBreaker.stream({ key: "new" }))
+      const answer = Stream.make("hello").pipe(CircuitBreaker.stream({ key: "new", classifyPart: StreamSignal.opaque }))
       assert.deepStrictEqual(yield* Stream.runCollect(answer), ["hello"])
       const permit = yield* CircuitBreaker.acquire("new")
       assert.isFalse(permit.probe)

@@ -1,7 +1,7 @@
 // The time of a call: the deadline of all targets together, the limit of one attempt, and who is judged as slow.
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Exit, Fiber, Option, Stream } from "effect"
-import { FailoverRoute, FailoverRouter } from "effect-resilience"
+import { FailoverRoute, FailoverRouter, StreamSignal } from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import { busily } from "../support/busily.ts"
@@ -263,7 +263,7 @@ describe("the deadline of a stream", () => {
       const answer = FailoverRouter.stream(
         "chat",
         ({ name }) => name === "us" ? Stream.concat(Stream.make("Hel"), Stream.never) : Stream.make("Good", " day"),
-        { rescue: 3, deadline: "20 seconds" }
+        { rescue: 3, deadline: "20 seconds", classifyPart: StreamSignal.opaque }
       )
       const fiber = yield* Effect.forkChild(Effect.exit(Stream.runHead(answer)))
       yield* TestClock.adjust("1 hour")
@@ -273,7 +273,7 @@ describe("the deadline of a stream", () => {
 
 describe("parts without content that come as fast as they can", () => {
   const pings = 10_000
-  const from = (us: Stream.Stream<string>, options: FailoverRouter.StreamOptions<string> = {}) =>
+  const from = (us: Stream.Stream<string>, options: Partial<FailoverRouter.StreamOptions<string>> = {}) =>
     FailoverRouter.stream(
       "chat",
       ({ name }) => name === "us" ? us : provider(["text eu"], ["finish"]),

@@ -6,7 +6,8 @@ import {
   type CircuitState,
   FailoverRoute,
   FailoverRouter,
-  Outcome
+  Outcome,
+  StreamSignal
 } from "effect-resilience"
 import { CircuitTest } from "effect-resilience/testing"
 import { dual } from "effect/Function"
@@ -46,7 +47,10 @@ describe("a breaker that decorates another one", () => {
       assert.strictEqual(yield* CircuitBreaker.execute(Effect.succeed(1), { key: "first" }), 1)
       assert.strictEqual(yield* Effect.succeed(2).pipe(CircuitBreaker.execute({ key: "last" })), 2)
       assert.deepStrictEqual(
-        yield* Stream.make(3).pipe(CircuitBreaker.stream({ key: "parts" }), Stream.runCollect),
+        yield* Stream.make(3).pipe(
+          CircuitBreaker.stream({ key: "parts", classifyPart: StreamSignal.opaque }),
+          Stream.runCollect
+        ),
         [3]
       )
       assert.deepStrictEqual(keys, ["first", "last", "parts (stream)"])
@@ -153,7 +157,8 @@ describe("a breaker that decorates another one", () => {
     return Effect.gen(function*() {
       const parts = FailoverRouter.stream(
         "chat",
-        ({ name }) => name === "us" ? Stream.fromEffect(fails(Outcome.failure("overloaded"))) : Stream.make(name)
+        ({ name }) => name === "us" ? Stream.fromEffect(fails(Outcome.failure("overloaded"))) : Stream.make(name),
+        { classifyPart: StreamSignal.opaque }
       )
       assert.deepStrictEqual(yield* Stream.runCollect(parts), ["eu"])
       assert.deepStrictEqual(yield* Stream.runCollect(parts), ["eu"])

@@ -1,7 +1,7 @@
 // Routes as they are given: what is refused and with which words, what is taken, and that nobody can change it later.
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Config, ConfigProvider, Duration, Effect, Exit, Layer, Stream } from "effect"
-import { CircuitPolicy, FailoverRoute, FailoverRouter } from "effect-resilience"
+import { CircuitPolicy, FailoverRoute, FailoverRouter, StreamSignal } from "effect-resilience"
 import { active, breaker, down, makeTargets, route, router } from "./targets.ts"
 
 const built = <A, E>(layer: Layer.Layer<A, E>) => Effect.exit(Effect.scoped(Layer.build(layer)))
@@ -517,7 +517,12 @@ describe("what a call brings", () => {
       for (
         const call of [
           FailoverRouter.execute("chat", () => Effect.void, misspelt),
-          Stream.runDrain(FailoverRouter.stream("chat", () => Stream.make("hello"), misspelt))
+          Stream.runDrain(
+            FailoverRouter.stream("chat", () => Stream.make("hello"), {
+              classifyPart: StreamSignal.opaque,
+              ...misspelt
+            })
+          )
         ]
       ) {
         assert.isTrue(Exit.hasDies(yield* Effect.exit(call)))

@@ -1,7 +1,7 @@
 // What a stream of a route has open, and lets go of: finalizers, interruption, back-pressure, probes.
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Duration, Effect, Exit, Fiber, Layer, Stream } from "effect"
-import { CircuitBreaker, FailoverError, FailoverRoute, FailoverRouter } from "effect-resilience"
+import { CircuitBreaker, FailoverError, FailoverRoute, FailoverRouter, StreamSignal } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import { collectGarbage } from "../support/collectGarbage.ts"
@@ -12,7 +12,7 @@ import { failure, route, router, tag } from "./targets.ts"
 
 describe("what a stream has open", () => {
   /** A target whose stream holds something open, and the order in which all of it happens. */
-  const tracked = (script: Record<string, Script>, options: FailoverRouter.StreamOptions<string> = {}) => {
+  const tracked = (script: Record<string, Script>, options: Partial<FailoverRouter.StreamOptions<string>> = {}) => {
     const log: Array<string> = []
     const stream = FailoverRouter.stream("chat", ({ name }) =>
       Stream.unwrap(Effect.acquireRelease(
@@ -142,8 +142,8 @@ describe("what a stream has open", () => {
           }))
           yield* Fiber.interrupt(fiber)
         })
-      yield* lettingGo(CircuitBreaker.stream(source, { key: "control" }))
-      yield* lettingGo(FailoverRouter.stream("chat", () => source, { rescue: 50 }))
+      yield* lettingGo(CircuitBreaker.stream(source, { key: "control", classifyPart: StreamSignal.opaque }))
+      yield* lettingGo(FailoverRouter.stream("chat", () => source, { rescue: 50, classifyPart: StreamSignal.opaque }))
     }).pipe(Effect.provide(router({ routes: [FailoverRoute.make("chat", { targets: ["us"] })] }))))
 })
 
@@ -209,14 +209,21 @@ describe("a probe on a stream", () => {
 describe("a stream of a route", () => {
   it.effect("that there is not fails so when it runs", () =>
     Effect.gen(function*() {
-      const error = yield* failure(Stream.runDrain(FailoverRouter.stream("chess", () => Stream.make("a"))))
+      const error = yield* failure(
+        Stream.runDrain(FailoverRouter.stream("chess", () => Stream.make("a"), { classifyPart: StreamSignal.opaque }))
+      )
       assert.strictEqual(error.reason._tag, "UnknownRoute")
     }).pipe(Effect.provide(router())))
 
   it.effect("keeps to the fence, and to the sticky key", () =>
     Effect.gen(function*() {
-      const from = (options: FailoverRouter.StreamOptions<string>) =>
-        Stream.runCollect(FailoverRouter.stream("chat", ({ name }) => Stream.make(name), options))
+      const from = (options: FailoverRouter.ExecuteOptions) =>
+        Stream.runCollect(
+          FailoverRouter.stream("chat", ({ name }) => Stream.make(name), {
+            ...options,
+            classifyPart: StreamSignal.opaque
+          })
+        )
       assert.deepStrictEqual(yield* from({ allow: { targets: ["eu"] } }), ["eu"])
       const homes = yield* Effect.forEach(Array.from({ length: 30 }), () => from({ stickyKey: "k" }))
       assert.strictEqual(new Set(homes.flat()).size, 1)
@@ -245,7 +252,10 @@ describe("a stream of a route", () => {
       assert(FailoverError.isFailoverError(error))
       assert.deepStrictEqual(error.reason._tag === "DeadlineExceeded" && error.reason.deadline, Duration.seconds(10))
       const hanging: Effect.Effect<Stream.Stream<string>> = Effect.never
-      const fiber = yield* FailoverRouter.stream("chat", () => Stream.unwrap(hanging), { deadline: "10 seconds" }).pipe(
+      const fiber = yield* FailoverRouter.stream("chat", () => Stream.unwrap(hanging), {
+        deadline: "10 seconds",
+        classifyPart
+      }).pipe(
         Stream.runDrain,
         failure,
         Effect.forkChild

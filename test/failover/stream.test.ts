@@ -1,7 +1,7 @@
 // Streams through a route: what is held back, and until when another target can take over.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Schedule, Stream } from "effect"
-import { CircuitBreaker, FailoverRouter, TripPolicy } from "effect-resilience"
+import { CircuitBreaker, FailoverRouter, StreamSignal, TripPolicy } from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import { called, provider, ProviderFailed, told as toldBy } from "../support/streams.ts"
@@ -234,10 +234,10 @@ describe("commit in a stream", () => {
     }).pipe(Effect.provide(router())))
 })
 
-describe("without classifyPart", () => {
+describe("a stream that is opaque", () => {
   it.effect("every part is content, and the end is the finish", () =>
     Effect.gen(function*() {
-      const whole = (script: Script) => streamed(script, { classifyPart: undefined })
+      const whole = (script: Script) => streamed(script, { classifyPart: StreamSignal.opaque })
       assert.deepStrictEqual((yield* whole([["a"], ["b"]])).exit, Exit.succeed(["a", "b"]))
       assert.deepStrictEqual((yield* whole([])).exit, Exit.succeed([]))
       assert.deepStrictEqual((yield* whole([new ProviderFailed()])).exit, rescued)

@@ -22,7 +22,7 @@ export const classifyPart = (part: string): StreamSignal.StreamSignal =>
     : ofPart(part)
 
 /** Streams from `us` what the script says, and from the others a whole answer that names them. */
-export const makeStreams = (us: Script, options: FailoverRouter.StreamOptions<string> = {}) => {
+export const makeStreams = (us: Script, options: Partial<FailoverRouter.StreamOptions<string>> = {}) => {
   const asked: Array<string> = []
   const stream = FailoverRouter.stream("chat", ({ name }) => {
     asked.push(name)
@@ -31,7 +31,7 @@ export const makeStreams = (us: Script, options: FailoverRouter.StreamOptions<st
   return { asked, stream }
 }
 /** Runs such a stream on healthy circuits to its end. */
-export const streamed = (us: Script, options?: FailoverRouter.StreamOptions<string>) =>
+export const streamed = (us: Script, options?: Partial<FailoverRouter.StreamOptions<string>>) =>
   Effect.gen(function*() {
     yield* FailoverRouter.reset("chat")
     const { asked, stream } = makeStreams(us, options)

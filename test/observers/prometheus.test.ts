@@ -1,7 +1,15 @@
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Metric, Stream } from "effect"
-import { CircuitBreaker, CircuitMetrics, CircuitStore, MetricDefinition, Outcome, TripPolicy } from "effect-resilience"
+import {
+  CircuitBreaker,
+  CircuitMetrics,
+  CircuitStore,
+  MetricDefinition,
+  Outcome,
+  StreamSignal,
+  TripPolicy
+} from "effect-resilience"
 import { HttpClient, HttpRouter } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import { spawnSync } from "node:child_process"
@@ -36,7 +44,11 @@ const says = (key: string, outcome: Outcome.Outcome) =>
 const life = Effect.fnUntraced(function*(key: string) {
   yield* up(key)
   yield* Stream.runDrain(
-    Stream.make("a", "b").pipe(Stream.rechunk(1), Stream.tap(() => Effect.sleep(1)), CircuitBreaker.stream({ key }))
+    Stream.make("a", "b").pipe(
+      Stream.rechunk(1),
+      Stream.tap(() => Effect.sleep(1)),
+      CircuitBreaker.stream({ key, classifyPart: StreamSignal.opaque })
+    )
   )
   const late = yield* Effect.forkChild(Effect.never.pipe(CircuitBreaker.execute({ key })), { startImmediately: true })
   yield* says(key, Outcome.failure("overloaded"))

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Stream, Tracer } from "effect"
-import { CircuitBreaker, type CircuitPolicy, Outcome, TripPolicy } from "effect-resilience"
+import { CircuitBreaker, type CircuitPolicy, Outcome, StreamSignal, TripPolicy } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import { classifyPart, provider } from "../support/streams.ts"
@@ -134,7 +134,9 @@ describe("a tracer", () => {
       for (const classify of [throws, () => forged]) {
         yield* run(Effect.fail(canary).pipe(CircuitBreaker.execute({ key, classify })))
       }
-      const cut = Stream.concat(Stream.make(canary), Stream.fail(canary)).pipe(CircuitBreaker.stream({ key }))
+      const cut = Stream.concat(Stream.make(canary), Stream.fail(canary)).pipe(
+        CircuitBreaker.stream({ key, classifyPart: StreamSignal.opaque })
+      )
       yield* run(Stream.runDrain(cut))
       yield* CircuitBreaker.forceOpen(key, { reason: canary, actor: canary })
       const turnedAway = yield* run(Effect.succeed(canary).pipe(guarded))

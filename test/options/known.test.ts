@@ -11,6 +11,7 @@ import {
   LlmOutcome,
   LlmRetry,
   RetryBudget,
+  StreamSignal,
   TripPolicy
 } from "effect-resilience"
 import { GuardedEmbeddingModel, GuardedLanguageModel, ResilientLanguageModel } from "effect-resilience/ai"
@@ -307,7 +308,7 @@ describe("an option of another type", () => {
   it.effect("is refused of a stream when it is opened", () =>
     Effect.gen(function*() {
       const open = Stream.make(1).pipe(
-        CircuitBreaker.stream({ key: "model", settleProbeAt: "start" as never }),
+        CircuitBreaker.stream({ key: "model", classifyPart: StreamSignal.opaque, settleProbeAt: "start" as never }),
         Stream.runDrain,
         Effect.provide(Breaker)
       )

@@ -7,7 +7,8 @@ import {
   type CircuitState,
   CircuitStore,
   LlmStream,
-  Outcome
+  Outcome,
+  StreamSignal
 } from "effect-resilience"
 import { expectTypeOf } from "expect-type"
 import type { Answer, Ask, Asker, ProviderFailed, Tell } from "./calls.types.ts"
@@ -56,17 +57,24 @@ void CircuitBreaker.execute(ask, { key: 1 })
 // @ts-expect-error an option of streams
 void CircuitBreaker.execute(ask, { key: "model", idleTimeout: "1 second" })
 
-expectTypeOf(CircuitBreaker.stream(tell, { key: "model", idleTimeout: "1 second" })).toEqualTypeOf<GuardedStream>()
-expectTypeOf(tell.pipe(CircuitBreaker.stream({ key: "model" }))).toEqualTypeOf<GuardedStream>()
+expectTypeOf(CircuitBreaker.stream(tell, { key: "model", idleTimeout: "1 second", classifyPart: StreamSignal.opaque }))
+  .toEqualTypeOf<GuardedStream>()
+expectTypeOf(tell.pipe(CircuitBreaker.stream({ key: "model", classifyPart: StreamSignal.opaque }))).toEqualTypeOf<
+  GuardedStream
+>()
+// @ts-expect-error a stream whose parts nobody reads, without a word on that
+void CircuitBreaker.stream(tell, { key: "model" })
+// @ts-expect-error a stream whose parts nobody reads, without a word on that
+void tell.pipe(CircuitBreaker.stream({ key: "model" }))
 expectTypeOf(tell.pipe(CircuitBreaker.stream({ key: "model", classifyPart: LlmStream.openAi })))
   .toEqualTypeOf<GuardedStream>()
-expectTypeOf(breaker.stream(tell, { key: "model" })).toEqualTypeOf<
+expectTypeOf(breaker.stream(tell, { key: "model", classifyPart: StreamSignal.opaque })).toEqualTypeOf<
   Stream.Stream<Answer, ProviderFailed | BreakerError, Asker>
 >()
 // @ts-expect-error a part that is none of this stream
 void CircuitBreaker.stream(tell, { key: "model", classifyPart: (part: number) => LlmStream.openAi(part) })
 // @ts-expect-error a moment that is none
-void CircuitBreaker.stream(tell, { key: "model", settleProbeAt: "start" })
+void CircuitBreaker.stream(tell, { key: "model", classifyPart: StreamSignal.opaque, settleProbeAt: "start" })
 
 expectTypeOf(CircuitBreaker.acquire("model")).toEqualTypeOf<
   Effect.Effect<CircuitBreaker.Permit, BreakerError, Scope.Scope | Breaker>

@@ -7,7 +7,8 @@ import {
   FailoverRoute,
   FailoverRouter,
   LlmRetry,
-  LlmStream
+  LlmStream,
+  StreamSignal
 } from "effect-resilience"
 import { expectTypeOf } from "expect-type"
 import { type Answer, type Ask, Asker, type ProviderFailed, type Tell } from "./calls.types.ts"
@@ -31,7 +32,9 @@ type StreamErrors = ProviderFailed | FailoverError.FailoverError | CircuitError.
 expectTypeOf(FailoverRouter.stream("chat", () => tell, { classifyPart: LlmStream.openAi, rescue: 3 })).toEqualTypeOf<
   Stream.Stream<Answer, StreamErrors, Asker | Router>
 >()
-expectTypeOf(router.stream("chat", () => tell)).toEqualTypeOf<Stream.Stream<Answer, StreamErrors, Asker>>()
+expectTypeOf(router.stream("chat", () => tell, { classifyPart: StreamSignal.opaque })).toEqualTypeOf<
+  Stream.Stream<Answer, StreamErrors, Asker>
+>()
 
 // A name does not tell what the targets carry.
 void FailoverRouter.execute("chat", (target, leg) => {
@@ -39,6 +42,10 @@ void FailoverRouter.execute("chat", (target, leg) => {
   return Effect.andThen(leg.commit, ask)
 }, { allow: { regions: ["eu"] }, stickyKey: "user", deadline: "10 seconds" })
 
+// @ts-expect-error a stream whose parts nobody reads, without a word on that
+void FailoverRouter.stream("chat", () => tell)
+// @ts-expect-error a stream whose parts nobody reads, without a word on that
+void FailoverRouter.stream("chat", () => tell, { rescue: 3 })
 // @ts-expect-error a call that is no effect
 void FailoverRouter.execute("chat", () => "hello")
 // @ts-expect-error an option of streams

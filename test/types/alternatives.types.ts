@@ -26,13 +26,15 @@ type Parts = Stream.Stream<
   CircuitBreaker.CircuitBreaker
 >
 expectTypeOf(parts.pipe(CircuitBreaker.stream({ key: "model", classifyPart: LlmStream.openAi }))).toEqualTypeOf<Parts>()
-expectTypeOf(parts.pipe(CircuitBreaker.stream({ key: "model" }))).toEqualTypeOf<Parts>()
+expectTypeOf(parts.pipe(CircuitBreaker.stream({ key: "model", classifyPart: LlmStream.openAi }))).toEqualTypeOf<Parts>()
 
 // Also with a classifier that is written in the pipe, and not with one of other calls.
 expectTypeOf(either.pipe(CircuitBreaker.execute({ key: "model", classify: () => Outcome.success }))).toEqualTypeOf<
   Either
 >()
-expectTypeOf(parts.pipe(CircuitBreaker.stream({ key: "model", classify: () => Outcome.success }))).toEqualTypeOf<
+expectTypeOf(
+  parts.pipe(CircuitBreaker.stream({ key: "model", classifyPart: LlmStream.openAi, classify: () => Outcome.success }))
+).toEqualTypeOf<
   Parts
 >()
 declare const ofNumbers: (exit: Exit.Exit<number, unknown>) => Outcome.Outcome

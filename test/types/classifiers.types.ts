@@ -103,11 +103,12 @@ void breaker.execute(ask, { key, classify: ofTimeouts })
 
 // Streams keep theirs, with a classifier of failures, a reader of parts, and both.
 const stream = CircuitBreaker.stream
-expectTypeOf(tell.pipe(stream({ key, classify }))).toEqualTypeOf<GuardedStream>()
+expectTypeOf(tell.pipe(stream({ key, classify, classifyPart: StreamSignal.opaque }))).toEqualTypeOf<GuardedStream>()
 expectTypeOf(tell.pipe(stream({ key, classify: mine, classifyPart: LlmStream.openAi }))).toEqualTypeOf<GuardedStream>()
 expectTypeOf(tell.pipe(stream({ key, classify, classifyPart: LlmStream.anthropic }))).toEqualTypeOf<GuardedStream>()
 expectTypeOf(tell.pipe(stream({ key, classifyPart: LlmStream.effectAi }))).toEqualTypeOf<GuardedStream>()
-expectTypeOf(pipe(tell, stream({ key, classify, idleTimeout: "1 second" }))).toEqualTypeOf<GuardedStream>()
+expectTypeOf(pipe(tell, stream({ key, classify, idleTimeout: "1 second", classifyPart: StreamSignal.opaque })))
+  .toEqualTypeOf<GuardedStream>()
 expectTypeOf(stream(tell, { key, classify, classifyPart: LlmStream.openAi })).toEqualTypeOf<GuardedStream>()
 expectTypeOf(breaker.stream(tell, { key, classify, classifyPart: LlmStream.openAi }))
   .toEqualTypeOf<GuardedStreamHere>()

@@ -21,7 +21,7 @@ import { noted } from "./blocked.ts"
 import { type Call, clockOf } from "./call.ts"
 import { callerError, checked, contained } from "./containment.ts"
 import { finish, guard, reject } from "./guard.ts"
-import { guardStream } from "./guardStream.ts"
+import { guardStream, partReader } from "./guardStream.ts"
 import { beginProbe, CurrentProbe } from "./probing.ts"
 import { followBuild } from "./rebuilt.ts"
 import * as trace from "./trace.ts"
@@ -83,11 +83,12 @@ export const make = Effect.fnUntraced(function*(
       idleTimeout: validation.optionalDuration("idleTimeout", idleTimeout),
       settleProbeAt: validation.settleProbeAt(settleProbeAt)
     }
+    const reader = partReader(classifyPart)
     const begin = Effect.withFiber((fiber) =>
       Effect.succeed({
         ...call(fiber, key, classify as Classify | undefined, evidence, self),
         ...limits,
-        classifyPart
+        classifyPart: reader
       })
     )
     return guardStream(self, begin)

@@ -3,7 +3,8 @@ import { Cause, Channel, Duration, Effect, Exit, Pull, type Scope, Stream } from
 import type { Permit } from "../../Circuit.ts"
 import * as CircuitError from "../../CircuitError.ts"
 import * as Outcome from "../../Outcome.ts"
-import { alive, type ClassifyPart, content, type StreamSignal } from "../../StreamSignal.ts"
+import { alive, type ClassifyPart, content, type Opaque, type StreamSignal } from "../../StreamSignal.ts"
+import { invalid } from "../options/validation.ts"
 import { keptFromProbing } from "./blame.ts"
 import type { Call } from "./call.ts"
 import { callerError, checked, contained } from "./containment.ts"
@@ -13,8 +14,7 @@ import { StreamTime } from "./streamTime.ts"
 import * as trace from "./trace.ts"
 
 export interface StreamCall<in A> extends Call {
-  /** Undefined if nothing is known of the parts: then every one is content, and the end is the finish. */
-  readonly classifyPart: ClassifyPart<A> | undefined
+  readonly classifyPart: ClassifyPart<A> | Opaque
   readonly firstContentTimeout: Duration.Duration | undefined
   readonly idleTimeout: Duration.Duration | undefined
   readonly settleProbeAt: "finish" | "first_content"
@@ -199,7 +199,7 @@ class Watch<A> {
 
   private signalOf(part: A): StreamSignal {
     const { classifyPart } = this.call
-    if (classifyPart === undefined) return content
+    if (isOpaque(classifyPart)) return content
     return contained(this.call, () => checkedSignal(classifyPart(part)), alive)
   }
 
@@ -230,7 +230,7 @@ class Watch<A> {
     const { circuit, classifyPart } = this.call
     if (Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
     if (!Pull.isDoneCause(cause)) return this.failed(cause, () => verdict(this.call, Exit.failCause(cause), false))
-    if (this.settled || classifyPart === undefined) {
+    if (this.settled || isOpaque(classifyPart)) {
       return Effect.andThen(this.settle(Outcome.success, false), Effect.failCause(cause))
     }
     return this.failed(Cause.fail(CircuitError.make({ _tag: "StreamCut", key: circuit.key })), () => cut)
@@ -255,6 +255,15 @@ interface Limit {
   readonly phase: "first_content" | "idle"
   readonly limit: Duration.Duration
 }
+
+/** Whether nothing is known of the parts: then every one is content, and the end is the finish. */
+export const isOpaque = (reader: ClassifyPart<never> | Opaque): reader is Opaque => typeof reader !== "function"
+
+/** A reader of parts, which is never left out, because without one a broken answer looks whole. */
+export const partReader = <A>(reader: ClassifyPart<A> | Opaque): ClassifyPart<A> | Opaque =>
+  typeof reader === "function" || Object(reader)._tag === "Opaque"
+    ? reader
+    : invalid("classifyPart", reader, "a reader of parts, such as LlmStream.openAi, or StreamSignal.opaque")
 
 /** Checks what the types promise, because casts and JavaScript can break it. */
 export const checkedSignal = (signal: StreamSignal): StreamSignal => {

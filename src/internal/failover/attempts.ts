@@ -5,9 +5,9 @@ import * as CircuitError from "../../CircuitError.ts"
 import type { Classify } from "../../CircuitPolicy.ts"
 import type { Target } from "../../FailoverRoute.ts"
 import * as Outcome from "../../Outcome.ts"
-import { alive, type ClassifyPart, content, type StreamSignal } from "../../StreamSignal.ts"
+import { alive, type ClassifyPart, content, type Opaque, type StreamSignal } from "../../StreamSignal.ts"
 import { checked } from "../call/containment.ts"
-import { checkedSignal } from "../call/guardStream.ts"
+import { checkedSignal, isOpaque } from "../call/guardStream.ts"
 import { hold } from "./heldStream.ts"
 import type { Trail } from "./trail.ts"
 import type { Attempt } from "./walk.ts"
@@ -56,7 +56,7 @@ export const effectAttempt = <A>(
 
 /** How the parts of a stream are read, and how many of them are held back. */
 export interface Reading<in A> {
-  readonly classifyPart?: ClassifyPart<A> | undefined
+  readonly classifyPart: ClassifyPart<A> | Opaque
   readonly settleProbeAt?: "finish" | "first_content" | undefined
   readonly rescue: number
 }
@@ -97,7 +97,9 @@ export const streamAttempt = <A>(
       return Effect.fail(CircuitError.make({ _tag: "AttemptTimedOut", key, phase: "first_content", limit }))
     }),
     // The circuit says so too, if there is one.
-    unfinished: classifyPart && Effect.suspend(() => Effect.fail(CircuitError.make({ _tag: "StreamCut", key })))
+    unfinished: isOpaque(classifyPart)
+      ? undefined
+      : Effect.suspend(() => Effect.fail(CircuitError.make({ _tag: "StreamCut", key })))
   })
   return {
     effect: inOwnScope(held, scope),
@@ -114,8 +116,8 @@ const inOwnScope = <A>(self: AnyEffect<A>, outer: Scope.Scope): AnyEffect<A> =>
   )
 
 // As the breaker reads it, which tells of what is none.
-const signalOf = <A>(classifyPart: ClassifyPart<A> | undefined, part: A): StreamSignal => {
-  if (classifyPart === undefined) return content
+const signalOf = <A>(classifyPart: ClassifyPart<A> | Opaque, part: A): StreamSignal => {
+  if (isOpaque(classifyPart)) return content
   try {
     const signal = checkedSignal(classifyPart(part))
     if (signal._tag === "Failed") checked(signal.outcome)

@@ -13,6 +13,7 @@ import type {
   StreamOptions
 } from "../../FailoverRouter.ts"
 import * as LlmOutcome from "../../LlmOutcome.ts"
+import { partReader } from "../call/guardStream.ts"
 import { checkOptions } from "../options/known.ts"
 import { invalid, millis, optionalFunction } from "../options/validation.ts"
 import { property } from "../untrusted/values.ts"
@@ -108,13 +109,20 @@ export const make = Effect.fnUntraced(function*<Of extends FailoverRoute, R>(
       return walk(route, settings, options, effectAttempt(call, breaker), call)
     })
 
-  const stream = (reference: Reference, call: AnyStreamCall, options: StreamOptions = {}) =>
+  const stream = (reference: Reference, call: AnyStreamCall, options: StreamOptions) =>
     Stream.unwrap(Effect.gen(function*() {
       const route = yield* routeOf(reference)
       checkOptions(options, callFields)
+      const classifyPart = partReader(options.classifyPart)
       const scope = yield* Effect.scope
       const rescue = options.rescue === undefined ? route.compiled.rescue : heldParts("rescue", options.rescue)
-      return yield* walk(route, settings, options, streamAttempt(call, { ...options, rescue }, scope, breaker), call)
+      return yield* walk(
+        route,
+        settings,
+        options,
+        streamAttempt(call, { ...options, classifyPart, rescue }, scope, breaker),
+        call
+      )
     }))
 
   const activeTarget = (reference: Reference) =>

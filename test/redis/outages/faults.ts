@@ -7,6 +7,7 @@ import {
   type CircuitPolicy,
   type CircuitStore,
   Outcome,
+  StreamSignal,
   TripPolicy
 } from "effect-resilience"
 import { RedisCircuitStore } from "effect-resilience/redis"
@@ -110,7 +111,10 @@ export const memberListeningAt = (
 export const forms = {
   execute: <A, E>({ breaker }: Member, key: string, self: Effect.Effect<A, E>) => self.pipe(breaker.execute({ key })),
   stream: <A, E>({ breaker }: Member, key: string, self: Effect.Effect<A, E>) =>
-    Effect.map(Stream.runCollect(breaker.stream(Stream.fromEffect(self), { key })), ([value]) => value!),
+    Effect.map(
+      Stream.runCollect(breaker.stream(Stream.fromEffect(self), { key, classifyPart: StreamSignal.opaque })),
+      ([value]) => value!
+    ),
   acquire: <A, E>({ breaker }: Member, key: string, self: Effect.Effect<A, E>) =>
     Effect.scoped(
       Effect.flatMap(breaker.acquire(key), ({ settle }) =>
