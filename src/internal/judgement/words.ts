@@ -33,7 +33,7 @@ export const wordsOf = (text: string): Words => {
 }
 
 /** How much of the provider's own words is kept of their beginning, and of their end. */
-export const keptText = 4096
+const keptText = 4096
 
 // A provider that says that much quotes its caller, and says its own before or after that.
 const withoutMiddle = (text: string): string =>
