@@ -172,7 +172,7 @@ describe("an option that does not exist", () => {
     [
       "LlmOutcome.make",
       { rows: [{ id: "busy", match: {}, kind: "overloaded", outcom: "Failure" }] },
-      "rows[0].outcom must be left out (did you mean outcome?): known are id, match, kind, outcome, but is \"a text\""
+      "rows[0].outcom must be left out (did you mean outcome?): known are id, match, kind, outcome, elsewhere, but is \"a text\""
     ],
     [
       "LlmRetry.policy",
@@ -197,7 +197,7 @@ describe("an option that does not exist", () => {
     [
       "FailoverRouter.execute",
       { sticky: "user" },
-      "sticky must be left out: known are allow, stickyKey, deadline, rescue, classifyPart, settleProbeAt, but is \"a text\""
+      "sticky must be left out: known are allow, stickyKey, deadline, rescue, classifyPart, settleProbeAt, evidence, but is \"a text\""
     ],
     [
       "GuardedHttpClient.layer",
