@@ -39,7 +39,7 @@ const triedAgain: Plot = ({ ask, eu, us }) =>
     assertAsked([us, 2], [eu, 0])
   })
 
-/** Served by eu every time, and us is left alone once its second failure has opened its circuit. */
+/** Served by eu every time, and us is left once a second call has failed there: the attempts of one count once. */
 const servedByEu: Plot = ({ ask, eu, us }) =>
   Effect.gen(function*() {
     for (const call of [1, 2, 3]) {
@@ -47,9 +47,9 @@ const servedByEu: Plot = ({ ask, eu, us }) =>
       assertWhole(answer, "eu")
       assertTook(answer, 0, 3)
       assertAsked([eu, call])
-      assert.isAtMost(us.requests.length, 2)
+      assert.isAtMost(us.requests.length, 3)
     }
-    assertAsked([us, 2])
+    assert.include([2, 3], us.requests.length)
   })
 
 /** The same, and both attempts at us are of the first call. */
