@@ -97,8 +97,8 @@ export interface ExecuteOptions<A = unknown, E = unknown> {
  * How to stream through a circuit.
  *
  * - `classify`: replaces the policy's for a stream that fails.
- * - `classifyPart`: reads the signal of each part; see `LlmStream` for the forms of providers. If it throws, the part is
- *   a proof of life. `StreamSignal.opaque` is for parts that cannot be read, and says what is lost.
+ * - `classifyPart`: reads the signal of each part; see `LlmStream` for the forms of providers. If it throws, the part
+ *   is a proof of life. `StreamSignal.opaque` is for parts that cannot be read, and says what is lost.
  * - `firstContentTimeout`: how long the first content may take, from the start. Default: `idleTimeout`.
  * - `idleTimeout`: how long the stream may go without progress after that. Both limits count the time in which the
  *   consumer waits for parts, and up to 10 ms of its work on each; longer pauses of the consumer do not count.
