@@ -25,7 +25,7 @@
  *
  * ```ts
  * import { Effect, Layer } from "effect"
- * import { CircuitBreaker, CircuitStore, LlmOutcome, StreamSignal, TripPolicy } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, LlmOutcome, TripPolicy } from "effect-resilience"
  *
  * const Breaker = CircuitBreaker.layer({ classify: LlmOutcome.classify, tripPolicy: TripPolicy.consecutive(2) }).pipe(
  *   Layer.provide(CircuitStore.layerMemory)

@@ -35,14 +35,7 @@
  *
  * ```ts
  * import { Effect, Layer } from "effect"
- * import {
- *   CircuitBreaker,
- *   CircuitStore,
- *   FailoverRoute,
- *   FailoverRouter,
- *   LlmOutcome,
- *   StreamSignal
- * } from "effect-resilience"
+ * import { CircuitBreaker, CircuitStore, FailoverRoute, FailoverRouter, LlmOutcome } from "effect-resilience"
  *
  * const ask = (region: string) =>
  *   region === "us" ? Effect.fail({ status: 503 }) : Effect.succeed(`hello from ${region}`)
