@@ -18,7 +18,7 @@
  *   into the body of a 200. `classifyBody` asks more of a value.
  * - What the model wrote is not the provider's doing: parse it outside of the guarded call. A `SyntaxError` in it
  *   counts as an answer that is no JSON.
- * - A client that is told to stop by its own `AbortController` ends a stream as if it were complete. Stop a stream by
+ * - A client that is stopped by its own `AbortController` ends a stream as if it were complete. Stop a stream by
  *   interruption, or by taking no more of it.
  *
  * @since 0.1.0

@@ -26,8 +26,9 @@ export class LocalCircuit implements CircuitHandle {
   private skips = 0
   /** The operator's hold, remembered until the circuit is closed. */
   hold: Operator | undefined
-  private told: Listeners | undefined
-  private toldSince = -1
+  private found: Listeners | undefined
+  /** The version of the hub at which the listeners were found. */
+  private foundAt = -1
   private mismatched = false
   evidence = noEvidence
   servedAt = -Infinity
@@ -45,11 +46,11 @@ export class LocalCircuit implements CircuitHandle {
   }
 
   get listeners(): Listeners | undefined {
-    if (this.toldSince !== this.hub.version) {
-      this.toldSince = this.hub.version
-      this.told = this.hub.listenersOf(this.key, this.circuit.state)
+    if (this.foundAt !== this.hub.version) {
+      this.foundAt = this.hub.version
+      this.found = this.hub.listenersOf(this.key, this.circuit.state)
     }
-    return this.told
+    return this.found
   }
 
   /** Says that this process no longer keeps the circuit. */
@@ -180,7 +181,7 @@ export class LocalCircuit implements CircuitHandle {
     if (policy.fingerprint !== this.policy.fingerprint) this.disagree(clock)
   }
 
-  /** Says, once, that somebody uses this circuit with another policy. */
+  /** Says, once, that another breaker or process uses this circuit with another policy. */
   disagree(clock: Clock.Clock): void {
     if (this.mismatched) return
     this.mismatched = true

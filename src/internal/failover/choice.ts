@@ -4,8 +4,8 @@ import type { CircuitState } from "../../CircuitState.ts"
 import type { Cause } from "../../FailoverEvent.ts"
 import type { CompiledRoute } from "./compiledRoute.ts"
 
-/** How the circuit of a target stands: it takes calls, it would take one as a probe, or it takes none. */
-export type Standing = "ready" | "due" | "away"
+/** What the circuit of a target does with calls: it takes them, would take one as a probe, or takes none. */
+export type Availability = "ready" | "due" | "away"
 
 /** Who serves, as an index into the route's targets, and what was left for it, in circuit time. */
 export interface Lead {
@@ -20,7 +20,7 @@ export interface Lead {
 export const home: Lead = { active: 0, leftAt: undefined, tiersLeftAt: new Map() }
 
 /** Who serves does not leave for a gate that opens before the route could be back. */
-export const standing = (state: CircuitState, isActive: boolean, minFailoverMillis: number): Standing => {
+export const availability = (state: CircuitState, isActive: boolean, minFailoverMillis: number): Availability => {
   switch (state._tag) {
     case "Disabled":
       return "ready"
@@ -44,16 +44,16 @@ export const standing = (state: CircuitState, isActive: boolean, minFailoverMill
  */
 export const lead = (
   { minFailoverMillis, targets }: CompiledRoute,
-  standings: ReadonlyArray<Standing>,
+  availabilities: ReadonlyArray<Availability>,
   before: Lead,
   now: number,
   leftAt: (index: number) => number
 ): Lead => {
   const tier = (index: number) => targets[index]!.target.tier
   const from = tier(before.active)
-  const ready = targets.flatMap((_, index) => standings[index] === "ready" ? [index] : [])
+  const ready = targets.flatMap((_, index) => availabilities[index] === "ready" ? [index] : [])
   const active = ready.some((index) => tier(index) === from)
-    ? ready.find((index) => tier(index) === from || heldFor(before, tier(index), now, minFailoverMillis) === 0)
+    ? ready.find((index) => tier(index) === from || returnsIn(before, tier(index), now, minFailoverMillis) === 0)
     : ready[0]
   if (active === undefined || active === before.active) return before
   if (active === 0) return home
@@ -63,23 +63,23 @@ export const lead = (
   return { active, leftAt: before.active === 0 ? leftAt(0) : before.leftAt, tiersLeftAt }
 }
 
-/** For how long from now the route does not come back to a tier that it has left. */
-const heldFor = ({ tiersLeftAt }: Lead, tier: number, now: number, minFailoverMillis: number): number => {
+/** In how many milliseconds the route may come back to a tier that it has left. */
+const returnsIn = ({ tiersLeftAt }: Lead, tier: number, now: number, minFailoverMillis: number): number => {
   const leftAt = tiersLeftAt.get(tier)
   // Written so that a clock that went backwards holds.
   return leftAt === undefined || now - leftAt >= minFailoverMillis ? 0 : leftAt + minFailoverMillis - now
 }
 
-/** How long until time alone brings the route to a better tier; infinite if it does not. */
+/** How long until time by itself brings the route to a better tier; infinite if it does not. */
 export const untilBetter = (
   { minFailoverMillis, targets }: CompiledRoute,
-  standings: ReadonlyArray<Standing>,
+  availabilities: ReadonlyArray<Availability>,
   lead: Lead,
   now: number
 ): number => {
   const home = targets[lead.active]!.target.tier
   const waits = targets.map(({ target: { tier } }, index) =>
-    standings[index] === "ready" && tier < home ? heldFor(lead, tier, now, minFailoverMillis) : Infinity
+    availabilities[index] === "ready" && tier < home ? returnsIn(lead, tier, now, minFailoverMillis) : Infinity
   )
   return Math.min(...waits)
 }
@@ -90,7 +90,7 @@ export const untilBetter = (
  */
 export const order = (
   { minFailoverMillis, targets }: CompiledRoute,
-  standings: ReadonlyArray<Standing>,
+  availabilities: ReadonlyArray<Availability>,
   serving: Lead,
   now: number,
   call: {
@@ -103,13 +103,13 @@ export const order = (
   const home = targets[serving.active]!.target.tier
   const isOnTrial = (index: number) => {
     const { tier } = targets[index]!.target
-    return call.tries && standings[index] === "due" &&
-      (tier === home || (tier < home && heldFor(serving, tier, now, minFailoverMillis) === 0))
+    return call.tries && availabilities[index] === "due" &&
+      (tier === home || (tier < home && returnsIn(serving, tier, now, minFailoverMillis) === 0))
   }
   const place = (index: number): number => {
     if (isOnTrial(index)) return 0
-    if (standings[index] === "ready") return targets[index]!.target.tier === home ? 1 : 2
-    return standings[index] === "due" ? 3 : 4
+    if (availabilities[index] === "ready") return targets[index]!.target.tier === home ? 1 : 2
+    return availabilities[index] === "due" ? 3 : 4
   }
   return targets
     .map((_, index) => ({ index, place: place(index), rank: call.rank(index) }))

@@ -27,7 +27,7 @@ export const hold = <A>(self: AnyStream<A>, holding: Holding<A>): AnyEffect<AnyS
     (scope) => Effect.flatMap(Stream.toPull(self), (pull) => new Holder(pull, scope, holding).more)
   )
 
-// Whoever sends openers without an end has to be let through at some time.
+// A provider that sends openers without an end is let through at this number, because what is held takes memory.
 const maxHeldParts = 100_000
 
 type Parts<A> = AnyEffect<readonly [A, ...Array<A>]>
@@ -91,7 +91,7 @@ class Holder<A> {
     return released || isCommitted() || this.parts.length >= maxHeldParts ? Effect.succeed(this.release()) : this.more
   }
 
-  /** The parts that were held, those that are on their way, and the others as they come. Nothing is kept of them here. */
+  /** The parts that were held, those on their way, and the others as they come, of which nothing is kept here. */
   private release(pulling?: Parts<A>): AnyStream<A> {
     const [first, ...others] = this.parts
     const next: Array<Parts<A>> = []

@@ -127,5 +127,5 @@ export class Prober {
   }
 }
 
-// How long somebody else's probe is left alone.
+// How long to wait for a probe of another call or process.
 const trialMillis = 1_000

@@ -1,9 +1,9 @@
-/** Who serves a route: derived from the circuits of its targets each time somebody looks, and told when it changes. */
+/** Who serves a route: derived from the circuits of its targets at every look, and announced when it changes. */
 import { type Clock, Duration, Effect, Latch } from "effect"
 import type { CircuitState, CircuitView } from "../../CircuitState.ts"
 import { circuitMillis, wallMillis } from "../clock/time.ts"
 import type { Reporter } from "../observers/observer.ts"
-import { causeOf, home, type Lead, lead, type Standing, standing, untilBetter } from "./choice.ts"
+import { type Availability, availability, causeOf, home, type Lead, lead, untilBetter } from "./choice.ts"
 import type { CompiledRoute, CompiledTarget } from "./compiledRoute.ts"
 
 /** A target, and its circuit. */
@@ -15,7 +15,7 @@ export interface Place extends CompiledTarget {
 export interface Look {
   readonly now: number
   readonly states: ReadonlyArray<CircuitState>
-  readonly standings: ReadonlyArray<Standing>
+  readonly availabilities: ReadonlyArray<Availability>
   readonly lead: Lead
 }
 
@@ -25,7 +25,7 @@ export class Route {
   readonly places: ReadonlyArray<Place>
   readonly reporter: Reporter
   private readonly clock: Clock.Clock
-  /** Told after another target has begun to serve. */
+  /** Called after another target has begun to serve. */
   readonly onSwitched: Array<() => void> = []
   private current: Lead = home
   /** Opens when the circuits of the route may have moved. */
@@ -43,7 +43,7 @@ export class Route {
     this.clock = clock
   }
 
-  /** Who served when somebody last looked. */
+  /** Who served at the last look. */
   get active(): Place {
     return this.places[this.current.active]!
   }
@@ -53,12 +53,12 @@ export class Route {
     const { clock, compiled, current, places } = this
     const now = circuitMillis(clock)
     const states = places.map(({ circuit }) => circuit.state)
-    const standings = states.map((state, index) =>
-      standing(state, index === current.active, compiled.minFailoverMillis)
+    const availabilities = states.map((state, index) =>
+      availability(state, index === current.active, compiled.minFailoverMillis)
     )
     // The outage began before it was seen here; every process of a fleet counts from there.
     const leftAt = (index: number) => now - openForMillis(states[index]!)
-    return { now, states, standings, lead: lead(compiled, standings, current, now, leftAt) }
+    return { now, states, availabilities, lead: lead(compiled, availabilities, current, now, leftAt) }
   }
 
   /** Reads, and takes note of who serves now. */
@@ -85,13 +85,13 @@ export class Route {
   get tend(): Effect.Effect<never> {
     return Effect.forever(Effect.suspend(() => {
       this.moved.closeUnsafe()
-      const { lead, now, standings, states } = this.look()
+      const { lead, now, availabilities, states } = this.look()
       const gates = states.flatMap((state, index) =>
-        state._tag === "Closed" && state.throttledFor !== undefined && standings[index] === "away"
+        state._tag === "Closed" && state.throttledFor !== undefined && availabilities[index] === "away"
           ? [Duration.toMillis(state.throttledFor)]
           : []
       )
-      const wait = Math.min(untilBetter(this.compiled, standings, lead, now), ...gates)
+      const wait = Math.min(untilBetter(this.compiled, availabilities, lead, now), ...gates)
       return wait === Infinity
         ? this.moved.await
         : Effect.timeoutOrElse(this.moved.await, { duration: wait, orElse: () => Effect.void })
@@ -102,7 +102,7 @@ export class Route {
     const before = this.current
     this.current = next
     if (next.active === before.active) return
-    for (const told of this.onSwitched) told()
+    for (const notify of this.onSwitched) notify()
     const { clock, compiled: { name, targets }, reporter } = this
     const common = {
       route: name,
@@ -115,7 +115,9 @@ export class Route {
       reporter.announce({ event: "failover.recovered", ...common, failed_over_ms: failedOverMillis })
     } else {
       const state = states[before.active]!
-      const cause = standing(state, true, this.compiled.minFailoverMillis) === "ready" ? "recovered" : causeOf(state)
+      const cause = availability(state, true, this.compiled.minFailoverMillis) === "ready"
+        ? "recovered"
+        : causeOf(state)
       reporter.announce({ event: "failover.switched", ...common, cause })
     }
   }

@@ -59,9 +59,9 @@ export const walk = <A>(
     const evidence = options.evidence as CallEvidence | undefined ?? ownEvidence(token, fiber)
     const trail = new Trail(compiled, settings.classify, fiber.getRef(Clock.Clock), deadlineMillis, evidence)
     const isAllowed = allowedBy(fence("allow", options.allow))
-    const { lead, now, standings } = route.look()
+    const { lead, now, availabilities } = route.look()
     const rank = rankOf(fiber, options.stickyKey)
-    const indices = order(compiled, standings, lead, now, {
+    const indices = order(compiled, availabilities, lead, now, {
       isAllowed: (index) => isAllowed(compiled.targets[index]!.target),
       rank: (index) => rank(compiled.targets[index]!.target),
       tries: settings.callsProbe
