@@ -125,7 +125,10 @@ export interface Circuit {
   /** Openings in a row: the step of the open schedule. */
   readonly openings: number
   readonly closedAt: number
-  /** Generation and time of the first opening since the circuit was last closed; 0 while healthy. */
+  /**
+   * Number and time of the first opening since the circuit was last closed; 0 while healthy. The machine takes the
+   * generation for a number; a circuit that decides by itself draws one, because others may open in that generation.
+   */
   readonly outage: number
   readonly outageAt: number
   readonly probes: ReadonlyArray<Probe>

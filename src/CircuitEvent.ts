@@ -3,8 +3,8 @@
  * milliseconds, and nothing of a prompt, a header or a credential.
  *
  * The events of one outage, from its first opening until the circuit is closed, share an `outage_id`, which no other
- * outage of the same key has. `at` is wall time (epoch milliseconds), for people; every duration is measured by a clock
- * that never goes back.
+ * outage has, whatever its key and its process. `at` is wall time (epoch milliseconds), for people; every duration is
+ * measured by a clock that never goes back.
  *
  * @since 0.1.0
  */

@@ -134,7 +134,7 @@ export const layerMemoryWith = (options: MemoryOptions): Layer.Layer<CircuitStor
       }
       const clock = yield* Clock.Clock
       const hub = new Hub(clock)
-      // From the wall clock, because outage ids must differ from those before a restart.
+      // From the wall clock, because generations of one key rise also over a restart.
       const initial = new Initial(wallMillis(clock) * 1000 + 1)
       const registry = new Registry<LocalCircuit>(
         {

@@ -259,8 +259,7 @@ const make = Effect.fnUntraced(function*<R>(
       registry.peek(circuitId.decode(published.id))?.learn(published.read)
     }
   })
-  // In microseconds, as generations of Redis are, and different in each process: two degraded processes that open see
-  // two outages, and their ids must not be equal.
+  // In microseconds, as generations of Redis are, and seldom equal in two processes.
   const initial = new Initial(wallMillis(authority.clock) * 1000 + Math.ceil(Math.random() * 1000))
   const registry = new Registry<RedisCircuit>(
     {

@@ -252,6 +252,25 @@ describe("an outage", () => {
       assert.lengthOf(new Set(outages), 2)
     }).pipe(Effect.provide(policy())))
 
+  it.effect("I77: has an id of its own also beside that of another key which opens in the same moment", () =>
+    Effect.gen(function*() {
+      yield* down
+      yield* Effect.flip(Effect.fail("503").pipe(CircuitBreaker.execute({ key: "other" })))
+      assert.lengthOf(new Set((yield* of("circuit.opened")).map(({ generation }) => generation)), 1)
+      assert.lengthOf(new Set(yield* ids), 2)
+      yield* TestClock.adjust("1 second")
+      yield* up
+      const [opened] = yield* of("circuit.opened")
+      assert.deepStrictEqual((yield* of("circuit.closed")).map(({ outage_id }) => outage_id), [opened?.outage_id])
+    }).pipe(Effect.provide(policy())))
+
+  it.effect("I77: has an id of its own also beside those of other processes with stores of their own", () =>
+    Effect.gen(function*() {
+      const process = Effect.provide(Effect.andThen(down, ids), policy(), { local: true })
+      const seen = yield* Effect.all([process, process])
+      assert.lengthOf(new Set(seen.flat()), 2)
+    }))
+
   it.effect("I61: hears of an interrupted probe once, as a slot that became free, not as a transition", () =>
     Effect.gen(function*() {
       yield* down

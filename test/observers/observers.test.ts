@@ -12,6 +12,7 @@ import {
 } from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
+import { numberedOutages } from "../support/numberedOutages.ts"
 
 const key = "model"
 const guarded = CircuitBreaker.execute({ key })
@@ -233,16 +234,16 @@ describe("observers", () => {
       yield* Fiber.await(slow)
       yield* look
       assert.strictEqual((yield* CircuitBreaker.state(key))._tag, "Open")
-      return seen
+      return numberedOutages(seen)
     })
     // Each in a time of its own, so that everything can be compared.
     const watchedBy = (...observers: ReadonlyArray<CircuitObserver.CircuitObserver>) =>
       run.pipe(Effect.provide(Layer.provideMerge(breaker(...observers), TestClock.layer())))
     return Effect.gen(function*() {
-      const alone = yield* watchedBy()
+      const unwatched = yield* watchedBy()
       const others = [listener("one"), { name: "two", onCircuit: () => ({ onCall: () => {} }) }, listener("three")]
-      assert.deepStrictEqual(yield* watchedBy(...others), alone)
-      assert.deepStrictEqual(yield* watchedBy({ name: "broken", onEvent: throwing, onCircuit: throwing }), alone)
+      assert.deepStrictEqual(yield* watchedBy(...others), unwatched)
+      assert.deepStrictEqual(yield* watchedBy({ name: "broken", onEvent: throwing, onCircuit: throwing }), unwatched)
     })
   })
 

@@ -9,7 +9,7 @@ export class Initial {
     this.startAt(generation)
   }
 
-  /** Lets circuits begin after one that is forgotten, because generations and outage ids are never issued twice. */
+  /** Lets circuits begin after one that is forgotten, because generations are never issued twice. */
   outlive({ generation }: { readonly generation: number }): void {
     if (generation >= this.circuit.generation) this.startAt(generation + 2)
   }

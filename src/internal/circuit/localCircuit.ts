@@ -99,16 +99,18 @@ export class LocalCircuit implements CircuitHandle {
     const failureThreshold = health.failureThreshold()
     const failureRatePpm = this.hub.listening ? health.failureRatePpm(now) : undefined
     const opening = failed || outcome._tag === "OpenNow" || unhealthy || slow
-    const after = Circuit.settle(before, this.policy.rules, now, permit, {
-      outcome: outcome._tag,
-      kind: succeeded ? (latencyTripped ? "slow" : "") : outcome.kind,
-      hintMillis: "retryAfter" in outcome ? wholeMillis(outcome.retryAfter) : 0,
-      slow,
-      unhealthy,
-      failureThreshold,
-      openMillis: opening ? this.openMillis(health, Circuit.nextOpening(before, now)) : 0
-    })
-    this.replace(now, after)
+    const after = this.decide(
+      now,
+      Circuit.settle(before, this.policy.rules, now, permit, {
+        outcome: outcome._tag,
+        kind: succeeded ? (latencyTripped ? "slow" : "") : outcome.kind,
+        hintMillis: "retryAfter" in outcome ? wholeMillis(outcome.retryAfter) : 0,
+        slow,
+        unhealthy,
+        failureThreshold,
+        openMillis: opening ? this.openMillis(health, Circuit.nextOpening(before, now)) : 0
+      })
+    )
     if (!this.hub.listening) return
     const scene = this.scene(clock, now)
     const events = announce.settled(scene, {
@@ -240,8 +242,7 @@ export class LocalCircuit implements CircuitHandle {
     return withClock((clock) => {
       const now = circuitMillis(clock)
       const before = this.circuit
-      const after = next(now)
-      this.replace(now, after)
+      const after = this.decide(now, next(now))
       if (after.state === "forced_open" && after !== before) this.hold = operator
       this.tellTransition(clock, now, before, operator)
     })
@@ -260,6 +261,13 @@ export class LocalCircuit implements CircuitHandle {
 
   protected weighed(): Health {
     return this.health ??= this.policy.makeHealth()
+  }
+
+  // Draws a number for an outage that begins here, because other circuits and processes may count from one generation.
+  private decide(now: number, after: Circuit.Circuit): Circuit.Circuit {
+    const begins = this.circuit.outage === 0 && after.outage !== 0
+    this.replace(now, begins ? { ...after, outage: Math.floor(Math.random() * 2 ** 52) + 1 } : after)
+    return this.circuit
   }
 
   protected replace(now: number, after: Circuit.Circuit): void {

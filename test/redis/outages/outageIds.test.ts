@@ -36,6 +36,25 @@ describe("while Redis is away", () => {
       assert.notStrictEqual(first, second)
     }))
 
+  it.live("outages have ids of their own also in processes that have followed the same record", () =>
+    Effect.gen(function*() {
+      const server = yield* RedisServer.make()
+      const proxy = yield* TcpProxy.make(server.port)
+      const one = yield* memberAt(proxy.port, settings)
+      const other = yield* memberAt(proxy.port, settings)
+      const members = [one, other]
+      // A record that has moved, so that both count from its generation.
+      yield* one.breaker.forceOpen(key, { for: "1 minute" })
+      yield* one.breaker.reset(key)
+      for (const member of members) yield* up(member, key)
+      yield* proxy.silence
+      for (const member of members) yield* Effect.exit(member.breaker.forceOpen(key))
+      const opened = []
+      for (const { recorded } of members) opened.push((yield* recorded.of("circuit.forced")).at(-1))
+      assert.lengthOf(new Set(opened.map((event) => event?.generation)), 1)
+      assert.lengthOf(new Set(opened.map((event) => event?.outage_id)), 2)
+    }))
+
   it.live("outages of a circuit that was forgotten in between have ids of their own", () =>
     Effect.gen(function*() {
       yield* outage
