@@ -1,4 +1,4 @@
-/** The README's table of what calls cost, as `npm run bench` has left it in `docs/bench.json`. */
+/** The README's table of what calls cost, as `npm run bench -- --write` has left it in `docs/bench.json`. */
 
 /** A line of `docs/bench.json`. */
 export interface Measured {

@@ -1,4 +1,4 @@
-/** How the cost of a closed call grows, drawn from docs/bench.json: `npm run bench` writes it. */
+/** How the cost of a closed call grows, drawn from docs/bench.json: `npm run bench -- --write` renews it. */
 import { Effect } from "effect"
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"

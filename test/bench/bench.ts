@@ -2,9 +2,9 @@
  * What a guarded call costs on this machine, as ratios measured in one run beside other breakers, how that grows, and
  * the budgets that the library keeps.
  *
- * Run `npm run bench`, or some of its parts: `npm run bench -- calls redis`. A whole run writes `docs/bench.json`, any run
- * what `--json <path>` says; `--strict` makes a missed budget an error. A call that does not behave as it should always
- * is one.
+ * Run `npm run bench`, or some of its parts: `npm run bench -- calls redis`. With `--json <path>` it writes its results
+ * there, and a whole run with `--write` into `docs/bench.json`, from which `npm run reference` makes the README's table;
+ * `--strict` makes a missed budget an error. A call that does not behave as it should always is one.
  */
 import { fork } from "node:child_process"
 import { writeFileSync } from "node:fs"
@@ -15,11 +15,12 @@ import { type Budget, budgetTable, type Findings, isKept, json, type Result } fr
 import { isPart, type Part, parts } from "./parts.ts"
 
 const { positionals: asked, values: options } = parseArgs({
-  options: { json: { type: "string" }, strict: { type: "boolean" } },
+  options: { json: { type: "string" }, strict: { type: "boolean" }, write: { type: "boolean" } },
   allowPositionals: true
 })
 const unknown = asked.filter((name) => !isPart(name))
 if (unknown.length > 0) throw new Error(`no part is called ${unknown.join(" or ")}: ${parts.join(", ")}`)
+if (options.write && asked.length > 0) throw new Error("only a whole run has what docs/bench.json holds")
 
 const runPart = (part: Part) =>
   new Promise<Findings>((resolve, reject) => {
@@ -45,9 +46,8 @@ for (const part of parts.filter((part) => asked.length === 0 || asked.includes(p
 if (budgets.length > 0) console.log(`\n${budgetTable(budgets)}`)
 console.log(`\n${Math.round((performance.now() - start) / 1000)} s`)
 
-const path = options.json ??
-  (asked.length === 0 ? fileURLToPath(new URL("../../docs/bench.json", import.meta.url)) : undefined)
-if (path !== undefined) writeFileSync(path, json(results))
+if (options.json !== undefined) writeFileSync(options.json, json(results))
+if (options.write) writeFileSync(new URL("../../docs/bench.json", import.meta.url), json(results))
 
 const missed = budgets.filter((budget) => !isKept(budget)).length
 if (missed > 0) {
