@@ -119,10 +119,14 @@ describe("docs/architecture.md", () => {
   const isAbove = (from: string, to: string): boolean =>
     arrows.some(([begin, end]) => begin === from && (end === to || isAbove(end, to)))
 
+  /** Whether nothing is left of an import when types are stripped. */
+  const isOfTypes = (names: string) =>
+    names.startsWith("type ") || names.replaceAll(/[{}]/g, "").split(",").every((name) => /^\s*(?:type |$)/.test(name))
+
   const imports = paths.flatMap((path) =>
     Array.from(
-      sources.get(path)!.matchAll(/^(?:import|export) [^"]*? from "(\.[^"]+)"$/gm),
-      ([, target]) => ({ from: path, to: normalize(join(dirname(path), target!)) })
+      sources.get(path)!.matchAll(/^(?:import|export) ([^"]*?) from "(\.[^"]+)"$/gm),
+      ([, names, target]) => ({ from: path, to: normalize(join(dirname(path), target!)), isOfTypes: isOfTypes(names!) })
     )
   )
 
@@ -145,6 +149,21 @@ describe("docs/architecture.md", () => {
     const crossed = new Set(imports.map(({ from, to }) => `${layersOf(from)[0]} --> ${layersOf(to)[0]}`))
     assert.deepStrictEqual(arrows.map((arrow) => arrow.join(" --> ")).filter((arrow) => !crossed.has(arrow)), [])
     assert.deepStrictEqual(layers.filter(({ name }) => isAbove(name, name)), [])
+  })
+
+  it("has no circle of files, but of types between a public module and what is inside of it", () => {
+    const isInside = (path: string) => /(?:^|\/)internal\//.test(path)
+    const isOfTheFace = ({ from, isOfTypes, to }: typeof imports[number]) =>
+      isOfTypes && isInside(from) && !isInside(to) && layersOf(from)[0] === layersOf(to)[0]
+    assert.isNotEmpty(imports.filter(isOfTheFace))
+    // A file that imports nothing of what is left, or that nothing of it imports, is in no circle.
+    let left = imports.filter((each) => !isOfTheFace(each))
+    for (let before = Infinity; left.length < before;) {
+      before = left.length
+      const [importing, imported] = [new Set(left.map(({ from }) => from)), new Set(left.map(({ to }) => to))]
+      left = left.filter(({ from, to }) => importing.has(to) && imported.has(from))
+    }
+    assert.deepStrictEqual(left.map(({ from, to }) => `${from} imports ${to}`), [])
   })
 
   it("tells when each operation of the Redis store is sent", () => {

@@ -1,11 +1,20 @@
 /** A response whose body is read through the guard. */
-import { Effect, Exit, Inspectable, Pipeable, type Schema, Stream } from "effect"
+import { Effect, Exit, Inspectable, Pipeable, type Schema, type Scope, Stream } from "effect"
 import { HttpClientError, HttpClientResponse, HttpIncomingMessage, UrlParams } from "effect/http"
 import { isCircuitBreakerError } from "../../CircuitError.ts"
+import type { Classify } from "../../CircuitPolicy.ts"
 import * as Outcome from "../../Outcome.ts"
 import type { GuardedResponse } from "../GuardedHttpClient.ts"
-import type { Exchange } from "./exchange.ts"
-import { type Body, concat, decode } from "./inspect.ts"
+import { type Body, concat, decode, type Inspected } from "./inspect.ts"
+
+/** The exchange that the response belongs to: where its body comes from, and who judges it. */
+export interface Source {
+  readonly take: Effect.Effect<Body | undefined, never, Scope.Scope>
+  readonly inspected: Inspected | undefined
+  readonly noBody: HttpClientError.HttpClientError | undefined
+  readonly settings: { readonly classifyBody: Classify }
+  atEnd: () => Outcome.Outcome
+}
 
 /** The response of the client, with its body read through the guard. */
 export class Response extends Inspectable.Class implements GuardedResponse {
@@ -13,16 +22,16 @@ export class Response extends Inspectable.Class implements GuardedResponse {
   readonly [HttpClientResponse.TypeId] = HttpClientResponse.TypeId
   readonly arrayBuffer: Effect.Effect<ArrayBuffer, HttpClientError.HttpClientError>
   private readonly original: HttpClientResponse.HttpClientResponse
-  private readonly exchange: Exchange
+  private readonly source: Source
   // Judges the collected body. The accessor that reads it first decides how.
   private judgeWhole: ((whole: ArrayBuffer) => Outcome.Outcome) | undefined
 
-  constructor(original: HttpClientResponse.HttpClientResponse, exchange: Exchange) {
+  constructor(original: HttpClientResponse.HttpClientResponse, source: Source) {
     super()
     this.original = original
-    this.exchange = exchange
+    this.source = source
     this.arrayBuffer = Effect.flatMap(
-      exchange.take,
+      source.take,
       (body) => body === undefined ? original.arrayBuffer : this.collect(body)
     ).pipe(Effect.scoped, Effect.cached, Effect.runSync)
   }
@@ -56,13 +65,13 @@ export class Response extends Inspectable.Class implements GuardedResponse {
   }
 
   get body() {
-    return this.exchange.inspected?.text
+    return this.source.inspected?.text
   }
 
   get stream(): Body {
-    const noBody = Stream.suspend(() => this.exchange.noBody ? Stream.fail(this.exchange.noBody) : Stream.empty)
+    const noBody = Stream.suspend(() => this.source.noBody ? Stream.fail(this.source.noBody) : Stream.empty)
     return Stream.unwrap(Effect.map(
-      this.exchange.take,
+      this.source.take,
       (body) => body === undefined ? this.original.stream : Stream.concat(body, noBody)
     ))
   }
@@ -75,7 +84,7 @@ export class Response extends Inspectable.Class implements GuardedResponse {
       let whole: ArrayBuffer | undefined
       const join = () => whole ??= concat(chunks)
       const { judgeWhole } = this
-      if (judgeWhole !== undefined) this.exchange.atEnd = () => judgeWhole(join())
+      if (judgeWhole !== undefined) this.source.atEnd = () => judgeWhole(join())
       const collected = Stream.runForEach(body, (chunk) => {
         size += chunk.length
         if (limit !== undefined && size > limit) return Effect.fail(this.unreadable(new Error("maxBytes exceeded")))
@@ -97,7 +106,7 @@ export class Response extends Inspectable.Class implements GuardedResponse {
         parsed = this.parse(whole)
         return whole.byteLength === 0 || Exit.isFailure(parsed)
           ? malformed
-          : this.exchange.settings.classifyBody(parsed)
+          : this.source.settings.classifyBody(parsed)
       }
       return Effect.flatMap(this.arrayBuffer, (whole) => parsed ?? this.parse(whole))
     })

@@ -1,6 +1,6 @@
 /** Options from the environment. An invalid one is a `ConfigError` that names its variable. */
 import { Config, ConfigProvider, Effect, identity, Option } from "effect"
-import { InvalidOptions } from "../../CircuitPolicy.ts"
+import { InvalidOptions } from "./invalidOptions.ts"
 
 /**
  * One setting, undefined if it is absent. A text that `read` cannot read is passed on, because the check of its option

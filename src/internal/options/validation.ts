@@ -1,6 +1,6 @@
 /** Checks of options, each with the rule as a sentence that a user can act on. */
 import { Duration } from "effect"
-import { InvalidOptions } from "../../CircuitPolicy.ts"
+import { InvalidOptions } from "./invalidOptions.ts"
 
 export const invalid = (field: string, value: unknown, rule: string): never => {
   throw new InvalidOptions({ field, value, rule })
