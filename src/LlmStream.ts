@@ -74,6 +74,29 @@ export const anthropic = (part: unknown): StreamSignal => {
 }
 
 /**
+ * Streams in the form of Gemini's `streamGenerateContent`, of Google AI and of Vertex. Of several candidates the first
+ * that finishes is the finish, and so is a prompt that is blocked.
+ *
+ * @category readers
+ * @since 0.1.0
+ */
+export const gemini = (part: unknown): StreamSignal => {
+  const data = payload(part)
+  if (property(part, "event") === "error") return failed(LlmOutcome.fromError(data))
+  const report = reportOf(data)
+  if (report !== undefined) return failed(LlmOutcome.fromError(report))
+  if (isPresent(property(property(data, "promptFeedback"), "blockReason"))) return refused
+  let signal = alive
+  for (const candidate of items(property(data, "candidates"), 128)) {
+    const ended = endOf(property(candidate, "finishReason"), candidate)
+    if (ended !== undefined) return ended
+    const parts = items(property(property(candidate, "content"), "parts"), 128)
+    if (parts.some((part) => carries(part, partContent))) signal = content
+  }
+  return signal
+}
+
+/**
  * The parts of `effect/ai`'s `LanguageModel.streamText`. After a tool call no clock counts until the next part, for
  * tools run in the same stream and are not the provider's doing, unless it runs them itself. Where several run at once
  * the parts do not tell when the last one ends: there let `GuardedLanguageModel` of `effect-resilience/ai` keep watch.
@@ -142,6 +165,8 @@ const carriesContent = (delta: unknown): boolean =>
   keysOf(delta, 32).some((key) => contentful.test(key) && isPresent(property(delta, key)))
 
 const blockContent = ["text", "thinking", "partial_json", "signature", "citation", "data", "content"]
+const partContent = ["text", "functionCall", "inlineData", "fileData", "executableCode", "codeExecutionResult"]
+  .concat("thoughtSignature")
 const responseContent = /\.(?:delta|partial_image)$/
 
 const response = (type: string, data: unknown): StreamSignal => {
@@ -174,8 +199,11 @@ const payload = (part: unknown): unknown => {
 const unread = (data: string, event: unknown) => {
   const object = /^(?:data:)?\s*\{(?:\s*"type"\s*:\s*"([\w.]+)")?/m.exec(data.slice(0, 256))
   if (object === null) return undefined
-  const choice = { text: "…", finish_reason: finishIn(data) }
-  return { type: object[1] ?? event, delta: { text: "…" }, content_block: { text: "…" }, choices: [choice] }
+  const reason = finishIn(data)
+  const text = { text: "…" }
+  const choices = [{ ...text, finish_reason: reason }]
+  const candidates = [{ content: { parts: [text] }, finishReason: reason }]
+  return { type: object[1] ?? event, delta: text, content_block: text, choices, candidates }
 }
 
 /**
@@ -185,7 +213,7 @@ const unread = (data: string, event: unknown) => {
 const finishIn = (data: string): string | undefined =>
   finishReason.exec(data.slice(0, 65_536))?.[1] ?? finishReason.exec(data.slice(-65_536))?.[1]
 
-const finishReason = /"finish_reason"\s{0,8}:\s{0,8}"([^"\\]{1,64})"/
+const finishReason = /"finish_?[rR]eason"\s{0,8}:\s{0,8}"([^"\\]{1,64})"/
 
 const carries = (self: unknown, fields: ReadonlyArray<string>) =>
   fields.some((field) => isPresent(property(self, field)))

@@ -2,15 +2,14 @@
 import { Effect, Stream } from "effect"
 import { Sse } from "effect/encoding"
 
-/** Reads events from bytes that may be cut anywhere. Skips comments and empty events, which keep connections alive. */
-export const read = <E, R>(bytes: Stream.Stream<Uint8Array, E, R>): Stream.Stream<Sse.Event, E | Sse.SseError, R> =>
+/** Reads events from a text that may be cut anywhere. Skips comments and empty events, which keep connections alive. */
+export const read = <E, R>(text: Stream.Stream<string, E, R>): Stream.Stream<Sse.Event, E | Sse.SseError, R> =>
   Stream.suspend(() => {
     let events: Array<Sse.Event> = []
     const parser = Sse.makeParser((event) => {
       if (event._tag === "Event" && event.data.trim() !== "") events.push(event)
     })
-    return bytes.pipe(
-      Stream.decodeText,
+    return text.pipe(
       // The last event may come without its empty line.
       Stream.concat(Stream.succeed("\n\n")),
       Stream.mapEffect((text) =>

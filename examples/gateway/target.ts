@@ -1,8 +1,9 @@
 // One call at one target. Every failure is an error here, and the router decides which target is next.
-import { Effect, Redacted, type Schema, Stream } from "effect"
+import { Effect, Redacted, type Schema, Sink, Stream } from "effect"
 import { LlmStream } from "effect-resilience"
 import type { Sse } from "effect/encoding"
-import { HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
+import { HttpClient, type HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
+import * as Body from "./body.ts"
 import type { ChatRequest } from "./chatRequest.ts"
 import type { Target } from "./configuration.ts"
 import * as ServerSentEvents from "./serverSentEvents.ts"
@@ -24,16 +25,21 @@ export interface Client {
 }
 
 export const make = (target: Target): Client => ({
-  complete: (request) => Effect.flatMap(send(target, request), (response) => json(target, response)),
+  complete: (request) =>
+    Effect.flatMap(send(target, request), (response) => json(target, response, Body.text(response))),
   stream: (request) => stream(target, request)
 })
 
 const stream = (target: Target, request: ChatRequest): ReturnType<Client["stream"]> =>
   Stream.unwrap(Effect.gen(function*() {
     const response = yield* send(target, request)
-    if (/json/i.test(response.headers["content-type"] ?? "")) return yield* notStreamed(target, response)
+    const texts = Stream.decodeText(Body.bytes(response))
+    const [head, rest] = yield* Stream.peel(texts, Sink.takeUntil((text) => text.trim() !== ""))
+    const body = Stream.concat(Stream.fromArray(head), rest)
+    // Whatever its label says: only a document begins like that.
+    if (/^\s*[{[<]/.test(head.join(""))) return yield* notStreamed(target, response, Stream.mkString(body))
     let isFinished = false
-    return ServerSentEvents.read(response.stream).pipe(
+    return ServerSentEvents.read(body).pipe(
       Stream.mapEffect((event) =>
         Effect.try({
           try: (): Part => {
@@ -44,7 +50,7 @@ const stream = (target: Target, request: ChatRequest): ReturnType<Client["stream
             if (value === undefined && !isFinished) throw new TypeError("[DONE] came before a finish_reason")
             return { ...event, data, value }
           },
-          catch: (cause) => unreadable(response, "an event is not part of an answer", cause)
+          catch: (cause) => Body.unreadable(response, "an event is not part of an answer", cause)
         })
       )
     )
@@ -74,46 +80,47 @@ const withoutKey = ({ apiKey }: Target) => (text: string): string => {
   return key.length < 12 ? text : text.replaceAll(JSON.stringify(key).slice(1, -1), "[key]")
 }
 
-const textOf = (target: Target, response: HttpClientResponse.HttpClientResponse) =>
-  Effect.map(response.text, withoutKey(target))
-
-const json = (target: Target, response: HttpClientResponse.HttpClientResponse) =>
-  Effect.flatMap(textOf(target, response), (text) =>
+const json = (
+  target: Target,
+  response: HttpClientResponse.HttpClientResponse,
+  text: Effect.Effect<string, HttpClientError.HttpClientError>
+) =>
+  Effect.flatMap(text, (text) =>
     Effect.try({
-      try: (): Schema.Json => JSON.parse(text),
-      catch: (cause) => unreadable(response, "the answer is not JSON", cause)
+      try: (): Schema.Json => JSON.parse(withoutKey(target)(text)),
+      catch: (cause) => Body.unreadable(response, "the answer is not JSON", cause)
     }))
 
 const refused = (target: Target) => (response: HttpClientResponse.HttpClientResponse) =>
-  textOf(target, response).pipe(
+  Body.text(response).pipe(
     // Ignores a body that cannot be read, because the status says enough.
     Effect.timeout("1 second"),
     Effect.orElseSucceed(() => ""),
-    Effect.flatMap((text) => new TargetError({ ...headOf(response), body: parsed(text) }))
+    Effect.flatMap((text) => new TargetError({ ...headOf(response), body: parsed(withoutKey(target)(text)) }))
   )
 
 /** The error of a body that came in place of a stream: the one that it reports, or that it is no answer. */
 const notStreamed = (
   target: Target,
-  response: HttpClientResponse.HttpClientResponse
+  response: HttpClientResponse.HttpClientResponse,
+  text: Effect.Effect<string, HttpClientError.HttpClientError>
 ): Effect.Effect<never, Failure> =>
-  Effect.flatMap(Effect.map(json(target, response), unlisted), (body): Effect.Effect<never, Failure> =>
-    Effect.fail(
-      hasError(body)
-        ? new TargetError({ ...headOf(response), body })
-        : unreadable(response, "an answer in one piece where a stream was asked for")
-    ))
+  Effect.flatMap(
+    Effect.map(json(target, response, text), unlisted),
+    (body): Effect.Effect<never, Failure> =>
+      Effect.fail(
+        hasError(body)
+          ? new TargetError({ ...headOf(response), body })
+          : Body.unreadable(response, "an answer in one piece where a stream was asked for")
+      )
+  )
 
-/** Whether a body reports an error, whatever the status says. */
+/** Whether a body reports an error, whatever the status says. An error that says nothing is none. */
 export const hasError = (body: unknown): body is { readonly error: object } =>
-  typeof body === "object" && body !== null && "error" in body && typeof body.error === "object" && body.error !== null
+  typeof body === "object" && body !== null && "error" in body && typeof body.error === "object" &&
+  Object.values(body.error ?? {}).some(Boolean)
 
 const headOf = ({ headers, status }: HttpClientResponse.HttpClientResponse) => ({ status, headers })
-
-const unreadable = (response: HttpClientResponse.HttpClientResponse, description: string, cause?: unknown) =>
-  new HttpClientError.HttpClientError({
-    reason: new HttpClientError.DecodeError({ request: response.request, response, description, cause })
-  })
 
 // Some targets put the one error that they have into a list.
 const unlisted = (body: unknown): unknown => Array.isArray(body) && body.length === 1 ? body[0] : body

@@ -1,6 +1,6 @@
 // What the suite wants of a client: to ask a provider once or for a stream, as a user of it would write it down.
 import type { Effect, Stream } from "effect"
-import { LlmOutcome, LlmStream, Outcome, StreamSignal } from "effect-resilience"
+import { LlmStream, Outcome, StreamSignal } from "effect-resilience"
 import type { Mode, Provider } from "./wire.ts"
 
 /** How the caller behaves: patient, with a deadline in its client, or with an `AbortController` that stops it. */
@@ -71,13 +71,13 @@ export const requestOf = (
   }
 }
 
-/** The reader of a provider's parts: a preset, and for the other two what a user writes. */
+/** The reader of a provider's parts: a preset, and for Bedrock what a user writes. */
 export const readerOf = (provider: Provider): StreamSignal.ClassifyPart<unknown> => {
   switch (provider) {
     case "anthropic":
       return LlmStream.anthropic
     case "gemini":
-      return gemini
+      return LlmStream.gemini
     case "bedrock":
       return bedrock
     default:
@@ -87,21 +87,6 @@ export const readerOf = (provider: Provider): StreamSignal.ClassifyPart<unknown>
 
 const refused = StreamSignal.finish(Outcome.ignored("content_policy"))
 const finished = StreamSignal.finish(Outcome.success)
-
-const gemini: StreamSignal.ClassifyPart<unknown> = (part) => {
-  const data = JSON.parse((part as { readonly data: string }).data) as Partial<{
-    error: object
-    promptFeedback: { readonly blockReason?: string }
-    candidates: ReadonlyArray<
-      { readonly finishReason?: string; readonly content?: { readonly parts?: Array<unknown> } }
-    >
-  }>
-  if (data.error !== undefined) return StreamSignal.failed(LlmOutcome.fromError(data))
-  if (data.promptFeedback?.blockReason !== undefined) return refused
-  const candidate = data.candidates?.[0]
-  if (candidate?.finishReason !== undefined) return candidate.finishReason === "SAFETY" ? refused : finished
-  return candidate?.content?.parts === undefined ? StreamSignal.alive : StreamSignal.content
-}
 
 const bedrock: StreamSignal.ClassifyPart<unknown> = (part) => {
   const event = part as { readonly contentBlockDelta?: object; readonly messageStop?: { readonly stopReason: string } }

@@ -9,7 +9,7 @@ const readIn = (text: string, size: number) => {
     { length: Math.ceil(bytes.length / size) },
     (_, index) => bytes.slice(index * size, (index + 1) * size)
   )
-  return Stream.runCollect(read(Stream.fromIterable(pieces))).pipe(
+  return Stream.runCollect(read(Stream.decodeText(Stream.fromIterable(pieces)))).pipe(
     Effect.map((events) => events.map(({ data, event }) => event === "message" ? data : `${event}: ${data}`))
   )
 }
@@ -39,7 +39,7 @@ describe("serverSentEvents", () => {
 
   it.effect("that come together are taken together", () =>
     Effect.gen(function*() {
-      const arrays = yield* read(Stream.succeed(new TextEncoder().encode("data: 1\n\ndata: 2\n\n"))).pipe(
+      const arrays = yield* read(Stream.succeed("data: 1\n\ndata: 2\n\n")).pipe(
         Stream.chunks,
         Stream.runCollect
       )
@@ -50,7 +50,9 @@ describe("serverSentEvents", () => {
     Effect.gen(function*() {
       const bytes = Stream.concat(Stream.succeed(new TextEncoder().encode("data: 1\n\ndata: 2")), Stream.fail("reset"))
       const seen: Array<string> = []
-      const exit = yield* Effect.flip(Stream.runForEach(read(bytes), ({ data }) => Effect.sync(() => seen.push(data))))
+      const exit = yield* Effect.flip(
+        Stream.runForEach(read(Stream.decodeText(bytes)), ({ data }) => Effect.sync(() => seen.push(data)))
+      )
       assert.deepStrictEqual([seen, exit], [["1"], "reset"])
     }))
 

@@ -318,7 +318,7 @@ describe("a bad error", () => {
 
   it.live.each(bad)("%s, of a stream and of its parts", ([, error]) =>
     Effect.gen(function*() {
-      for (const classifyPart of [LlmStream.openAi, LlmStream.anthropic, LlmStream.effectAi]) {
+      for (const classifyPart of [LlmStream.openAi, LlmStream.anthropic, LlmStream.gemini, LlmStream.effectAi]) {
         const parts = Stream.make(error, { error }, { type: error, choices: error, data: error })
         const [verdict] = yield* verdictOf(
           Stream.runDrain(

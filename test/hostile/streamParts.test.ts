@@ -6,6 +6,7 @@ describe("a part of a stream that is none", () => {
   const readers = Object.entries({
     openAi: LlmStream.openAi,
     anthropic: LlmStream.anthropic,
+    gemini: LlmStream.gemini,
     effectAi: LlmStream.effectAi
   })
   const tags = new Set(["Alive", "Content", "Waiting", "Finish", "Failed"])

@@ -290,8 +290,40 @@ describe("LlmStream.anthropic", () => {
   })
 })
 
+const candidate = (parts: ReadonlyArray<object> | undefined, rest?: object) => ({
+  candidates: [{ content: { role: "model", ...(parts === undefined ? {} : { parts }) }, index: 0, ...rest }],
+  usageMetadata: { promptTokenCount: 9 }
+})
+
+const gemini: Recording = [
+  ["Alive", { usageMetadata: { promptTokenCount: 9 }, modelVersion: "gemini-3-pro" }],
+  ["Alive", candidate(undefined)],
+  ["Alive", candidate([{ text: "" }])],
+  ["Content", candidate([{ text: "Let me see", thought: true }])],
+  ["Content", candidate([{ text: "Hel" }])],
+  ["Content", candidate([{ text: "" }, { functionCall: { name: "search", args: {} } }])],
+  ["Content", candidate([{ inlineData: { mimeType: "image/png", data: "AA==" } }])],
+  ["Content", candidate([{ text: "", thoughtSignature: "CgQ=" }])],
+  ["Finish Success", candidate([{ text: "lo" }], { finishReason: "STOP" })],
+  ["Finish Success", candidate(undefined, { finishReason: "MAX_TOKENS" })],
+  ["Content", candidate([{ text: "lo" }], { finishReason: "FINISH_REASON_UNSPECIFIED" })],
+  ["Finish Ignored content_policy", candidate(undefined, { finishReason: "SAFETY" })],
+  ["Finish Ignored content_policy", { promptFeedback: { blockReason: "PROHIBITED_CONTENT" } }],
+  ["Finish Ignored model_output", candidate(undefined, { finishReason: "MALFORMED_FUNCTION_CALL" })],
+  ["Failed Ignored unknown", candidate(undefined, { finishReason: "ZORP" })],
+  ["Failed Failure overloaded", { error: { code: 503, message: "The model is overloaded.", status: "UNAVAILABLE" } }]
+]
+
+describe("LlmStream.gemini", () => {
+  it("reads candidates", () => reads(LlmStream.gemini, gemini))
+})
+
 describe("an event that is called error", () => {
-  const readers = [["openAi", LlmStream.openAi], ["anthropic", LlmStream.anthropic]] as const
+  const readers = [
+    ["openAi", LlmStream.openAi],
+    ["anthropic", LlmStream.anthropic],
+    ["gemini", LlmStream.gemini]
+  ] as const
 
   it.each(readers)("is a failure whatever it carries, to %s", (_, read) => {
     const data = ["upstream connect error", "", "{\"message\":\"over", "null", "{}", "[DONE]!"]
