@@ -29,7 +29,7 @@ const chat = FailoverRoute.make("chat", {
   // A target carries what calls need there.
   targets: [{ name: "us", region: "us", payload: us }, { name: "eu", region: "eu", payload: eu }],
   minFailoverDuration: "300 millis", // default: 30 seconds
-  attemptTimeout: "5 seconds", // default: none, and a target that hangs takes all of the deadline
+  attemptTimeout: "5 seconds", // default: 10 minutes, and a target that hangs takes all of the deadline
   deadline: "20 seconds"
 })
 

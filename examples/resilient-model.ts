@@ -44,8 +44,6 @@ const Model = ResilientLanguageModel.layer({
     { name: "openai/us", region: "us", model: OpenAi },
     { name: "anthropic/eu", region: "eu", model: Anthropic }
   ],
-  attemptTimeout: "30 seconds",
-  firstContentTimeout: "10 seconds",
   minFailoverDuration: "50 millis"
 }).pipe(Layer.provide(Breaker))
 

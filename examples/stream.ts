@@ -27,8 +27,7 @@ const answer = (client: OpenAI, prompt: string) =>
     CircuitBreaker.stream({
       key: "openai/gpt-5",
       classifyPart: LlmStream.openAi,
-      firstContentTimeout: "10 seconds",
-      idleTimeout: "30 seconds"
+      idleTimeout: "30 seconds" // default: 2 minutes
     }),
     Stream.map((chunk) => chunk.choices[0]?.delta.content ?? "")
   )

@@ -99,17 +99,19 @@ export interface ExecuteOptions<A = unknown, E = unknown> {
  * - `classify`: replaces the policy's for a stream that fails.
  * - `classifyPart`: reads the signal of each part; see `LlmStream` for the forms of providers. If it throws, the part
  *   is a proof of life. `StreamSignal.opaque` is for parts that cannot be read, and says what is lost.
- * - `firstContentTimeout`: how long the first content may take, from the start. Default: `idleTimeout`.
+ * - `firstContentTimeout`: how long the first content may take, from the start. Default: 2 minutes, which is enough for
+ *   models that think before they answer, or a given `idleTimeout` that is shorter.
  * - `idleTimeout`: how long the stream may go without progress after that. Both limits count the time in which the
  *   consumer waits for parts, and up to 10 ms of its work on each; longer pauses of the consumer do not count.
- *   Keep-alives are no progress. Default: no limit.
+ *   Keep-alives are no progress. Default: 2 minutes. `"Infinity"` lifts either.
  * - `settleProbeAt`: a probe is judged at the `"finish"` of the stream (default) or at its `"first_content"`, which
  *   closes the circuit minutes earlier; a cut after that is a failure of the closed circuit.
  * - `evidence`: the request and its source; see `Evidence`.
  *
  * The limits apply to a provider that never pauses, too: the time is compared at every part, and a stream whose pulls
- * all end at once yields to other fibers and to timers. With a limit each pull runs in a fiber of its own, so fork in
- * the stream's scope what has to outlive a pull. After the finish an idle limit ends the stream without an error.
+ * all end at once yields to other fibers and to timers. Each pull runs in a fiber of its own, unless no limit applies,
+ * so fork in the stream's scope what has to outlive a pull. After the finish an idle limit ends the stream without an
+ * error.
  *
  * @category models
  * @since 0.1.0

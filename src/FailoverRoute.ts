@@ -95,10 +95,11 @@ export interface Fence {
  * - `deadline`: the time for all targets together; for a stream, until its first content is there, and no part of it is
  *   held back any longer. A target that is
  *   cut off by it is judged as too slow if it had more than half of it. It is not shared out among the targets: give
- *   them limits too, or the first one that hangs takes all of it. Default: none.
- * - `attemptTimeout`: cuts off one attempt at one target, which counts as its failure. Not for streams. Default: none,
- *   or the policy's of the circuit.
- * - `firstContentTimeout`, `idleTimeout`: for streams, as for `CircuitBreaker.stream`. Default: none.
+ *   them shorter limits, or the first one that hangs takes all of it. Default: none.
+ * - `attemptTimeout`: cuts off one attempt at one target, which counts as its failure. That of the circuit's policy
+ *   applies too. Not for streams. Default: 10 minutes, because an answer in one piece comes only when it is whole.
+ *   `"Infinity"` lifts it.
+ * - `firstContentTimeout`, `idleTimeout`: for streams, as for `CircuitBreaker.stream`. Default: 2 minutes each.
  * - `rescue`: how many parts of a stream are held back, so that one that is cut off within them starts again at the
  *   next target. The price is the time these parts take. Default: 0, which holds back what comes before the content.
  * - `whenExhausted`: `"least_bad"` asks, when every circuit turned the call away, the target whose circuit would take

@@ -16,8 +16,10 @@
 //
 // The first target of a model is its primary. `"host": "0.0.0.0"` lets other machines reach it. Without a key everybody
 // may call; with one it is also the operator's token of the console. `rescueParts` are held back of each stream, so
-// that one that breaks within them starts again at another target.
-import { Config, Effect, FileSystem, Schema, SchemaIssue } from "effect"
+// that one that breaks within them starts again at another target. `attemptTimeout` is for answers in one piece,
+// `firstContentTimeout` and `idleTimeout` are for streams, such as "30 seconds"; the defaults of the library leave time
+// for models that think.
+import { Config, Duration, Effect, FileSystem, Schema, SchemaIssue } from "effect"
 import { ConfigurationError } from "./configurationError.ts"
 
 const Name = Schema.String.check(
@@ -25,6 +27,12 @@ const Name = Schema.String.check(
 )
 const Key = Schema.RedactedFromValue(Name)
 const Text = Schema.String.check(Schema.isPattern(/\S/, { message: "must not be blank" }))
+
+const Limit = Schema.optionalKey(
+  Schema.DurationFromString.check(
+    Schema.makeFilter((limit) => Duration.toMillis(limit) >= 1, { message: "must be a duration of at least 1 ms" })
+  )
+)
 
 const Target = Schema.Struct({
   /** As headers, logs and metrics call it. */
@@ -65,6 +73,9 @@ const Configuration = Schema.Struct({
       Schema.isBetween({ minimum: 0, maximum: 100_000 }, { message: "must be a whole number from 0 to 100000" })
     )
   ),
+  attemptTimeout: Limit,
+  firstContentTimeout: Limit,
+  idleTimeout: Limit,
   models: Schema.Record(Schema.String, Model).check(
     Schema.makeFilter((models) => Object.keys(models).length > 0, { message: "must have at least one model" }),
     Schema.makeFilter((models) => Object.keys(models).every((name) => name.trim() !== ""), {

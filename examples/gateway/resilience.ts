@@ -24,16 +24,8 @@ const policy: CircuitPolicy.CircuitPolicy = {
   openDuration: Schedule.min([Schedule.exponential("10 seconds", 2), Schedule.spaced("30 seconds")])
 }
 
-const limits = {
-  // For answers in one piece. An answer that takes longer should be streamed.
-  attemptTimeout: "30 seconds",
-  // A target that has not begun by then is in trouble, and until its first content another one can answer instead.
-  firstContentTimeout: "10 seconds",
-  // An answer that is silent for so long hardly ever goes on.
-  idleTimeout: "10 seconds",
-  // Short, because nothing is risked: the circuit of the primary closes only after a call that succeeded.
-  minFailoverDuration: "10 seconds"
-} satisfies Partial<FailoverRoute.RouteOptions>
+// Short, because nothing is risked: the circuit of the primary closes only after a call that succeeded.
+const minFailoverDuration = "10 seconds"
 
 /** Judges whether the same target is asked again: only after failures that are likely to be over in a moment. */
 const passing = (error: unknown): Outcome.Outcome => {
@@ -60,12 +52,13 @@ const retry = () =>
 /** The route of each model, whose targets carry their clients. */
 export type Models = ReadonlyMap<string, FailoverRoute.FailoverRoute<Target.Client>>
 
-export const models = ({ models, rescueParts }: Configuration): Models =>
+export const models = ({ models, rescueParts, ...configuration }: Configuration): Models =>
   new Map(
     Object.entries(models).map(([model, { targets }]) => [
       model,
       FailoverRoute.make(model, {
-        ...limits,
+        ...Struct.pick(configuration, ["attemptTimeout", "firstContentTimeout", "idleTimeout"]),
+        minFailoverDuration,
         rescue: rescueParts,
         targets: targets.map((target) => ({
           ...Struct.pick(target, ["name", "region", "contextTokens"]),

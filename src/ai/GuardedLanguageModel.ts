@@ -94,8 +94,8 @@ import { admitsAll, make as makeWatched } from "./internal/watchedModel.ts"
  * - `classify`: what a failed call says about the provider. It also gets the parts of a stream that report a failure,
  *   as an exit that failed with the error of the part. Default: `LlmOutcome.classify`, and not the policy's, because a
  *   classifier for other calls would count a refusal.
- * - `firstContentTimeout`, `idleTimeout`, `settleProbeAt`: for `streamText`, as for `CircuitBreaker.stream`. The
- *   policy's `attemptTimeout` is for the others.
+ * - `firstContentTimeout`, `idleTimeout`, `settleProbeAt`: for `streamText`, as for `CircuitBreaker.stream`, with
+ *   the same defaults. The policy's `attemptTimeout` is for the others.
  *
  * @category models
  * @since 0.1.0
@@ -191,7 +191,7 @@ const make = (
   validation.optionalFunction("classify", classify)
   validation.settleProbeAt(options.settleProbeAt)
   for (const limit of ["firstContentTimeout", "idleTimeout"] as const) {
-    validation.optionalDuration(limit, options[limit])
+    validation.optionalLimit(limit, options[limit])
   }
   const judgement = judgementBy(classify)
   const surface = (method: string) => (error: unknown) =>

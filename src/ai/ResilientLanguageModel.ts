@@ -66,8 +66,7 @@
  *
  * const Model = ResilientLanguageModel.layer({
  *   route: "chat",
- *   targets: [{ name: "openai/us", model: OpenAi }, { name: "anthropic/eu", model: Anthropic }],
- *   firstContentTimeout: "10 seconds"
+ *   targets: [{ name: "openai/us", model: OpenAi }, { name: "anthropic/eu", model: Anthropic }]
  * }).pipe(
  *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
  *   Layer.provide(CircuitStore.layerMemory)

@@ -69,6 +69,7 @@ import * as CircuitBreaker from "../CircuitBreaker.ts"
 import type { CircuitBreakerError } from "../CircuitError.ts"
 import type { Classify } from "../CircuitPolicy.ts"
 import { checkOptions } from "../internal/options/known.ts"
+import { longestAttempt, streamLimits } from "../internal/options/streamLimits.ts"
 import * as validation from "../internal/options/validation.ts"
 import * as LlmOutcome from "../LlmOutcome.ts"
 import type * as Outcome from "../Outcome.ts"
@@ -95,7 +96,8 @@ export interface GuardedResponse extends HttpClientResponse.HttpClientResponse {
  *   `LlmOutcome.classifyBody` also finds values that are no answer of a model.
  * - `events`: judges the server-sent events of responses that have them, such as `LlmStream.openAi`.
  * - `firstContentTimeout`, `idleTimeout`, `settleProbeAt`: as in `CircuitBreaker.stream`. Without `events` every byte
- *   is content.
+ *   is content. By default the first content may take 10 minutes, because an answer in one piece comes only when it is
+ *   whole.
  * - `unreadTimeout`: how long a caller may leave a body unread. After that the call is settled by its headers. The body
  *   can still be read, without the guard, but not that of an error which is longer than 64 KiB or took longer than a
  *   second. A timer keeps the process alive for that time. Default: 5 seconds.
@@ -199,8 +201,10 @@ const settingsOf = (options: Options): Settings => {
     classifyBody,
     events,
     limits: {
-      firstContentTimeout: validation.optionalDuration("firstContentTimeout", options.firstContentTimeout),
-      idleTimeout: validation.optionalDuration("idleTimeout", options.idleTimeout),
+      ...streamLimits({
+        firstContentTimeout: validation.optionalLimit("firstContentTimeout", options.firstContentTimeout),
+        idleTimeout: validation.optionalLimit("idleTimeout", options.idleTimeout)
+      }, longestAttempt),
       settleProbeAt: validation.settleProbeAt(options.settleProbeAt)
     },
     unreadMillis: validation.millis("unreadTimeout", options.unreadTimeout ?? "5 seconds")

@@ -64,19 +64,38 @@ describe("firstContentTimeout", () => {
 
   it.effect("is over with the first content, and says nothing about what comes after", () =>
     Effect.gen(function*() {
-      assert.deepStrictEqual(yield* streams(limits, [["text"], 3_600_000, ["text"], ["finish"]]), served)
-      assert.deepStrictEqual(yield* streams(limits, [["open", "text"], 3_600_000, ["finish"]]), served)
+      assert.deepStrictEqual(
+        yield* streams({ ...limits, idleTimeout: "Infinity" }, [["text"], 3_600_000, ["text"], ["finish"]]),
+        served
+      )
+      assert.deepStrictEqual(
+        yield* streams({ ...limits, idleTimeout: "Infinity" }, [["open", "text"], 3_600_000, ["finish"]]),
+        served
+      )
     }).pipe(Effect.provide(Breaker)))
 
-  it.effect("is the idle limit if it is not given, and nothing if neither is", () =>
+  it.effect("is two minutes if it is not given, or the idle limit if that is shorter", () =>
     Effect.gen(function*() {
+      // The attempt timeout of the policy does not apply: a long answer is no failure.
+      assert.deepStrictEqual(yield* streams({}, [119_999, ["text"], ["finish"]]), served)
+      assert.deepStrictEqual(yield* streams({}, [120_001, ["text"], ["finish"]]), tooSlow)
       const idle = { idleTimeout: "5 seconds" } as const
       assert.deepStrictEqual(yield* streams(idle, [4_999, ["text"], ["finish"]]), served)
       assert.deepStrictEqual(yield* streams(idle, [5_001, ["text"], ["finish"]]), tooSlow)
       assert.deepStrictEqual(yield* streams({ ...idle, ...limits }, [5_001, ["text"], ["finish"]]), served)
-      // Neither does the attempt timeout of the policy apply: a long answer is no failure.
-      assert.deepStrictEqual(yield* streams({}, [3_600_000, ["text"], 3_600_000, ["finish"]]), served)
+      assert.deepStrictEqual(yield* streams({ idleTimeout: "1 hour" }, [120_001, ["text"], ["finish"]]), tooSlow)
     }).pipe(Effect.provide(Breaker)))
+
+  it.effect.each<Duration.Input>(["Infinity", Duration.infinity, Infinity])(
+    "is lifted by %s",
+    (firstContentTimeout) =>
+      Effect.gen(function*() {
+        const script = [3_600_000, ["text"], 119_999, ["finish"]]
+        assert.deepStrictEqual(yield* streams({ firstContentTimeout }, script), served)
+        const shortIdle = { firstContentTimeout, idleTimeout: "1 second" } as const
+        assert.deepStrictEqual(yield* streams(shortIdle, [3_600_000, ["text"], ["finish"]]), served)
+      }).pipe(Effect.provide(Breaker))
+  )
 })
 
 describe("idleTimeout", () => {
@@ -91,6 +110,14 @@ describe("idleTimeout", () => {
       assert.deepStrictEqual(yield* streams(limits, [["text"], 6_000, ["ping"], 4_001, ["text", "finish"]]), stalled)
       assert.deepStrictEqual(yield* streams(limits, [["text"], 6_000, ["ping", "text"], 9_000, ["finish"]]), served)
       assert.deepStrictEqual(yield* streams(limits, [["text"], 6_000, ["text", "ping"], 9_000, ["finish"]]), served)
+    }).pipe(Effect.provide(Breaker)))
+
+  it.effect("is two minutes if it is not given, and lifted by a duration without an end", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* streams({}, [["text"], 119_999, ["text"], 119_999, ["finish"]]), served)
+      assert.deepStrictEqual(yield* streams({}, [["text"], 120_001, ["finish"]]), stalled)
+      assert.deepStrictEqual(yield* streams({ idleTimeout: "Infinity" }, [["text"], 3_600_000, ["finish"]]), served)
+      assert.deepStrictEqual(yield* streams({ idleTimeout: "Infinity" }, [120_001, ["text"], ["finish"]]), tooSlow)
     }).pipe(Effect.provide(Breaker)))
 
   it.effect("and the first limit count only while the consumer asks for more", () =>
@@ -310,7 +337,7 @@ describe("an interruption", () => {
   it.effect.each(
     [
       ["with a limit", { idleTimeout: "1 hour" }],
-      ["without one", {}]
+      ["without one", { firstContentTimeout: "Infinity", idleTimeout: "Infinity" }]
     ] as const
   )("is honoured at once while the provider is silent, %s", ([, limits]) =>
     Effect.gen(function*() {
@@ -342,7 +369,7 @@ describe("slowness", () => {
   const isSlow = (script: ReadonlyArray<Step>, pause?: Duration.Input) =>
     Effect.gen(function*() {
       const recorded = yield* RecordedEvents.RecordedEvents
-      assert.deepStrictEqual(yield* streams({}, script, pause), served)
+      assert.deepStrictEqual(yield* streams({ idleTimeout: "Infinity" }, script, pause), served)
       const slow = yield* recorded.of("circuit.slow_call")
       const opened = yield* recorded.of("circuit.opened")
       yield* CircuitBreaker.reset("model")

@@ -229,13 +229,15 @@ describe("the README's gateway", () => {
     apiKey: "secret",
     host: "0.0.0.0",
     rescueParts: 64,
+    attemptTimeout: "30 seconds",
+    firstContentTimeout: "10 seconds",
+    idleTimeout: "10 seconds",
     region: "eu",
     contextTokens: 1000
   }
-  const rows = rowsOf("setting | meaning").map(([cell]) => ({
-    name: codesOf(cell)[0]!,
-    ofTarget: cell.includes(" of a ")
-  }))
+  const rows = rowsOf("setting | meaning").flatMap(([cell]) =>
+    codesOf(cell).map((name) => ({ name, ofTarget: cell.includes(" of a ") }))
+  )
 
   it.effect("reads the configuration and the settings that it shows", () =>
     Effect.gen(function*() {

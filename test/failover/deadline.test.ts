@@ -101,7 +101,7 @@ describe("a deadline", () => {
     Effect.gen(function*() {
       const { ask } = makeTargets({ us: slow("59 minutes") })
       assert.deepStrictEqual(yield* timed(ask()), [Exit.succeed("late"), 59 * 60_000])
-    }).pipe(Effect.provide(route({ targets }))))
+    }).pipe(Effect.provide(route({ targets, attemptTimeout: "Infinity" }))))
 })
 
 describe("attemptTimeout", () => {
@@ -120,6 +120,13 @@ describe("attemptTimeout", () => {
       attemptTimeout: "2 seconds",
       deadline: "10 seconds"
     }))))
+
+  it.effect("is ten minutes if it is not given, which a target can lift", () =>
+    Effect.gen(function*() {
+      const { ask } = makeTargets({ us: Effect.never, eu: slow("49 minutes") })
+      assert.deepStrictEqual(yield* timed(ask()), [Exit.succeed("late"), 59 * 60_000])
+      assert.deepStrictEqual([yield* tag("us"), yield* tag("eu")], ["Open", "Closed"])
+    }).pipe(Effect.provide(route({ targets: ["us", { name: "eu", attemptTimeout: "Infinity" }] }))))
 
   it.effect("is the target's failure also with little of the deadline left, if it is the shorter", () =>
     Effect.gen(function*() {

@@ -194,16 +194,6 @@ describe("I138: routes", () => {
   const durations: ReadonlyArray<readonly [field: string, minimum: 0 | 1, options: (value: unknown) => object]> = [
     ["routes.chat.minFailoverDuration", 0, (minFailoverDuration) => chat({ minFailoverDuration })],
     ["routes.chat.deadline", 1, (deadline) => chat({ deadline })],
-    ["routes.chat.attemptTimeout", 1, (attemptTimeout) => chat({ attemptTimeout })],
-    ["routes.chat.firstContentTimeout", 1, (firstContentTimeout) => chat({ firstContentTimeout })],
-    ["routes.chat.idleTimeout", 1, (idleTimeout) => chat({ idleTimeout })],
-    ["routes.chat.targets[0].attemptTimeout", 1, (attemptTimeout) => targets({ name: "us", attemptTimeout })],
-    [
-      "routes.chat.targets[0].firstContentTimeout",
-      1,
-      (firstContentTimeout) => targets({ name: "us", firstContentTimeout })
-    ],
-    ["routes.chat.targets[0].idleTimeout", 1, (idleTimeout) => targets({ name: "us", idleTimeout })],
     ["healthProbeTimeout", 1, (healthProbeTimeout) => ({ healthProbeTimeout })],
     ["healthProbeInterval", 1, (healthProbeInterval) => ({ healthProbeInterval })]
   ]
@@ -219,6 +209,34 @@ describe("I138: routes", () => {
           assert.strictEqual(invalid.rule, `a finite duration of at least ${minimum} ms and at most ten years`)
         }
         for (const value of [minimum, "1 second", "3650 days"]) {
+          assert.strictEqual((yield* built(router(options(value))))._tag, "Success", String(value))
+        }
+      })
+  )
+
+  const limits: ReadonlyArray<readonly [field: string, options: (value: unknown) => object]> = [
+    ["routes.chat.attemptTimeout", (attemptTimeout) => chat({ attemptTimeout })],
+    ["routes.chat.firstContentTimeout", (firstContentTimeout) => chat({ firstContentTimeout })],
+    ["routes.chat.idleTimeout", (idleTimeout) => chat({ idleTimeout })],
+    ["routes.chat.targets[0].attemptTimeout", (attemptTimeout) => targets({ name: "us", attemptTimeout })],
+    [
+      "routes.chat.targets[0].firstContentTimeout",
+      (firstContentTimeout) => targets({ name: "us", firstContentTimeout })
+    ],
+    ["routes.chat.targets[0].idleTimeout", (idleTimeout) => targets({ name: "us", idleTimeout })]
+  ]
+  it.effect.each(limits)(
+    "are refused for a limit that is no duration, and take one without an end: %s",
+    ([field, options]) =>
+      Effect.gen(function*() {
+        for (
+          const value of [Number.NaN, -1, -Infinity, "soon", "-Infinity", "3651 days", 0, Duration.negativeInfinity]
+        ) {
+          const invalid = yield* refusal(options(value))
+          assert.strictEqual(invalid.field, field)
+          assert.strictEqual(invalid.rule, "a duration of at least 1 ms and at most ten years, or Infinity")
+        }
+        for (const value of [1, "1 second", "3650 days", "Infinity", Duration.infinity, Infinity]) {
           assert.strictEqual((yield* built(router(options(value))))._tag, "Success", String(value))
         }
       })

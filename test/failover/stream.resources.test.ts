@@ -60,7 +60,7 @@ describe("what a stream has open", () => {
     ["after it was let through", [["text"], ["text"], ["text"], Effect.never]]
   ]
   const limits: ReadonlyArray<readonly [string, Parameters<typeof route>[0]]> = [
-    ["without limits", {}],
+    ["without limits", { firstContentTimeout: "Infinity", idleTimeout: "Infinity" }],
     ["with limits", { firstContentTimeout: "1 hour", idleTimeout: "1 hour", deadline: "1 hour" }]
   ]
   for (const [how, settings] of limits) {

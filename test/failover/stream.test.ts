@@ -37,6 +37,17 @@ describe("a stream that fails before its first content", () => {
       }).pipe(Effect.provide(Streams({ firstContentTimeout: "10 seconds" })))
   )
 
+  it.effect("goes on after two minutes without content, unless the target's limit is lifted", () =>
+    Effect.gen(function*() {
+      const slow: Script = [["open"], 120_001, ["text"], ["finish"]]
+      assert.deepStrictEqual((yield* streamed(slow)).asked, ["us", "eu"])
+      const lifted = Streams({ targets: [{ name: "us", firstContentTimeout: "Infinity" }, "eu"] })
+      assert.deepStrictEqual(
+        (yield* Effect.provide(streamed(slow), lifted)).exit,
+        Exit.succeed(["open", "text", "finish"])
+      )
+    }).pipe(Effect.provide(Streams())))
+
   it.effect("is the caller's where it is refused for what was asked: the part as it is, not an error", () =>
     Effect.gen(function*() {
       const { asked, exit } = yield* streamed([["open"], ["refused"]])

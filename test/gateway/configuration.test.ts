@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Effect, FileSystem, Redacted } from "effect"
+import { ConfigProvider, Duration, Effect, FileSystem, Redacted } from "effect"
 import { load } from "../../examples/gateway/configuration.ts"
 
 const us = { name: "us", baseUrl: "https://us.example.com/v1", apiKey: "sk-us", model: "gpt-5", region: "us" }
@@ -34,6 +34,14 @@ describe("configuration", () => {
         JSON.stringify({ port: 8080, models: { chat: { targets: [{ name, baseUrl, model }] } } })
       )
       assert.deepStrictEqual([apiKey, rescueParts], [undefined, undefined])
+    }))
+
+  it.effect("can set the limits, and lift them", () =>
+    Effect.gen(function*() {
+      const { firstContentTimeout, idleTimeout } = yield* loaded(
+        JSON.stringify({ ...valid, firstContentTimeout: "30 seconds", idleTimeout: "Infinity" })
+      )
+      assert.deepStrictEqual([firstContentTimeout, idleTimeout], [Duration.seconds(30), Duration.infinity])
     }))
 
   it.effect("says which variable is missing", () =>
@@ -116,6 +124,8 @@ describe("configuration", () => {
       ],
       ["a blank model", withTarget({ ...us, model: " " }), "models.chat.targets[0].model must not be blank"],
       ["a port that is none", { ...valid, port: 65_536 }, "port must be a port, or 0"],
+      ["a limit that is none", { ...valid, idleTimeout: "soon" }, "idleTimeout must be"],
+      ["a limit of nothing", { ...valid, idleTimeout: "0 seconds" }, "idleTimeout must be a duration of at least 1 ms"],
       ["half a part", { ...valid, rescueParts: 0.5 }, "rescueParts must be"],
       ["a list", [], "it must be of type object"]
     ] as const

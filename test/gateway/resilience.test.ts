@@ -75,15 +75,15 @@ describe("resilience", () => {
       assert.deepStrictEqual(calls, { us: 3, eu: 0 })
     }).pipe(Effect.provide(layer)))
 
-  it.effect("who is silent has 30 seconds", () =>
+  it.effect("who is silent has ten minutes", () =>
     Effect.gen(function*() {
       const { askFor, calls } = yield* cast(() => ScriptedCall.hangs)
-      assert.strictEqual(yield* askFor("29 seconds"), undefined)
+      assert.strictEqual(yield* askFor("599 seconds"), undefined)
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(calls, { us: 1, eu: 1 })
     }).pipe(Effect.provide(layer)))
 
-  it.effect("who streams nothing has 10 seconds", () =>
+  it.effect("who streams nothing has two minutes", () =>
     Effect.gen(function*() {
       const router = yield* FailoverRouter.FailoverRouter
       const asked: Array<string> = []
@@ -94,7 +94,7 @@ describe("resilience", () => {
           : Stream.make({ choices: [{ delta: { content: "a" }, finish_reason: "stop" }] })
       }, { classifyPart: LlmStream.openAi })
       const read = yield* Effect.forkChild(Stream.runDrain(parts), { startImmediately: true })
-      yield* TestClock.adjust("9999 millis")
+      yield* TestClock.adjust("119999 millis")
       assert.deepStrictEqual(asked, ["us"])
       yield* TestClock.adjust("1 millis")
       yield* Fiber.join(read)

@@ -564,6 +564,22 @@ describe("GuardedHttpClient, slow bodies", () => {
       assert.strictEqual(seen.closed, 1)
     }).pipe(Effect.provide(policy())))
 
+  it.effect("without limits, an answer in one piece has ten minutes to come, and two to go on", () =>
+    Effect.gen(function*() {
+      const { client } = guarded(
+        {},
+        { after: 599_999, body: ["whole"] },
+        { after: 600_001, body: ["late"] },
+        { body: ["a", 120_001, "b"] }
+      )
+      for (let i = 0; i < 3; i++) {
+        const reading = yield* Effect.forkChild(Effect.exit(Effect.flatMap(client.get(url), ({ text }) => text)))
+        yield* TestClock.adjust("1 hour")
+        yield* Fiber.join(reading)
+      }
+      assert.deepStrictEqual(yield* calls, ["success", "failure slow_first_content", "failure stream_stalled"])
+    }).pipe(Effect.provide(policy())))
+
   it.effect("a reader that takes its time stalls nobody", () =>
     Effect.gen(function*() {
       const { client } = guarded({ idleTimeout: 1000 }, { body: ["a", 500, "b", 500, "c"] })

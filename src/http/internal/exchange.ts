@@ -5,6 +5,7 @@ import type { HttpClientError, HttpClientRequest, HttpClientResponse } from "eff
 import type { CircuitBreakerError } from "../../CircuitError.ts"
 import type { Classify } from "../../CircuitPolicy.ts"
 import { elapsedMillis } from "../../internal/clock/time.ts"
+import type { StreamLimits } from "../../internal/options/streamLimits.ts"
 import * as Outcome from "../../Outcome.ts"
 import { alive, type ClassifyPart, content, failed, finish, type StreamSignal } from "../../StreamSignal.ts"
 import type { Options } from "../GuardedHttpClient.ts"
@@ -17,11 +18,7 @@ export interface Settings {
   readonly classify: NonNullable<Options["classify"]>
   readonly classifyBody: Classify
   readonly events: Options["events"]
-  readonly limits: {
-    readonly firstContentTimeout: Duration.Duration | undefined
-    readonly idleTimeout: Duration.Duration | undefined
-    readonly settleProbeAt: Options["settleProbeAt"]
-  }
+  readonly limits: StreamLimits & Pick<Options, "settleProbeAt">
   readonly unreadMillis: number
 }
 
@@ -70,8 +67,7 @@ export class Exchange {
       )
       if (isBodiless(original)) return head
       if (original.status < 400) return Stream.concat(head, Stream.suspend(() => this.body(original)))
-      const { firstContentTimeout, idleTimeout } = this.settings.limits
-      const limitMillis = Duration.toMillis(firstContentTimeout ?? idleTimeout ?? Duration.infinity)
+      const limitMillis = Duration.toMillis(this.settings.limits.firstContentTimeout)
       // Reads the body for half of the time that is left, because a slow body must not turn the error into a timeout.
       const leftMillis = (limitMillis - (elapsedMillis(clock) - since)) / 2
       const inspected = yield* inspect(this.bytes(original), Math.min(maxInspectedMillis, leftMillis))

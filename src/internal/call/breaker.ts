@@ -14,6 +14,7 @@ import { checkObserver } from "../observers/checkObserver.ts"
 import type { CircuitObserver } from "../observers/observer.ts"
 import { type CompiledPolicy, compilePolicy } from "../options/compiledPolicy.ts"
 import { checkOptions } from "../options/known.ts"
+import { streamLimits } from "../options/streamLimits.ts"
 import * as validation from "../options/validation.ts"
 import { type Begin, beginning } from "./begin.ts"
 import { keptFromProbing } from "./blame.ts"
@@ -79,8 +80,10 @@ export const make = Effect.fnUntraced(function*(
   ): Stream.Stream<A, E | CircuitBreakerError, R> => {
     validation.key(key)
     const limits = {
-      firstContentTimeout: validation.optionalDuration("firstContentTimeout", firstContentTimeout),
-      idleTimeout: validation.optionalDuration("idleTimeout", idleTimeout),
+      ...streamLimits({
+        firstContentTimeout: validation.optionalLimit("firstContentTimeout", firstContentTimeout),
+        idleTimeout: validation.optionalLimit("idleTimeout", idleTimeout)
+      }),
       settleProbeAt: validation.settleProbeAt(settleProbeAt)
     }
     const reader = partReader(classifyPart)

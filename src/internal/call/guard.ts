@@ -13,6 +13,7 @@ import { callerError, checked, classifierFailed } from "./containment.ts"
 import { beginProbe, CurrentProbe, endProbe, probeOf } from "./probing.ts"
 import { isSelfRejection, noteRejection } from "./selfRejection.ts"
 import * as trace from "./trace.ts"
+import { within } from "./within.ts"
 
 export const guard = <A, E, R>(
   self: Effect.Effect<A, E, R>,
@@ -63,7 +64,7 @@ const run = <A, E, R>(
   const limit = call.policy.attemptTimeout
   if (limit === undefined) return Effect.onExitPrimitive(restore(self), (exit) => settle(call, permit, exit, false))
   let timedOut = false
-  const limited = Effect.timeoutOrElse(self, {
+  const limited = within(self, {
     duration: limit,
     orElse: () => {
       timedOut = true

@@ -4,6 +4,7 @@ import type { Permit } from "../../Circuit.ts"
 import * as CircuitError from "../../CircuitError.ts"
 import * as Outcome from "../../Outcome.ts"
 import { alive, type ClassifyPart, content, type Opaque, type StreamSignal } from "../../StreamSignal.ts"
+import type { StreamLimits } from "../options/streamLimits.ts"
 import { invalid } from "../options/validation.ts"
 import { keptFromProbing } from "./blame.ts"
 import type { Call } from "./call.ts"
@@ -12,11 +13,10 @@ import { finish, noteBlocked, reject, verdict } from "./guard.ts"
 import { beginProbe, CurrentProbe, probeOf } from "./probing.ts"
 import { StreamTime } from "./streamTime.ts"
 import * as trace from "./trace.ts"
+import { within } from "./within.ts"
 
-export interface StreamCall<in A> extends Call {
+export interface StreamCall<in A> extends Call, StreamLimits {
   readonly classifyPart: ClassifyPart<A> | Opaque
-  readonly firstContentTimeout: Duration.Duration | undefined
-  readonly idleTimeout: Duration.Duration | undefined
   readonly settleProbeAt: "finish" | "first_content"
 }
 
@@ -118,7 +118,7 @@ class Watch<A> {
   private take<E, R>(pull: Parts<A, E, R>): Parts<A, E | CircuitError.CircuitBreakerError, R> {
     this.time.asked(!this.waiting)
     const limit = this.limit()
-    const limited = limit === undefined ? pull : Effect.timeoutOrElse(pull, {
+    const limited = limit === undefined ? pull : within(pull, {
       duration: Duration.millis(Math.max(0, this.time.leftMillis(limit.limit))),
       orElse: () => this.timedOut(limit)
     })
@@ -149,8 +149,8 @@ class Watch<A> {
     if (this.waiting) return undefined
     const { firstContentTimeout, idleTimeout } = this.call
     const phase = this.contentSeen ? "idle" : "first_content"
-    const limit = phase === "idle" ? idleTimeout : firstContentTimeout ?? idleTimeout
-    return limit === undefined ? undefined : { phase, limit }
+    const limit = phase === "idle" ? idleTimeout : firstContentTimeout
+    return Duration.isFinite(limit) ? { phase, limit } : undefined
   }
 
   private timedOut({ limit, phase }: Limit): Effect.Effect<never, Cause.Done | CircuitError.CircuitBreakerError> {

@@ -8,6 +8,7 @@ import * as Outcome from "../../Outcome.ts"
 import { alive, type ClassifyPart, content, type Opaque, type StreamSignal } from "../../StreamSignal.ts"
 import { checked } from "../call/containment.ts"
 import { checkedSignal, isOpaque } from "../call/guardStream.ts"
+import { within } from "../call/within.ts"
 import { hold } from "./heldStream.ts"
 import type { Trail } from "./trail.ts"
 import type { Attempt } from "./walk.ts"
@@ -37,7 +38,7 @@ export const effectAttempt = <A>(
   const limit = trail.limit(attemptTimeout)
   let isCutOff = false
   const self = Effect.suspend(() => call(target, legOf(trail)))
-  const limited = limit === undefined ? self : Effect.timeoutOrElse(self, {
+  const limited = limit === undefined ? self : within(self, {
     duration: limit.duration,
     orElse: () => {
       isCutOff = true
@@ -71,7 +72,7 @@ export const streamAttempt = <A>(
 ({ firstContentTimeout, idleTimeout, target }, key, trail) => {
   let outcome: Outcome.Outcome | undefined
   const classify: Classify = (exit) => outcome = checked(trail.classify(exit))
-  const limit = trail.limit(firstContentTimeout ?? idleTimeout)
+  const limit = trail.limit(firstContentTimeout)
   const self = Stream.suspend(() => call(target, legOf(trail)))
   const guarded = breaker.stream(self, {
     key,

@@ -3,17 +3,16 @@ import type { Duration } from "effect"
 import type { RouteOptions, Target, TargetOptions } from "../../FailoverRoute.ts"
 import { type Kind, kinds } from "../../Outcome.ts"
 import { checkOptions } from "../options/known.ts"
-import { formOf, invalid, millis, oneOf, optionalDuration, positiveInt } from "../options/validation.ts"
+import { longestAttempt, type StreamLimits, streamLimits } from "../options/streamLimits.ts"
+import { formOf, invalid, millis, oneOf, optionalLimit, positiveInt } from "../options/validation.ts"
 import { allowedBy, fence } from "./fence.ts"
 import { isBlank, isRecord, list } from "./fields.ts"
 import { makeTarget } from "./target.ts"
 
-export interface CompiledTarget {
+export interface CompiledTarget extends StreamLimits {
   /** What users see of it. */
   readonly target: Target
-  readonly attemptTimeout: Duration.Duration | undefined
-  readonly firstContentTimeout: Duration.Duration | undefined
-  readonly idleTimeout: Duration.Duration | undefined
+  readonly attemptTimeout: Duration.Duration
 }
 
 export interface CompiledRoute {
@@ -117,8 +116,8 @@ const compileTarget = (
       : invalid(`${field}.${name}`, target[name], "left out, or a text that is not blank")
   const limit = (name: "attemptTimeout" | "firstContentTimeout" | "idleTimeout") =>
     target[name] === undefined
-      ? optionalDuration(`routes.${route}.${name}`, settings[name])
-      : optionalDuration(`${field}.${name}`, target[name])
+      ? optionalLimit(`routes.${route}.${name}`, settings[name])
+      : optionalLimit(`${field}.${name}`, target[name])
   return Object.freeze({
     target: makeTarget({
       route,
@@ -131,9 +130,8 @@ const compileTarget = (
         ? undefined
         : positiveInt(`${field}.contextTokens`, target.contextTokens)
     }, target.payload === undefined ? settings.payload : () => target.payload),
-    attemptTimeout: limit("attemptTimeout"),
-    firstContentTimeout: limit("firstContentTimeout"),
-    idleTimeout: limit("idleTimeout")
+    attemptTimeout: limit("attemptTimeout") ?? longestAttempt,
+    ...streamLimits({ firstContentTimeout: limit("firstContentTimeout"), idleTimeout: limit("idleTimeout") })
   })
 }
 

@@ -54,12 +54,11 @@ export class Trail {
   }
 
   /** The limit of one attempt with a limit of its own. The deadline may be closer, and says who is to blame for it. */
-  limit(own: Duration.Duration | undefined): Limit | undefined {
+  limit(own: Duration.Duration): Limit | undefined {
     const left = this.leftMillis
-    if (own !== undefined && Duration.toMillis(own) <= left) {
-      return { duration: own, outcome: Outcome.failure("timeout") }
-    }
-    if (left === Infinity) return undefined
+    const ownMillis = Duration.toMillis(own)
+    if (Math.min(left, ownMillis) === Infinity) return undefined
+    if (ownMillis <= left) return { duration: own, outcome: Outcome.failure("timeout") }
     const fair = left > this.deadlineMillis! / 2
     return { duration: Duration.millis(Math.max(1, left)), outcome: fair ? Outcome.failure("timeout") : cancelled }
   }

@@ -33,19 +33,40 @@ const perMillion = (value: number) => Math.floor(value * 1_000_000 + 1e-4)
 const longest = Duration.toMillis("3650 days")
 
 /** A duration as whole milliseconds, at least `minimum` and at most ten years. */
-export const millis = (field: string, value: Duration.Input, minimum = 1): number => {
-  const rule = `a finite duration of at least ${minimum} ms and at most ten years`
-  let parsed: number
-  try {
-    parsed = Duration.toMillis(value)
-  } catch {
-    return invalid(field, value, rule)
-  }
-  // Checked here, because `Duration` takes a negative number or NaN as zero.
-  if (typeof value === "number" && !(value >= minimum)) return invalid(field, value, rule)
-  return parsed >= minimum && parsed <= longest
+export const millis = (field: string, value: Duration.Input, minimum = 1): number =>
+  wholeMillis(
+    field,
+    value,
+    (parsed) => parsed >= minimum && parsed <= longest,
+    `a finite duration of at least ${minimum} ms and at most ten years`
+  )
+
+/** How long something may take. An infinite duration is no limit. */
+export const optionalLimit = (field: string, value: Duration.Input | undefined): Duration.Duration | undefined =>
+  value === undefined ? undefined : Duration.millis(
+    wholeMillis(
+      field,
+      value,
+      (parsed) => parsed === Infinity || (parsed >= 1 && parsed <= longest),
+      "a duration of at least 1 ms and at most ten years, or Infinity"
+    )
+  )
+
+const wholeMillis = (field: string, value: Duration.Input, isRight: (parsed: number) => boolean, rule: string) => {
+  const parsed = parsedMillis(value)
+  return isRight(parsed)
     ? Math.ceil(parsed)
     : invalid(field, Duration.isDuration(value) ? Duration.format(value) : value, rule)
+}
+
+const parsedMillis = (value: Duration.Input): number => {
+  // Checked here, because `Duration` takes a negative number or NaN as zero.
+  if (typeof value === "number" && !(value >= 0)) return Number.NaN
+  try {
+    return Duration.toMillis(value)
+  } catch {
+    return Number.NaN
+  }
 }
 
 export const optionalDuration = (field: string, value: Duration.Input | undefined): Duration.Duration | undefined =>

@@ -96,6 +96,10 @@ const configuration = ({ apiKey, models, rescueParts }: Options) => ({
   port: 0,
   apiKey,
   rescueParts,
+  // Shorter than by default, because a case waits for them.
+  attemptTimeout: "30 seconds",
+  firstContentTimeout: "10 seconds",
+  idleTimeout: "10 seconds",
   models: Object.fromEntries(
     Object.entries(models).map(([model, targets]) => [model, {
       targets: targets.map(({ apiKey, contextTokens, provider }) => ({
