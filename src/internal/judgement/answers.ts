@@ -18,6 +18,7 @@ export const answers = {
         "AiError/ToolNotFoundError",
         "AiError/ToolParameterValidationError",
         "SchemaError",
+        "ZodError",
         "Answer/unusable"
       ]
     },

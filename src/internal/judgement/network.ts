@@ -7,7 +7,7 @@ export const network = {
     id: "client/request",
     match: {
       code: [
-        "ERR_INVALID_URL",
+        /^ERR_INVALID_(?:URL|CHAR|HTTP_TOKEN|PROTOCOL|ARG_TYPE|ARG_VALUE)$/,
         "UND_ERR_INVALID_ARG",
         "HttpClientError/EncodeError",
         "HttpClientError/InvalidUrlError",
@@ -18,16 +18,39 @@ export const network = {
     kind: "caller_error",
     outcome: "Ignored"
   },
+  /** Nothing was sent: the request cannot be written as JSON, or its headers not at all. */
+  unwritable: {
+    id: "client/unwritable",
+    match: {
+      code: ["TypeError"],
+      message: [
+        /^(?:converting circular structure to JSON|JSON\.stringify cannot serialize|do not know how to serialize)\b/i,
+        /^headers\.(?:append|set|delete|constructor): |^(?:failed to (?:parse URL|construct '')|invalid URL)/i
+      ]
+    },
+    kind: "caller_error",
+    outcome: "Ignored"
+  },
+  // AWS's client has one name for a timeout and for a connection that was lost before any byte.
+  reset: {
+    id: "network/reset",
+    match: {
+      code: ["TimeoutError"],
+      message: [/^(?:socket hang up$|(?:read|write) E|unexpected error: http2 request did not get a response\b)/i]
+    },
+    kind: "connection",
+    outcome: "Failure"
+  },
   timeout: {
     id: "network/timeout",
     match: {
       code: [
-        "TimeoutError",
+        /Timeout(?:Error|Exception)?$/,
+        "cause/timeout",
         "UND_ERR_CONNECT_TIMEOUT",
         "UND_ERR_HEADERS_TIMEOUT",
         "UND_ERR_BODY_TIMEOUT",
-        "ESOCKETTIMEDOUT",
-        "APIConnectionTimeoutError"
+        "ESOCKETTIMEDOUT"
       ]
     },
     kind: "timeout",
@@ -66,6 +89,19 @@ export const network = {
   cutNode: {
     id: "network/cut-node",
     match: { code: ["ECONNRESET"], message: [/^aborted$/] },
+    kind: "stream_cut",
+    outcome: "Failure"
+  },
+  // The stream was whole as HTTP wants it, and its client misses the end.
+  cutClient: {
+    id: "network/cut-client",
+    match: {
+      origin: ["error"],
+      status: ["none"],
+      message: [
+        /^(?:stream (?:has )?ended\b|request ended without sending any chunks\b|did not receive done or success response in stream\b|no output generated\. (?:the model stream|check the stream)\b|incomplete JSON segment\b)/i
+      ]
+    },
     kind: "stream_cut",
     outcome: "Failure"
   },
@@ -117,7 +153,15 @@ export const network = {
         "SseError",
         // The HTTP client of a provider could not read the answer; elsewhere the same error is the model's doing.
         /Client\/InvalidOutputError$/,
-        "Answer/malformed"
+        "Answer/malformed",
+        "ResponseValidationError",
+        "issue/response",
+        // Of the fields of a part of a stream.
+        /^issue\/data\.(?:choices|candidates|delta)$/,
+        /^AI_(?:JSONParse|TypeValidation|InvalidResponseData|InvalidStreamPart|EmptyResponseBody)Error$/,
+        // What `cohere-ai` hands out as an answer.
+        "non-json",
+        "body-is-null"
       ]
     },
     kind: "malformed_response",

@@ -43,13 +43,15 @@ const longestCode = 128
 const statusKeys = ["status", "statusCode", "status_code", "httpStatusCode", "http_status", "httpStatus"]
   .concat("raw_status_code")
 const codeKeys = ["code", "type", "status", "error_code", "errorCode", "error_type", "errorType", "__type", "reason"]
-  .concat("quotaId", "limit_source", "Code", "Type", "error_name")
+  .concat("quotaId", "limit_source", "Code", "Type", "error_name", "lc_error_code")
 /** Fields whose numbers are the codes of one provider, which mean something else at others. */
 const numberKeys = ["error_code", "errorCode"]
 const messageKeys = ["message", "description", "msg", "detail", "title", "error", "error_msg", "error_message"]
   .concat("errorMessage", "error_description", "status_msg", "Message", "details", "raw", "body", "responseBody")
   .concat("data", "errorDescription")
 const headerKeys = ["headers", "responseHeaders"]
+/** Where clients keep the response of which an error speaks; its status is theirs, and not the provider's. */
+const responseKeys = ["rawResponse", "$response"]
 const codeHeaders = ["x-ms-throttle-reason", "x-amzn-errortype"]
 
 // `reason` comes before `cause`: an `AiError` has the same error in both. What can hold the prompt stays out:
@@ -127,6 +129,9 @@ class Reader {
     this.number(get("code"))
     for (const key of numberKeys) this.number(get(key), `${key}/`)
     if (field === "base_resp") this.number(get("status_code"), `${field}/`)
+    // What a signal was aborted with.
+    this.name(/^\w{1,32}$/.exec(text(get("cause")) ?? "")?.[0], "cause/")
+    for (const key of ["issues", "errors"]) for (const issue of items(get(key), maxItems)) this.issue(issue)
     for (const key of statusKeys) this.statuses.push(...status(get(key), 100))
     this.statuses.push(...status(get("code"), 400))
 
@@ -140,6 +145,10 @@ class Reader {
 
     for (const key of headerKeys) {
       const found = get(key)
+      if (found !== undefined) this.headers.push(found)
+    }
+    for (const key of responseKeys) {
+      const found = property(get(key), "headers")
       if (found !== undefined) this.headers.push(found)
     }
     this.bodies.push(value)
@@ -161,6 +170,13 @@ class Reader {
     const module = text(get("module"))
     if (tag === "AiError" && module !== undefined) this.name(property(get("reason"), "_tag"), `${module}/`)
     if (tag === "AttemptTimedOut") this.name(get("phase"), `${tag}/`)
+  }
+
+  /** Takes where a checked value was wrong: in the request, in the response, in a field of a part. */
+  private issue(issue: unknown): void {
+    const [side, field] = items(property(issue, "path"), 2)
+    if (side === "request" || side === "response") this.name(side, "issue/")
+    if (side === "data" && typeof field === "string") this.name(field, "issue/data.")
   }
 
   /** Takes a text that is written for people. */

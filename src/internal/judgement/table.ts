@@ -1,6 +1,7 @@
 /** The judgement of LLM calls as data: from signals to kind and outcome. */
 import { account } from "./account.ts"
 import { answers } from "./answers.ts"
+import { clients } from "./clients.ts"
 import { content } from "./content.ts"
 import { context } from "./context.ts"
 import { guard } from "./guard.ts"
@@ -28,6 +29,8 @@ export const unrecognised = {
 export const table = [
   ...guard,
   network.ownCode,
+  clients.mistake,
+  clients.output,
 
   content.code,
   content.number,
@@ -80,18 +83,25 @@ export const table = [
   server.code,
   request.code,
 
+  clients.credentials,
+  clients.credentialsMessage,
+  clients.mistakeMessage,
   network.request,
+  network.unwritable,
+  network.reset,
   network.timeout,
   network.timeoutMessage,
   network.cancelled,
   network.cancelledMessage,
   network.cut,
   network.cutNode,
+  network.cutClient,
   network.connection,
   network.fetchFailed,
   answers.failed,
   network.malformed,
   network.notJson,
+  clients.unreadable,
   answers.model,
   network.wrongShape,
   request.message,

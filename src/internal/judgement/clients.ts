@@ -1,0 +1,78 @@
+/** What the clients of providers say for themselves: about mistakes before a request, and answers they cannot read. */
+import { type Row } from "./row.ts"
+
+export const clients = {
+  /** Before anything is sent. Their texts quote the request: the names decide. */
+  mistake: {
+    id: "client/mistake",
+    match: {
+      code: [
+        // `@mistralai/mistralai`, `cohere-ai`; that of an answer has another name.
+        "SDKValidationError",
+        "issue/request",
+        // The `ai` package.
+        /^AI_(?:Invalid(?:Argument|DataContent|MessageRole|Prompt|ToolApproval\w{0,9})|MessageConversion|LoadSetting)Error$/,
+        /^AI_(?:NoSuch(?:Model|Provider)|Unsupported\w{1,24}|MissingToolResults|TooManyEmbeddingValuesForCall)Error$/,
+        // LangChain's.
+        "INVALID_PROMPT_INPUT",
+        "MESSAGE_COERCION_FAILURE"
+      ]
+    },
+    kind: "caller_error",
+    outcome: "Ignored"
+  },
+  mistakeMessage: {
+    id: "client/mistake-message",
+    match: {
+      origin: ["error"],
+      status: ["none"],
+      message: [
+        /^[\w.]{1,64} (?:is required(?:$| and )|must (?:not )?be (?:an? (?:string|number|array|object|function|boolean|url)|set|provided|specified|defined|empty)\b|(?:cannot|can't) be (?:empty|null|undefined)\b)/i,
+        /^(?:no|empty) value provided for input HTTP label\b/i,
+        /^(?:region is missing|streaming is (?:strongly )?required for operations)\b/i
+      ]
+    },
+    kind: "caller_error",
+    outcome: "Ignored"
+  },
+  /** No key was found, and nothing was sent: another target has a key of its own. */
+  credentials: {
+    id: "client/credentials",
+    match: { code: ["CredentialsProviderError", "TokenProviderError"] },
+    kind: "auth",
+    outcome: "Ignored"
+  },
+  credentialsMessage: {
+    id: "client/credentials-message",
+    match: {
+      origin: ["error"],
+      status: ["none"],
+      message: [
+        /^(?:missing credentials\b|could not (?:resolve authentication|load credentials)\b|the \w{1,32}_API_KEY environment variable is missing\b)/i
+      ]
+    },
+    kind: "auth",
+    outcome: "Ignored"
+  },
+  /** What the model wrote could not be used. Before what was wrong with it, which is the cause of these. */
+  output: {
+    id: "client/model-output",
+    match: {
+      code: [
+        /^AI_(?:NoObjectGenerated|NoSuchTool|InvalidToolInput|ToolCallRepair|ToolChoiceViolation)Error$/,
+        "LengthFinishReasonError",
+        "OutputParserException",
+        "OUTPUT_PARSING_FAILURE"
+      ]
+    },
+    kind: "model_output",
+    outcome: "Ignored"
+  },
+  /** An error that comes with the status of a success: its client could not read the answer. */
+  unreadable: {
+    id: "client/unreadable",
+    match: { origin: ["error"], status: [[200, 299]] },
+    kind: "malformed_response",
+    outcome: "Failure"
+  }
+} as const satisfies Readonly<Record<string, Row>>
