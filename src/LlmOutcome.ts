@@ -2,10 +2,11 @@
  * What the exit of an LLM call says about its provider.
  *
  * The judgement is data: signals are read from the exit, and the first row of `table` that matches them gives the
- * outcome. It understands `AiError`, the HTTP client's errors and responses, `Cause.TimeoutError`, the errors of the
- * official `openai` and `@anthropic-ai/sdk` clients and of Node's network stack, and other errors that carry a
- * status, a code or an answer in the usual places, also as the cause of another error. All by shape: none of these
- * packages is needed.
+ * outcome. It understands `AiError`, the HTTP client's errors and responses, `Cause.TimeoutError`, the errors of Node's
+ * network stack and of the clients of providers (`openai`, `@anthropic-ai/sdk`, `@google/genai`,
+ * `@mistralai/mistralai`, `groq-sdk`, `cohere-ai`, `ollama`, `@aws-sdk/client-bedrock-runtime`, `ai`,
+ * `@langchain/openai`), and other errors that carry a status, a code or an answer in the usual places, also as the
+ * cause of another error. All by shape: none of these packages is needed.
  *
  * **Gotchas**
  *
@@ -18,6 +19,9 @@
  *   into the body of a 200. `classifyBody` asks more of a value.
  * - What the model wrote is not the provider's doing: parse it outside of the guarded call. A `SyntaxError` in it
  *   counts as an answer that is no JSON.
+ * - An abort is the caller's doing and counts nothing, unless something proves a timeout: a `TimeoutError`, or the name
+ *   that the client has for it. The limit of `@google/genai` proves nothing, and several clients hide the reason of an
+ *   `AbortSignal.timeout`: limit calls by `attemptTimeout`.
  * - A client that is stopped by its own `AbortController` ends a stream as if it were complete. Stop a stream by
  *   interruption, or by taking no more of it.
  *
@@ -46,9 +50,9 @@ export type { Signals } from "./internal/judgement/signals.ts"
 export const table: ReadonlyArray<Row & { readonly id: RowId }> = Table.table
 
 /**
- * The ids of the rows of `table`, by which options change them. In their order:
- * `guard/slow-first-content`, `guard/stream-stalled`, `guard/attempt-timed-out`, `guard/stream-cut`,
- * `guard/rejected`, `client/own-code`, `client/mistake`, `client/model-output`, `code/content-policy`, `number/content-policy`, `code/context-length`,
+ * The ids of the rows of `table`, by which options change them. In their order: `guard/slow-first-content`,
+ * `guard/stream-stalled`, `guard/attempt-timed-out`, `guard/stream-cut`, `guard/rejected`, `client/own-code`,
+ * `client/mistake`, `client/model-output`, `code/content-policy`, `number/content-policy`, `code/context-length`,
  * `number/context-length`, `message/request-too-large`, `code/quota`, `number/quota`, `message/quota`,
  * `message/auth`, `message/content-policy`, `message/quota-by-status`, `message/quota-denied`,
  * `message/no-quota-at-all`, `message/per-day`, `code/overloaded`, `number/overloaded`, `code/rate-limited`,
@@ -57,10 +61,12 @@ export const table: ReadonlyArray<Row & { readonly id: RowId }> = Table.table
  * `message/overloaded`, `message/rate-limited`, `message/upstream`, `request/unknown-model`, `status/446`,
  * `status/402`, `status/auth`, `status/408`, `status/413`, `status/424`, `status/429`, `status/498`, `status/499`,
  * `status/overloaded`, `status/5xx`, `status/404`, `status/4xx`, `model/unknown`, `code/server-error`,
- * `code/invalid-request`, `client/credentials`, `client/credentials-message`, `client/mistake-message`, `client/request`, `client/unwritable`, `network/reset`, `network/timeout`, `network/timeout-message`, `client/cancelled`,
- * `client/cancelled-message`, `network/cut`, `network/cut-node`, `network/cut-client`, `network/connection`, `network/fetch-failed`,
- * `answer/failed`, `network/malformed`, `network/not-json`, `client/unreadable`, `model/output`, `network/wrong-shape`,
- * `message/invalid-request`, `answer/unknown-ending`, `interruption`, `value`, `defect`, `unrecognised`.
+ * `code/invalid-request`, `client/credentials`, `client/credentials-message`, `client/mistake-message`,
+ * `client/request`, `client/unwritable`, `network/reset`, `network/timeout`, `network/timeout-message`,
+ * `client/cancelled`, `client/cancelled-message`, `network/cut`, `network/cut-node`, `network/cut-client`,
+ * `network/connection`, `network/fetch-failed`, `answer/failed`, `network/malformed`, `network/not-json`,
+ * `client/unreadable`, `model/output`, `network/wrong-shape`, `message/invalid-request`, `answer/unknown-ending`,
+ * `interruption`, `value`, `defect`, `unrecognised`.
  *
  * @category table
  * @since 0.1.0
