@@ -224,7 +224,15 @@ type Carried<T> = T extends { readonly payload?: unknown } ? "payload" extends k
   : undefined
 
 /** What describes a target, without fields that none has. */
-type Described<T> = T extends string ? T : T & { readonly [Field in Exclude<keyof T, keyof TargetOptions>]: never }
+type Described<T> = T extends string ? T
+  : T & { readonly [Field in Exclude<keyof T, keyof TargetOptions>]: UnknownField<Field> }
+
+/** What no value is: the compiler's message has its name. */
+interface UnknownField<Name> {
+  readonly [unknownField]: Name
+}
+
+declare const unknownField: unique symbol
 
 /**
  * A route that configuration describes by this name, and what its targets carry; see `FailoverRouter.layerConfig`.

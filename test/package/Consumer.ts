@@ -47,7 +47,10 @@ const compilerOptions = {
   noEmit: true
 }
 
-export const make = (tarball: Tarball, programs: "test/package/consumer" | "test/types"): Consumer => {
+export const make = (
+  tarball: Tarball,
+  programs: `test/${"types" | "package/consumer" | "package/mistakes"}`
+): Consumer => {
   const folder = mkdtempSync(join(tmpdir(), "consumer-"))
   cpSync(join(root, programs), folder, { recursive: true })
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }))

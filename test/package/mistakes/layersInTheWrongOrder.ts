@@ -1,0 +1,8 @@
+// TS2379: Argument of type 'Effect<string, CircuitBreakerError, CircuitBreaker>' is not assignable
+import { Effect, Layer } from "effect"
+import { CircuitBreaker, CircuitLogger, CircuitStore } from "effect-resilience"
+
+const Breaker = CircuitBreaker.layer().pipe(Layer.provide(CircuitStore.layerMemory))
+const call = Effect.succeed("hello").pipe(CircuitBreaker.execute({ key: "model" }))
+
+void Effect.runPromise(Effect.provide(call, Breaker.pipe(Layer.provideMerge(CircuitLogger.layer))))

@@ -1,0 +1,5 @@
+// TS2741 or TS2345: Property 'classifyPart' is missing in type '{ key: string; }' but required in type 'StreamOptions
+import { Stream } from "effect"
+import { CircuitBreaker } from "effect-resilience"
+
+export const parts = CircuitBreaker.stream(Stream.make("Hel", "lo"), { key: "model" })
