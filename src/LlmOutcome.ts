@@ -60,13 +60,13 @@ export const table: ReadonlyArray<Row & { readonly id: RowId }> = Table.table
  * `message/context-length`, `message/too-many-tokens`, `client/provider-error`, `message/overloaded-by-status`,
  * `message/overloaded`, `message/rate-limited`, `message/upstream`, `request/unknown-model`, `status/446`,
  * `status/402`, `status/auth`, `status/408`, `status/413`, `status/424`, `status/429`, `status/498`, `status/499`,
- * `status/overloaded`, `status/5xx`, `status/404`, `status/4xx`, `model/unknown`, `code/server-error`,
- * `code/invalid-request`, `client/credentials`, `client/credentials-message`, `client/mistake-message`,
- * `client/request`, `client/unwritable`, `network/reset`, `network/timeout`, `network/timeout-message`,
- * `client/cancelled`, `client/cancelled-message`, `network/cut`, `network/cut-node`, `network/cut-client`,
- * `network/connection`, `network/fetch-failed`, `answer/failed`, `network/malformed`, `network/not-json`,
- * `client/unreadable`, `model/output`, `network/wrong-shape`, `message/invalid-request`, `answer/unknown-ending`,
- * `interruption`, `value`, `defect`, `unrecognised`.
+ * `status/overloaded`, `status/5xx`, `status/404`, `status/4xx`, `model/unknown`, `client/not-json`,
+ * `code/server-error`, `code/invalid-request`, `client/credentials`, `client/credentials-message`,
+ * `client/mistake-message`, `client/request`, `client/unwritable`, `network/reset`, `network/timeout`,
+ * `network/timeout-message`, `client/cancelled`, `client/cancelled-message`, `network/cut`, `network/cut-node`,
+ * `network/cut-client`, `network/connection`, `network/fetch-failed`, `answer/failed`, `network/malformed`,
+ * `network/not-json`, `client/unreadable`, `model/output`, `network/wrong-shape`, `message/invalid-request`,
+ * `answer/unknown-ending`, `interruption`, `value`, `defect`, `unrecognised`.
  *
  * @category table
  * @since 0.1.0

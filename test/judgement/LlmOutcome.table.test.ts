@@ -70,6 +70,7 @@ describe("what the table promises", () => {
       "status/404: Ignored invalid_request",
       "status/4xx: Ignored invalid_request",
       "model/unknown: Ignored unknown",
+      "client/not-json: Failure malformed_response",
       "code/server-error: Failure server_error",
       "code/invalid-request: Ignored invalid_request",
       "client/credentials: Ignored auth",

@@ -9,16 +9,7 @@ import { inspect } from "node:util"
 import * as CircuitError from "../../src/CircuitError.ts"
 import * as LlmOutcome from "../../src/LlmOutcome.ts"
 import * as Outcome from "../../src/Outcome.ts"
-
-/** An outcome in short: its tag, its kind and the wait in milliseconds. */
-const short = (outcome: Outcome.Outcome) =>
-  outcome._tag === "Success"
-    ? "Success"
-    : [
-      outcome._tag,
-      outcome.kind,
-      ...("retryAfter" in outcome && outcome.retryAfter ? [Duration.toMillis(outcome.retryAfter)] : [])
-    ].join(" ")
+import { short } from "./short.ts"
 
 const judge = (error: unknown) => short(LlmOutcome.fromError(error))
 const rowOf = (error: unknown) => LlmOutcome.explain(Exit.fail(error)).row
@@ -99,6 +90,7 @@ describe("LlmOutcome.table", () => {
     ["client/mistake-message", new Error("model is required and must be a string")],
     ["client/unwritable", new TypeError("Do not know how to serialize a BigInt")],
     ["client/unwritable", new TypeError("Headers.append: \"x\" is an invalid header value.")],
+    ["client/not-json", new Error("invalid json response body at x reason: Unexpected token <")],
     ["client/unreadable", { statusCode: 200, message: "Unexpected content type" }],
     ["network/reset", Object.assign(new Error("socket hang up"), { name: "TimeoutError", code: "ECONNRESET" })],
     ["network/cut-client", new Error("Did not receive done or success response in stream.")],

@@ -19,6 +19,7 @@ export const account = {
         "UNAUTHENTICATED",
         "PERMISSION_DENIED",
         "organization_on_hold",
+        "MODEL_AUTHENTICATION",
         "AccessDeniedException",
         "accessDeniedException",
         "ExpiredTokenException",

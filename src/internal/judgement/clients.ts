@@ -13,6 +13,8 @@ export const clients = {
         // The `ai` package.
         /^AI_(?:Invalid(?:Argument|DataContent|MessageRole|Prompt|ToolApproval\w{0,9})|MessageConversion|LoadSetting)Error$/,
         /^AI_(?:NoSuch(?:Model|Provider)|Unsupported\w{1,24}|MissingToolResults|TooManyEmbeddingValuesForCall)Error$/,
+        // Of Hugging Face and of Google's old package.
+        /(?:Request|Client)InputError$/,
         // LangChain's.
         "INVALID_PROMPT_INPUT",
         "MESSAGE_COERCION_FAILURE"
@@ -27,7 +29,9 @@ export const clients = {
       origin: ["error"],
       status: ["none"],
       message: [
-        /^[\w.]{1,64} (?:is required(?:$| and )|must (?:not )?be (?:an? (?:string|number|array|object|function|boolean|url)|set|provided|specified|defined|empty)\b|(?:cannot|can't) be (?:empty|null|undefined)\b)/i,
+        /^[\w.]{1,64} (?:is required(?:$| and )|(?:cannot|can't) be (?:empty|null|undefined)\b)/i,
+        /^[\w.]{1,64} must (?:not )?be (?:set|provided|specified|defined|empty)\b/i,
+        /^[\w.]{1,64} must be an? (?:string|number|array|object|function|boolean|url)\b/i,
         /^(?:no|empty) value provided for input HTTP label\b/i,
         /^(?:region is missing|streaming is (?:strongly )?required for operations)\b/i
       ]
@@ -48,7 +52,8 @@ export const clients = {
       origin: ["error"],
       status: ["none"],
       message: [
-        /^(?:missing credentials\b|could not (?:resolve authentication|load credentials)\b|the \w{1,32}_API_KEY environment variable is missing\b)/i
+        /^(?:missing credentials|could not (?:resolve authentication|load (?:the default )?credentials))\b/i,
+        /^the \w{1,32}_API_KEY environment variable is missing\b/i
       ]
     },
     kind: "auth",
@@ -67,6 +72,13 @@ export const clients = {
     },
     kind: "model_output",
     outcome: "Ignored"
+  },
+  /** The word of `node-fetch` for an answer is that of others for a request. */
+  notJson: {
+    id: "client/not-json",
+    match: { status: ["none"], message: [/^invalid json response body at /i] },
+    kind: "malformed_response",
+    outcome: "Failure"
   },
   /** An error that comes with the status of a success: its client could not read the answer. */
   unreadable: {

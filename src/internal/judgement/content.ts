@@ -14,6 +14,7 @@ export const content = {
         "misalignment_policy_violation",
         "image_content_policy_violation",
         "hooks_failed",
+        "ModelRefusalError",
         "AiError/ContentPolicyError",
         "Answer/refused",
         // How an answer ended, where a client hands that out as an error.

@@ -9,6 +9,7 @@ export const context = {
         "context_length_exceeded",
         "request_too_large",
         "string_above_max_length",
+        "ContextOverflowError",
         "tokens_limit_reached",
         "CONTENT_LENGTH_EXCEEDS_THRESHOLD",
         /context.?(?:length|window|size|limit).{0,3}(?:exceed|error|overflow|reached|too)/i,

@@ -47,6 +47,7 @@ export const network = {
       code: [
         /Timeout(?:Error|Exception)?$/,
         "cause/timeout",
+        "body-timeout",
         "UND_ERR_CONNECT_TIMEOUT",
         "UND_ERR_HEADERS_TIMEOUT",
         "UND_ERR_BODY_TIMEOUT",
@@ -59,7 +60,7 @@ export const network = {
   // In a minified program the classes of the official clients have lost their names.
   timeoutMessage: {
     id: "network/timeout-message",
-    match: { message: [/^Request timed out\./] },
+    match: { message: [/^Request timed out\.|^timeout of \d{1,9} ?ms exceeded/i] },
     kind: "timeout",
     outcome: "Failure"
   },
@@ -67,7 +68,14 @@ export const network = {
   cancelled: {
     id: "client/cancelled",
     match: {
-      code: ["AbortError", "ABORT_ERR", "ERR_CANCELED", "UND_ERR_ABORTED", "APIUserAbortError", "CANCELLED"]
+      code: [
+        /^(?:\w{0,32}(?:User|Request|Model|AI))?Abort(?:ed)?Error$/,
+        /^Cancel(?:l?ed)?Error$/,
+        "ABORT_ERR",
+        "ERR_CANCELED",
+        "UND_ERR_ABORTED",
+        "CANCELLED"
+      ]
         .concat("Answer/cancelled")
     },
     kind: "cancelled",
@@ -99,7 +107,8 @@ export const network = {
       origin: ["error"],
       status: ["none"],
       message: [
-        /^(?:stream (?:has )?ended\b|request ended without sending any chunks\b|did not receive done or success response in stream\b|no output generated\. (?:the model stream|check the stream)\b|incomplete JSON segment\b)/i
+        /^(?:stream (?:has )?ended|request ended without sending any chunks|incomplete JSON segment)\b/i,
+        /^(?:did not receive done or success response in|no output generated\. (?:the model|check the)) stream\b/i
       ]
     },
     kind: "stream_cut",
@@ -122,6 +131,8 @@ export const network = {
         "ENETDOWN",
         "EADDRNOTAVAIL",
         "EPROTO",
+        "ERR_NETWORK",
+        "REQUEST_SEND_ERROR",
         /^UND_ERR_/,
         /^ERR_(?:TLS|SSL|HTTP2)_/,
         /^(?:CERT|UNABLE_TO|DEPTH_ZERO|SELF_SIGNED)_/,
@@ -155,6 +166,7 @@ export const network = {
         /Client\/InvalidOutputError$/,
         "Answer/malformed",
         "ResponseValidationError",
+        "InferenceClientProviderOutputError",
         "issue/response",
         // Of the fields of a part of a stream.
         /^issue\/data\.(?:choices|candidates|delta)$/,

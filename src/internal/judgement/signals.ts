@@ -56,9 +56,20 @@ const codeHeaders = ["x-ms-throttle-reason", "x-amzn-errortype"]
 
 // `reason` comes before `cause`: an `AiError` has the same error in both. What can hold the prompt stays out:
 // `request`, `param`, `input`, `failed_generation` and their like.
-const links = ["reason", "error", "response", "http", "body", "responseBody", "data", "cause", "errors", "lastError"]
-  .concat("details", "detail", "violations", "metadata", "raw", "$metadata", "openai", "anthropic", "google")
-  .concat("base_resp", "innererror", "inner_error", "innerError", "Response", "Error")
+const links = ["reason", "error", "response", "http", "body", "responseBody", "data", "cause", "lastError", "errors"]
+  .concat("details", "detail", "errorDetails", "violations", "metadata", "raw", "$metadata")
+  .concat(
+    "openai",
+    "anthropic",
+    "google",
+    "httpResponse",
+    "base_resp",
+    "innererror",
+    "inner_error",
+    "innerError",
+    "Response",
+    "Error"
+  )
 // What OpenAI calls a response quotes the request, down to metadata that its caller made up: only its error counts.
 const linksOfAnswer = ["error"]
 
@@ -187,6 +198,8 @@ class Reader {
     if (answer !== undefined) this.follow(answer, depth)
     this.named.push(...(words.status === undefined ? [] : [words.status]))
     for (const code of words.codes) this.name(code)
+    // `14 UNAVAILABLE: …`, as gRPC writes it.
+    this.name(/^\d{1,2} ([A-Z_]{4,32}): /.exec(words.whole)?.[1])
     // Effect's AI providers put the codes of an answer into its description.
     this.name(/\) \[(?:code|type): ([\w.-]{1,128})\]/.exec(words.whole.slice(0, 1024))?.[1])
     if (answer === undefined && words.text !== "" && !/^[{[]/.test(words.whole)) this.messages.add(words.text)

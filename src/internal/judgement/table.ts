@@ -80,6 +80,7 @@ export const table = [
   request.status,
 
   answers.unknownModel,
+  clients.notJson,
   server.code,
   request.code,
 
