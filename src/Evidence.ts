@@ -49,8 +49,10 @@
  *
  * @since 0.1.0
  */
-import { CallEvidence, type TypeId } from "./internal/call/callEvidence.ts"
+import { CallEvidence, shape, type TypeId } from "./internal/call/callEvidence.ts"
 import { digest } from "./internal/call/digest.ts"
+import { checkOptions } from "./internal/options/known.ts"
+import { invalid } from "./internal/options/validation.ts"
 
 /**
  * The description of a call. Neither value leaves the process: a circuit keeps a keyed digest of each.
@@ -84,15 +86,28 @@ export interface Evidence {
  * A description that is costly to make can be a function: it runs when a circuit has to know, which is when the call
  * fails, and when it is served while failures are remembered.
  *
+ * Throws `InvalidOptions` for what is no description; a function that gives none is a fault, of which observers
+ * hear, and its call is a request of its own.
+ *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (description: Description | (() => Description) = {}): Evidence =>
-  new CallEvidence((call) => {
-    const { request, source } = typeof description === "function" ? description() : description
+export const make = (description: Description | (() => Description) = {}): Evidence => {
+  const known = typeof description === "function" ? undefined : checked(description)
+  return new CallEvidence((call) => {
+    const { request, source } = known ?? checked((description as () => Description)())
     return {
       call,
       request: request === undefined ? call : digest(request),
       source: source === undefined ? 0 : digest(source)
     }
   }, typeof description === "function")
+}
+
+const checked = (description: Description): Description => {
+  if (Object(description) !== description) {
+    invalid("evidence", shape(description), "an object with a request or a source, or a function that gives one")
+  }
+  checkOptions(description, { request: true, source: true }, "evidence")
+  return description
+}

@@ -30,11 +30,12 @@
 import { Clock, Duration, Exit, Fiber } from "effect"
 import { type Classify } from "./CircuitPolicy.ts"
 import { isSuspect, readAnswer } from "./internal/judgement/answer.ts"
+import { changedRows } from "./internal/judgement/changedRows.ts"
 import { type ByHint, matches, type Row } from "./internal/judgement/row.ts"
 import { nothing, read, type Signals } from "./internal/judgement/signals.ts"
 import * as Table from "./internal/judgement/table.ts"
 import { checkOptions } from "./internal/options/known.ts"
-import { boolean, invalid, millis } from "./internal/options/validation.ts"
+import { boolean, millis } from "./internal/options/validation.ts"
 import * as Outcome from "./Outcome.ts"
 import * as RetryHint from "./RetryHint.ts"
 
@@ -211,29 +212,10 @@ interface Rules {
 const rulesOf = (options: Options = {}): Rules => {
   checkOptions(options, { retryAfterThreshold: true, rows: true, body: true })
   return {
-    rows: merge(options.rows ?? []),
+    rows: changedRows(Table.table, options.rows ?? []),
     thresholdMillis: millis("retryAfterThreshold", options.retryAfterThreshold ?? "120 seconds", 0),
     body: boolean("body", options.body ?? false)
   }
-}
-
-const merge = (changes: NonNullable<Options["rows"]>): ReadonlyArray<Row> => {
-  if (!Array.isArray(changes)) return invalid("rows", changes, "a list")
-  changes.forEach((row, index) =>
-    checkOptions<Row>(row, { id: true, match: true, kind: true, outcome: true, elsewhere: true }, `rows[${index}]`)
-  )
-  const byId = new Map(changes.map((change) => [change.id, change]))
-  if (byId.size < changes.length) invalid("rows", changes, "a list in which no id appears twice")
-  const known = new Set<string>(table.map((row) => row.id))
-  const added = changes.filter((change) => !known.has(change.id))
-  return [...added.map(complete), ...table.map((row) => Object.assign({}, row, byId.get(row.id)))]
-}
-
-const complete = (row: Partial<Row> & { readonly id: string }): Row => {
-  const { elsewhere, id, kind, match, outcome } = row
-  return match === undefined || kind === undefined || outcome === undefined
-    ? invalid("rows", id, "a complete row, or the id of a row of the table")
-    : { id, match, kind, outcome, elsewhere }
 }
 
 // On the path of every healthy call: no more than a look at the value.

@@ -6,6 +6,7 @@ import {
   CircuitObserver,
   CircuitPolicy,
   CircuitStore,
+  Evidence,
   FailoverRoute,
   FailoverRouter,
   LlmOutcome,
@@ -71,6 +72,13 @@ const doors: Readonly<Record<string, (options: never) => Effect.Effect<unknown, 
   "CircuitBreaker.enable": (options) => steered(CircuitBreaker.enable("model", options)),
   "CircuitObserver.layer": (options) => onBreaker(CircuitObserver.layer(options)),
   "CircuitMetrics.layerWith": (options) => onBreaker(CircuitMetrics.layerWith(options)),
+  "Evidence.make": (options) => Effect.sync(() => Evidence.make(options)),
+  "the evidence of a call": (options) =>
+    Effect.void.pipe(CircuitBreaker.execute({ key: "model", evidence: options }), Effect.provide(Breaker)),
+  "the evidence of a routed call": (options) =>
+    FailoverRouter.execute("chat", () => Effect.void, { evidence: options }).pipe(
+      Effect.provide(FailoverRouter.layer({ routes: [chat] }).pipe(Layer.provide(Breaker)))
+    ),
   "LlmOutcome.make": (options) => Effect.sync(() => LlmOutcome.make(options)),
   "LlmRetry.policy": (options) => Effect.sync(() => LlmRetry.policy(options)),
   "RetryBudget.layer": (options) => build(RetryBudget.layer(options)),
@@ -175,6 +183,16 @@ describe("an option that does not exist", () => {
       "rows[0].outcom must be left out (did you mean outcome?): known are id, match, kind, outcome, elsewhere, but is \"a text\""
     ],
     [
+      "LlmOutcome.make",
+      { rows: [{ id: "status/408", match: { statuses: [408] } }] },
+      "rows[0].match.statuses must be left out (did you mean status?): known are origin, status, code, message, but is a list"
+    ],
+    [
+      "Evidence.make",
+      { requestId: "the prompt" },
+      "evidence.requestId must be left out (did you mean request?): known are request, source, but is \"a text\""
+    ],
+    [
       "LlmRetry.policy",
       { times: 3 },
       "times must be left out: known are attempts, base, factor, maxDelay, maxWait, deadline, key, judge, but is 3"
@@ -260,6 +278,48 @@ describe("an option of another type", () => {
     ["CircuitObserver.layer", { onEvent: () => {} }, "observer.name must be a string, but is undefined"],
     ["CircuitObserver.layer", { name: "mine", onEvent: true }, "observer.onEvent must be a function, but is true"],
     ["LlmOutcome.make", { rows: {} }, "rows must be a list, but is an object"],
+    ...([
+      [{ id: "" }, "id must be a string that is not empty, but is \"\""],
+      [{ id: "status/408", match: 408 }, "match must be an object, but is 408"],
+      [
+        { id: "status/408", match: { status: 408 } },
+        "match.status must be a list of which each is a status, a pair of the first and the last one, or none, but is 408"
+      ],
+      [
+        { id: "status/408", match: { status: [500, "408"] } },
+        "match.status[1] must be a status, a pair of the first and the last one, or none, but is \"408\""
+      ],
+      [
+        { id: "status/408", match: { message: ["busy"] } },
+        "match.message[0] must be a pattern, such as /busy/i, but is \"busy\""
+      ],
+      [{ id: "status/408", match: { code: [408] } }, "match.code[0] must be a text or a pattern, but is 408"],
+      [
+        { id: "status/408", match: { origin: ["Error"] } },
+        "match.origin[0] must be error, defect, interruption or value, but is \"Error\""
+      ],
+      [
+        { id: "status/408", outcome: "Throttled" },
+        "outcome must be one of Success, Failure, Ignored, OpenNow, but is \"Throttled\""
+      ],
+      [
+        { id: "status/408", outcome: { short: "Throttled", long: "OpenNow" } },
+        "outcome.none must be one of Success, Failure, Ignored, OpenNow, but is undefined"
+      ],
+      [{ id: "status/408", elsewhere: "eu" }, "elsewhere must be true or false, but is \"eu\""]
+    ] as const).map(([row, rule]) => ["LlmOutcome.make", { rows: [row] }, `rows[0].${rule}`] as const),
+    [
+      "Evidence.make",
+      "the prompt",
+      "evidence must be an object with a request or a source, or a function that gives one, but is \"a text\""
+    ],
+    ["the evidence of a call", { request: "the prompt" }, "evidence must be made by Evidence.make, but is an object"],
+    ["the evidence of a call", "the prompt", "evidence must be made by Evidence.make, but is \"a text\""],
+    [
+      "the evidence of a routed call",
+      { request: "the prompt" },
+      "evidence must be made by Evidence.make, but is an object"
+    ],
     ["LlmOutcome.make", { body: "yes" }, "body must be true or false, but is \"yes\""],
     ["LlmRetry.policy", { judge: "always" }, "judge must be a function, but is \"always\""],
     ["LlmRetry.policy", 3, "options must be an object, but is 3"],

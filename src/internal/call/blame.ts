@@ -23,7 +23,7 @@ const requestKinds = new Set<Outcome.Kind>([
 export const served = (call: Call, atMillis: number): void => {
   const { circuit } = call
   if (call.evidence === undefined) circuit.servedAt = atMillis
-  else if (circuit.evidence.failed.length > 0 || !(call.evidence as CallEvidence).isLazy) {
+  else if (circuit.evidence.failed.length > 0 || !call.evidence.isLazy) {
     circuit.evidence = evidence.served(circuit.evidence, known(call).identity, atMillis)
   }
 }
@@ -103,6 +103,6 @@ export const noteFailed = ({ known, token }: Call, error: unknown): void => {
 const known = (call: Call): CallEvidence => call.known ??= described(call) ?? ownEvidence(call.token, call.fiber)
 
 const described = (call: Call): CallEvidence | undefined => {
-  const given = call.evidence as CallEvidence | undefined
+  const given = call.evidence
   return given && contained(call, () => given.identity && given, undefined)
 }

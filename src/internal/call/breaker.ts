@@ -20,6 +20,7 @@ import { type Begin, beginning } from "./begin.ts"
 import { keptFromProbing } from "./blame.ts"
 import { noted } from "./blocked.ts"
 import { type Call, clockOf } from "./call.ts"
+import { givenEvidence } from "./callEvidence.ts"
 import { callerError, checked, contained } from "./containment.ts"
 import { finish, guard, reject } from "./guard.ts"
 import { guardStream, partReader } from "./guardStream.ts"
@@ -57,7 +58,7 @@ export const make = Effect.fnUntraced(function*(
       startedAt,
       span: trace.spanOf(fiber),
       noted: noted(),
-      evidence,
+      evidence: givenEvidence(evidence),
       token,
       fiber
     }

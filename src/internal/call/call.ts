@@ -2,7 +2,6 @@
 import { Clock, type Fiber, type Tracer } from "effect"
 import type { Classify } from "../../CircuitPolicy.ts"
 import type { CircuitHandle } from "../../CircuitStore.ts"
-import type { Evidence } from "../../Evidence.ts"
 import type { Hub } from "../observers/hub.ts"
 import type { CompiledPolicy } from "../options/compiledPolicy.ts"
 import type { CallEvidence } from "./callEvidence.ts"
@@ -18,7 +17,7 @@ export interface Call {
   readonly span: Tracer.Span | undefined
   readonly noted: number
   /** The caller's description of the call, and the effect that a retry would run again. */
-  readonly evidence: Evidence | undefined
+  readonly evidence: CallEvidence | undefined
   readonly token: unknown
   readonly fiber: Fiber.Fiber<unknown, unknown>
   /** Set when a circuit had to know which call this is. */

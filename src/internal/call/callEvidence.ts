@@ -2,6 +2,7 @@
 import { type Fiber, Schedule } from "effect"
 import type { Evidence } from "../../Evidence.ts"
 import type { Identity } from "../machine/evidence.ts"
+import { formOf, invalid } from "../options/validation.ts"
 
 export const TypeId = "~effect-resilience/Evidence"
 
@@ -27,6 +28,15 @@ export class CallEvidence implements Evidence {
     return this.found ??= this.identify(--calls)
   }
 }
+
+/** The evidence that a caller gives with a call. */
+export const givenEvidence = (evidence: Evidence | undefined): CallEvidence | undefined =>
+  evidence === undefined || evidence instanceof CallEvidence
+    ? evidence
+    : invalid("evidence", shape(evidence), "made by Evidence.make")
+
+/** Says what a description is, in place of what a prompt may be in. */
+export const shape = (value: unknown): unknown => typeof value === "string" ? "a text" : formOf(value)
 
 const undescribed = (call: number): Identity => ({ call, request: call, source: 0 })
 

@@ -5,7 +5,7 @@ import type { Evidence } from "../../Evidence.ts"
 import * as FailoverError from "../../FailoverError.ts"
 import type { Fence, Target } from "../../FailoverRoute.ts"
 import type * as Outcome from "../../Outcome.ts"
-import { type CallEvidence, noteAttempt, ownEvidence } from "../call/callEvidence.ts"
+import { givenEvidence, noteAttempt, ownEvidence } from "../call/callEvidence.ts"
 import * as trace from "../call/trace.ts"
 import { wallMillis } from "../clock/time.ts"
 import { millis } from "../options/validation.ts"
@@ -56,7 +56,7 @@ export const walk = <A>(
     const deadlineMillis = options.deadline === undefined
       ? compiled.deadlineMillis
       : millis("deadline", options.deadline)
-    const evidence = options.evidence as CallEvidence | undefined ?? ownEvidence(token, fiber)
+    const evidence = givenEvidence(options.evidence) ?? ownEvidence(token, fiber)
     const trail = new Trail(compiled, settings.classify, fiber.getRef(Clock.Clock), deadlineMillis, evidence)
     const isAllowed = allowedBy(fence("allow", options.allow))
     const { lead, now, availabilities } = route.look()
