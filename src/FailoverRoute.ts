@@ -102,6 +102,9 @@ export interface Fence {
  * - `firstContentTimeout`, `idleTimeout`: for streams, as for `CircuitBreaker.stream`. Default: 2 minutes each.
  * - `rescue`: how many parts of a stream are held back, so that one that is cut off within them starts again at the
  *   next target. The price is the time these parts take. Default: 0, which holds back what comes before the content.
+ * - `maxHeldBytes`: how much of a stream is held back at most, in bytes of memory. More without any content is a
+ *   failure of the target, `slow_first_content`; with content it is let through. All streams of a process have
+ *   `FailoverRouter.MaxHeldBytes` together. Default: 16777216, which is 16 MiB.
  * - `whenExhausted`: `"least_bad"` asks, when every circuit turned the call away, the target whose circuit would take
  *   calls again first; never one that an operator holds open or that asked everybody to wait. Such calls have a circuit
  *   of their own, `<key>/last-resort`, so that they stop too where they only fail. Default: `"fail"`.
@@ -122,6 +125,7 @@ export interface RouteOptions<out P = unknown> {
   readonly firstContentTimeout?: Duration.Input | undefined
   readonly idleTimeout?: Duration.Input | undefined
   readonly rescue?: number | undefined
+  readonly maxHeldBytes?: number | undefined
   readonly whenExhausted?: "fail" | "least_bad" | undefined
   readonly failOverOn?: ReadonlyArray<Kind> | undefined
 }
@@ -282,6 +286,7 @@ export const Routes = Schema.Record(
     deadline: Schema.optional(Schema.DurationFromString),
     ...Limits,
     rescue: Schema.optional(Schema.Finite),
+    maxHeldBytes: Schema.optional(Schema.Finite),
     whenExhausted: Schema.optional(Schema.Literals(["fail", "least_bad"])),
     failOverOn: Schema.optional(Schema.Array(Schema.Literals(kinds)))
   })

@@ -62,6 +62,7 @@ import type { Operator } from "./CircuitStore.ts"
 import type { Evidence } from "./Evidence.ts"
 import type { FailoverError } from "./FailoverError.ts"
 import type { Configured, FailoverRoute, Fence, Payload, Reference, Target } from "./FailoverRoute.ts"
+import { MaxHeldBytes as heldByProcess } from "./internal/failover/heldBytes.ts"
 import { make as makeRouter, makeConfigured } from "./internal/failover/router.ts"
 import { routesFromEnvironment } from "./internal/failover/routesFromEnvironment.ts"
 import { invalidAsConfigError } from "./internal/options/settings.ts"
@@ -77,6 +78,16 @@ import type { ClassifyPart, Opaque } from "./StreamSignal.ts"
 export interface Leg {
   readonly commit: Effect.Effect<void>
 }
+
+/**
+ * How many bytes of memory the streams of this process may hold back together, beyond the first 64 KiB of each. A
+ * stream that wants more has reached its limit, as if it were its own, but for one thing: if it has no content yet, the
+ * call goes on to the next target without a failure of this one. A router reads it when it is built. Default: 64 MiB.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const MaxHeldBytes: Context.Reference<number> = heldByProcess
 
 /**
  * How to send one call.

@@ -27,12 +27,38 @@ export type StreamSignal =
   | { readonly _tag: "Failed"; readonly outcome: Outcome }
 
 /**
- * Reads the signal of one part.
+ * Reads the signal of one part. `sizeOf` says how many bytes of memory a part takes, for routes, which hold back a
+ * bounded number of them. Default: an estimate from the texts, bytes and data that are in the part.
  *
  * @category models
  * @since 0.1.0
  */
-export type ClassifyPart<in A> = (part: A) => StreamSignal
+export interface ClassifyPart<in A> {
+  (part: A): StreamSignal
+  readonly sizeOf?: ((part: A) => number) | undefined
+}
+
+/**
+ * A reader that knows the size of its parts, in bytes.
+ *
+ * **Example** (Parts that are frames of a socket)
+ *
+ * ```ts
+ * import { StreamSignal } from "effect-resilience"
+ *
+ * const frames = StreamSignal.sized(
+ *   (frame: ArrayBuffer) => frame.byteLength > 1 ? StreamSignal.content : StreamSignal.alive,
+ *   (frame) => frame.byteLength
+ * )
+ *
+ * frames(new ArrayBuffer(8))._tag // => "Content"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const sized = <A>(classifyPart: (part: A) => StreamSignal, sizeOf: (part: A) => number): ClassifyPart<A> =>
+  Object.assign((part: A) => classifyPart(part), { sizeOf })
 
 /**
  * In place of a reader, for parts that cannot be read: every one is taken for content, and the end of the stream for

@@ -267,6 +267,7 @@ const fields: Record<keyof Options, true> = {
   firstContentTimeout: true,
   idleTimeout: true,
   rescue: true,
+  maxHeldBytes: true,
   whenExhausted: true,
   failOverOn: true,
   classify: true,

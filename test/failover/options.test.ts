@@ -268,6 +268,12 @@ describe("I138: routes", () => {
       [0, 0.5, 7],
       (weight) => targets({ name: "us", tier: 1, weight }, { name: "eu", tier: 1 })
     ],
+    [
+      "routes.chat.maxHeldBytes",
+      [0, 0.5, -1, Number.NaN, Infinity],
+      [1, 2 ** 40],
+      (maxHeldBytes) => chat({ maxHeldBytes })
+    ],
     ["routes.chat.rescue", [-1, 0.5, Number.NaN, Infinity, "1", 100_001], [0, 1, 100_000], (rescue) => chat({ rescue })]
   ]
   it.effect.each(numbers)(

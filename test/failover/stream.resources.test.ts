@@ -172,17 +172,6 @@ describe("back-pressure", () => {
     }).pipe(Effect.provide(Streams({ idleTimeout: "5 seconds", deadline: "10 seconds" }))))
 })
 
-describe("openers without an end", () => {
-  it.effect("are let through at some time, so that memory has an end", () =>
-    Effect.gen(function*() {
-      const chunk = Array.from({ length: 1_000 }, () => "ping")
-      const parts = Stream.forever(Stream.fromArray(chunk))
-      const stream = FailoverRouter.stream("chat", () => parts, { classifyPart })
-      const count = yield* stream.pipe(Stream.take(100_001), Stream.runCount)
-      assert.strictEqual(count, 100_001)
-    }).pipe(Effect.provide(Streams())))
-})
-
 describe("a probe on a stream", () => {
   const script = (name: string): Script => name === "us" ? [["text"], 60_000, ["finish"]] : [["finish"]]
   it.effect.each([["finish", "HalfOpen"], ["first_content", "Closed"]] as const)(

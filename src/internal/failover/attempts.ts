@@ -9,8 +9,9 @@ import { alive, type ClassifyPart, content, type Opaque, type StreamSignal } fro
 import { checked } from "../call/containment.ts"
 import { checkedSignal, isOpaque } from "../call/guardStream.ts"
 import { within } from "../call/within.ts"
+import { type HeldLimits, sizeOf } from "./heldBytes.ts"
 import { hold } from "./heldStream.ts"
-import type { Trail } from "./trail.ts"
+import { FailedAnswer, type Trail } from "./trail.ts"
 import type { Attempt } from "./walk.ts"
 
 type Breaker = CircuitBreaker["Service"]
@@ -60,20 +61,26 @@ export interface Reading<in A> {
   readonly classifyPart: ClassifyPart<A> | Opaque
   readonly settleProbeAt?: "finish" | "first_content" | undefined
   readonly rescue: number
+  readonly held: HeldLimits
 }
 
 /** The attempts of `stream`. What an attempt gives is open in `scope` until that closes. */
 export const streamAttempt = <A>(
   call: (target: Target, leg: Leg) => AnyStream<A>,
-  { classifyPart, rescue, settleProbeAt }: Reading<A>,
+  { classifyPart, held: limits, rescue, settleProbeAt }: Reading<A>,
   scope: Scope.Scope,
   breaker: Breaker
 ): Attempt<AnyStream<A>> =>
 ({ firstContentTimeout, idleTimeout, target }, key, trail) => {
   let outcome: Outcome.Outcome | undefined
-  const classify: Classify = (exit) => outcome = checked(trail.classify(exit))
+  let overflow: Outcome.Outcome | undefined
+  const classify: Classify = (exit) => outcome = overflow ?? checked(trail.classify(exit))
   const limit = trail.limit(firstContentTimeout)
-  const self = Stream.suspend(() => call(target, legOf(trail)))
+  const self = Stream.transformPull(
+    Stream.suspend(() => call(target, legOf(trail))),
+    // Fails within the circuit, which has to hear of it.
+    (pull) => Effect.succeed(Effect.suspend(() => overflow === undefined ? pull : Effect.fail(withoutContent)))
+  )
   const guarded = breaker.stream(self, {
     key,
     classify,
@@ -86,7 +93,12 @@ export const streamAttempt = <A>(
   })
   const held = hold(guarded, {
     rescue,
+    limits,
     signalOf: (part) => signalOf(classifyPart, part),
+    sizeOf: (part, enough) => sizeOf(classifyPart, part, enough),
+    overflow: (said) => {
+      outcome = overflow = said
+    },
     isCommitted: () => trail.committed,
     isFailed: (said) => {
       outcome = said
@@ -107,6 +119,8 @@ export const streamAttempt = <A>(
     judge: (exit) => Exit.isSuccess(exit) ? Outcome.success : outcome ?? trail.judge(exit)
   }
 }
+
+const withoutContent = new FailedAnswer("more than can be held back came without any content")
 
 /** A part of a scope that closes at once if the effect fails. */
 const inOwnScope = <A>(self: AnyEffect<A>, outer: Scope.Scope): AnyEffect<A> =>

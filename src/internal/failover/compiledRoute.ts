@@ -22,6 +22,7 @@ export interface CompiledRoute {
   readonly minFailoverMillis: number
   readonly deadlineMillis: number | undefined
   readonly rescue: number
+  readonly maxHeldBytes: number
   readonly whenExhausted: "fail" | "least_bad"
   readonly failOverOn: ReadonlySet<Kind>
 }
@@ -90,6 +91,7 @@ const compileRoute = (name: string, route: RouteOptions): CompiledRoute => {
     minFailoverMillis: millis(`${field}.minFailoverDuration`, route.minFailoverDuration ?? "30 seconds", 0),
     deadlineMillis: route.deadline === undefined ? undefined : millis(`${field}.deadline`, route.deadline),
     rescue: heldParts(`${field}.rescue`, route.rescue ?? 0),
+    maxHeldBytes: positiveInt(`${field}.maxHeldBytes`, route.maxHeldBytes ?? 16_777_216),
     whenExhausted: oneOf(`${field}.whenExhausted`, route.whenExhausted ?? "fail", ["fail", "least_bad"] as const),
     failOverOn: new Set(
       list(`${field}.failOverOn`, route.failOverOn ?? ["auth", "quota_exhausted"]).map((kind) =>
@@ -181,6 +183,7 @@ const routeFields: Record<keyof RouteOptions, true> = {
   minFailoverDuration: true,
   deadline: true,
   rescue: true,
+  maxHeldBytes: true,
   whenExhausted: true,
   failOverOn: true,
   ...limitFields

@@ -15,10 +15,11 @@ import type {
 import * as LlmOutcome from "../../LlmOutcome.ts"
 import { partReader } from "../call/guardStream.ts"
 import { checkOptions } from "../options/known.ts"
-import { invalid, millis, optionalFunction } from "../options/validation.ts"
+import { invalid, millis, optionalFunction, positiveInt } from "../options/validation.ts"
 import { property } from "../untrusted/values.ts"
 import { effectAttempt, streamAttempt } from "./attempts.ts"
 import { compileRoutes, heldParts } from "./compiledRoute.ts"
+import { MaxHeldBytes } from "./heldBytes.ts"
 import { type Places, Prober, type ProbeSettings } from "./prober.ts"
 import { type Place, Route } from "./route.ts"
 import { type Settings, walk } from "./walk.ts"
@@ -44,6 +45,7 @@ export const make = Effect.fnUntraced(function*<Of extends FailoverRoute, R>(
   const compiled = compileRoutes(options.routes)
   for (const name of ["classify", "retry", "healthProbe"] as const) optionalFunction(name, options[name])
   const probing = yield* probeSettings(options)
+  const ofProcess = positiveInt("MaxHeldBytes", yield* MaxHeldBytes)
   const breaker = yield* CircuitBreaker
   const clock = yield* Clock.Clock
   const settings: Settings = {
@@ -116,11 +118,12 @@ export const make = Effect.fnUntraced(function*<Of extends FailoverRoute, R>(
       const classifyPart = partReader(options.classifyPart)
       const scope = yield* Effect.scope
       const rescue = options.rescue === undefined ? route.compiled.rescue : heldParts("rescue", options.rescue)
+      const held = { ofCall: route.compiled.maxHeldBytes, ofProcess }
       return yield* walk(
         route,
         settings,
         options,
-        streamAttempt(call, { ...options, classifyPart, rescue }, scope, breaker),
+        streamAttempt(call, { ...options, classifyPart, rescue, held }, scope, breaker),
         call
       )
     }))

@@ -60,7 +60,8 @@ export const fieldsOf = (self: unknown): (key: string) => unknown => {
   return (key) => keys === undefined || keys.has(key) ? property(self, key) : undefined
 }
 
-const isPlain = (self: unknown): boolean => {
+/** Whether a value is an object as JSON has them. */
+export const isPlain = (self: unknown): boolean => {
   if (typeof self !== "object" || self === null) return false
   try {
     return Object.getPrototypeOf(self) === Object.prototype

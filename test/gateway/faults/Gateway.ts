@@ -18,6 +18,7 @@ export interface Target {
 export interface Options {
   readonly apiKey?: string | undefined
   readonly rescueParts?: number | undefined
+  readonly heapMegabytes?: number | undefined
   readonly models: Readonly<Record<string, ReadonlyArray<Target>>>
 }
 
@@ -26,6 +27,7 @@ export interface Options {
  * - `isTerminated`: whether it was sent.
  * - `ended`: waits until the process has ended by itself; gives its exit code, or the signal that killed it.
  * - `log`: what it printed so far.
+ * - `peakMegabytes`: the most memory that the process has had.
  */
 export interface Gateway {
   readonly url: string
@@ -33,6 +35,7 @@ export interface Gateway {
   readonly isTerminated: () => boolean
   readonly ended: Effect.Effect<number | string>
   readonly log: () => string
+  readonly peakMegabytes: Effect.Effect<number>
 }
 
 const program = fileURLToPath(new URL("gatewayProcess.ts", import.meta.url))
@@ -49,7 +52,7 @@ export const make = (options: Options): Effect.Effect<Gateway, never, Scope.Scop
 
     const child = yield* Effect.acquireRelease(
       Effect.sync(() =>
-        spawn(process.execPath, [program], {
+        spawn(process.execPath, [...heapOf(options), program], {
           env: { ...process.env, GATEWAY_CONFIG: file, FAULTS_SCALE: `${scale}` },
           stdio: ["pipe", "pipe", "pipe"]
         })
@@ -81,7 +84,18 @@ export const make = (options: Options): Effect.Effect<Gateway, never, Scope.Scop
       }),
       isTerminated: () => isTerminated,
       ended: ended(child),
-      log: () => log
+      log: () => log,
+      peakMegabytes: Effect.callback<number>((resume) => {
+        const read = () => {
+          const peak = /^peak (\d+)$/m.exec(log.slice(asked))
+          if (peak === null) return
+          child.stdout.off("data", read)
+          resume(Effect.succeed(Number(peak[1]) / 1_024))
+        }
+        const asked = log.length
+        child.stdout.on("data", read)
+        child.stdin.write("peak\n")
+      })
     }
   })
 
@@ -91,6 +105,9 @@ const ended = (child: ChildProcess) =>
     if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return tell()
     child.once("exit", tell)
   })
+
+const heapOf = ({ heapMegabytes }: Options) =>
+  heapMegabytes === undefined ? [] : [`--max-old-space-size=${heapMegabytes}`]
 
 const configuration = ({ apiKey, models, rescueParts }: Options) => ({
   port: 0,

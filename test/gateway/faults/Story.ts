@@ -16,6 +16,7 @@ export interface Setting {
   readonly eu?: ReadonlyArray<Reply> | undefined
   readonly apiKey?: string | undefined
   readonly rescueParts?: number | undefined
+  readonly heapMegabytes?: number | undefined
   readonly contextTokens?: { readonly us?: number; readonly eu?: number } | undefined
 }
 
@@ -67,10 +68,11 @@ const perform = (name: string, stream: boolean, setting: Setting, plot: Plot, ro
     const [us, eu, plain] = yield* Effect.all([Provider.make("us"), Provider.make("eu"), Provider.make("plain")])
     if (setting.us !== undefined) us.script(...setting.us)
     if (setting.eu !== undefined) eu.script(...setting.eu)
-    const { apiKey, contextTokens, rescueParts } = setting
+    const { apiKey, contextTokens, heapMegabytes, rescueParts } = setting
     const gateway = yield* Gateway.make({
       apiKey,
       rescueParts,
+      heapMegabytes,
       models: {
         chat: [
           { provider: us, apiKey: "key-of-us", contextTokens: contextTokens?.us },

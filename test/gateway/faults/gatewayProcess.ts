@@ -6,6 +6,8 @@ import * as ScaledClock from "./scaledClock.ts"
 
 // However the test ends, its end of the pipe closes. The gateway must not stay for that alone.
 process.stdin.on("close", () => process.exit(1)).resume()
+// In kilobytes.
+process.stdin.on("data", () => console.log(`peak ${process.resourceUsage().maxRSS}`))
 if ("unref" in process.stdin) process.stdin.unref()
 
 main.pipe(

@@ -44,6 +44,10 @@ const flooding = (parts: number) =>
   stream((chat) => [...beginning(chat, "us", { parts }), ...Array<string>(100_000).fill(openers)])
 const openers = "data: {\"choices\":[{\"index\":0,\"delta\":{}}]}\n\n".repeat(1_000)
 
+// Each of 50 kB and without content, as fast as the socket takes them.
+const swelling = stream((chat) => [...beginning(chat, "us", { parts: 0 }), ...Array<string>(100_000).fill(swollen)])
+const swollen = `data: {"choices":[{"index":0,"delta":{}}],"padding":"${"x".repeat(50_000)}"}\n\n`
+
 /** Held back, and so served by eu, with no part of us. */
 const rescued: Plot = ({ ask, eu, us }) =>
   Effect.gen(function*() {
@@ -123,6 +127,21 @@ stories("streams", ({ streaming }) => {
       Effect.gen(function*() {
         assertWhole(yield* ask(), "eu")
         assertAsked([us, 1], [eu, 1])
+      })
+  )
+  streaming(
+    "K1: parts of 50 kB without content, without end: eu serves, and the memory stays",
+    { us: [whole("us"), swelling], heapMegabytes: 256 },
+    ({ ask, eu, gateway, us }) =>
+      Effect.gen(function*() {
+        assertWhole(yield* ask(), "us")
+        const before = yield* gateway.peakMegabytes
+        const answer = yield* ask()
+        assertWhole(answer, "eu")
+        const { at, leftAt } = us.requests[1]!
+        assertBetween(leftAt! - at, 0, 11)
+        assert.isBelow(yield* gateway.peakMegabytes, before + 64)
+        assertAsked([us, 2], [eu, 1])
       })
   )
   streaming(
