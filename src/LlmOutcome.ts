@@ -53,7 +53,7 @@ export const table: ReadonlyArray<Row & { readonly id: RowId }> = Table.table
 /**
  * The ids of the rows of `table`, by which options change them. In their order: `guard/slow-first-content`,
  * `guard/stream-stalled`, `guard/attempt-timed-out`, `guard/stream-cut`, `guard/rejected`, `client/own-code`,
- * `client/mistake`, `client/model-output`, `code/content-policy`, `number/content-policy`, `code/context-length`,
+ * `client/model-output`, `code/content-policy`, `number/content-policy`, `code/context-length`,
  * `number/context-length`, `message/request-too-large`, `code/quota`, `number/quota`, `message/quota`,
  * `message/auth`, `message/content-policy`, `message/quota-by-status`, `message/quota-denied`,
  * `message/no-quota-at-all`, `message/per-day`, `code/overloaded`, `number/overloaded`, `code/rate-limited`,
@@ -62,12 +62,11 @@ export const table: ReadonlyArray<Row & { readonly id: RowId }> = Table.table
  * `message/overloaded`, `message/rate-limited`, `message/upstream`, `request/unknown-model`, `status/446`,
  * `status/402`, `status/auth`, `status/408`, `status/413`, `status/424`, `status/429`, `status/498`, `status/499`,
  * `status/overloaded`, `status/5xx`, `status/404`, `status/4xx`, `model/unknown`, `client/not-json`,
- * `code/server-error`, `code/invalid-request`, `client/credentials`, `client/credentials-message`,
- * `client/mistake-message`, `client/request`, `client/unwritable`, `network/reset`, `network/timeout`,
- * `network/timeout-message`, `client/cancelled`, `client/cancelled-message`, `network/cut`, `network/cut-node`,
- * `network/cut-client`, `network/connection`, `network/fetch-failed`, `answer/failed`, `network/malformed`,
- * `network/not-json`, `client/unreadable`, `model/output`, `network/wrong-shape`, `message/invalid-request`,
- * `answer/unknown-ending`, `interruption`, `value`, `defect`, `unrecognised`.
+ * `code/server-error`, `code/invalid-request`, `client/request`, `client/mistake`, `network/reset`,
+ * `network/timeout`, `network/timeout-message`, `client/cancelled`, `client/cancelled-message`, `network/cut`,
+ * `network/cut-node`, `network/cut-client`, `network/connection`, `network/fetch-failed`, `answer/failed`,
+ * `network/malformed`, `network/not-json`, `client/unreadable`, `model/output`, `network/wrong-shape`,
+ * `message/invalid-request`, `answer/unknown-ending`, `interruption`, `value`, `defect`, `unrecognised`.
  *
  * @category table
  * @since 0.1.0

@@ -20,6 +20,8 @@ export const account = {
         "PERMISSION_DENIED",
         "organization_on_hold",
         "MODEL_AUTHENTICATION",
+        "CredentialsProviderError",
+        "TokenProviderError",
         "AccessDeniedException",
         "accessDeniedException",
         "ExpiredTokenException",
@@ -80,6 +82,9 @@ export const account = {
         /^(?:an? )?(?:invalid|incorrect|wrong|missing|expired|no|unauthorized|malformed|revoked|bad)(?: or \w{1,12})? (?:\w{1,12} ){0,2}?(?:api[- ]?key|access token|auth token|bearer token|token|credentials?|authentication|authorization|subscription key)\b/i,
         /^(?:(?:the|your|this|provided) ){0,3}(?:api[- ]?key|access token|auth(?:entication|orization)?(?: token| header)?|token|credentials?|security token|bearer)\b.{0,40}(?:\b(?:invalid|expired|missing|required|failed|failure|incorrect|not valid|not found|error|revoked|not provided|disabled)\b|非法|无效|过期)/i,
         /^(?:you|user|caller) (?:do(?:es)? not|don't|doesn't|are not|is not|must|need to|have not|haven't|has not|lacks?)\b.{0,60}\b(?:access|permission|permissions|authori[sz]ed|allowed|verified|entitled|agreed?|accept(?:ed)?|sign(?:ed)?|logged in|an active|subscribed|eligible)\b/i,
+        // No key was found, and nothing was sent.
+        /^could not (?:resolve authentication|load (?:the default )?credentials)\b/i,
+        /^the \w{1,32}_API_KEY environment variable is missing\b/i,
         /^(?:access (?:denied|forbidden|to (?:the|this) (?:requested )?(?:model|resource))|permission denied|unauthorized|unauthenticated|forbidden|not authorized|request not allowed|operation not allowed|login fail|please (?:log|sign) ?in|no access to)\b/i,
         /^(?:model )?use case details have not been submitted|^function\b.{0,60}\bnot found for account|^no endpoints? (?:available|found) (?:that )?match(?:ing|es)? your\b/i,
         /^(?:gemini|claude|gpt|grok|the|this|our)\b[^:;"?]{0,60}\brequires? (?:\w{1,12} ){0,3}(?:verification|subscription|agreement|paid plan|paid tier|credit card|payment method|higher tier)\b/i,

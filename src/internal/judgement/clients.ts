@@ -1,18 +1,30 @@
-/** What the clients of providers say for themselves: about mistakes before a request, and answers they cannot read. */
+/** What the clients of providers say for themselves, of their callers, and of answers that they cannot read. */
 import { type Row } from "./row.ts"
 
 export const clients = {
-  /** Before anything is sent. Their texts quote the request: the names decide. */
-  mistake: {
-    id: "client/mistake",
+  /** Mistakes before anything is sent. Their texts quote the request: the names decide. */
+  ownCode: {
+    id: "client/own-code",
     match: {
       code: [
+        "AiError/UnsupportedSchemaError",
+        "AiError/ToolConfigurationError",
+        "AiError/ToolkitRequiredError",
+        "AiError/InvalidUserInputError",
+        "AiError/InvalidToolResultError",
+        "AiError/ToolResultEncodingError",
+        "ExceededCapacityError",
+        "IllegalArgumentError",
+        "NoSuchElementError",
+        "ConfigError",
+        "FailoverError/UnknownRoute",
+        "FailoverError/NoTargetAllowed",
         // `@mistralai/mistralai`, `cohere-ai`; that of an answer has another name.
         "SDKValidationError",
         "issue/request",
         // The `ai` package.
-        /^AI_(?:Invalid(?:Argument|DataContent|MessageRole|Prompt|ToolApproval\w{0,9})|MessageConversion|LoadSetting)Error$/,
-        /^AI_(?:NoSuch(?:Model|Provider)|Unsupported\w{1,24}|MissingToolResults|TooManyEmbeddingValuesForCall)Error$/,
+        /^AI_(?:Invalid(?:Argument|DataContent|MessageRole|Prompt)|MessageConversion|LoadSetting)Error$/,
+        /^AI_(?:NoSuch(?:Model|Provider)|Unsupported\w{1,24}|MissingToolResults)Error$/,
         // Of Hugging Face and of Google's old package.
         /(?:Request|Client)InputError$/,
         // LangChain's.
@@ -21,42 +33,6 @@ export const clients = {
       ]
     },
     kind: "caller_error",
-    outcome: "Ignored"
-  },
-  mistakeMessage: {
-    id: "client/mistake-message",
-    match: {
-      origin: ["error"],
-      status: ["none"],
-      message: [
-        /^[\w.]{1,64} (?:is required(?:$| and )|(?:cannot|can't) be (?:empty|null|undefined)\b)/i,
-        /^[\w.]{1,64} must (?:not )?be (?:set|provided|specified|defined|empty)\b/i,
-        /^[\w.]{1,64} must be an? (?:string|number|array|object|function|boolean|url)\b/i,
-        /^(?:no|empty) value provided for input HTTP label\b/i,
-        /^(?:region is missing|streaming is (?:strongly )?required for operations)\b/i
-      ]
-    },
-    kind: "caller_error",
-    outcome: "Ignored"
-  },
-  /** No key was found, and nothing was sent: another target has a key of its own. */
-  credentials: {
-    id: "client/credentials",
-    match: { code: ["CredentialsProviderError", "TokenProviderError"] },
-    kind: "auth",
-    outcome: "Ignored"
-  },
-  credentialsMessage: {
-    id: "client/credentials-message",
-    match: {
-      origin: ["error"],
-      status: ["none"],
-      message: [
-        /^(?:missing credentials|could not (?:resolve authentication|load (?:the default )?credentials))\b/i,
-        /^the \w{1,32}_API_KEY environment variable is missing\b/i
-      ]
-    },
-    kind: "auth",
     outcome: "Ignored"
   },
   /** What the model wrote could not be used. Before what was wrong with it, which is the cause of these. */
@@ -71,6 +47,63 @@ export const clients = {
       ]
     },
     kind: "model_output",
+    outcome: "Ignored"
+  },
+  // Before the rows of the network: the network is not to blame.
+  request: {
+    id: "client/request",
+    match: {
+      code: [
+        /^ERR_INVALID_(?:URL|CHAR|HTTP_TOKEN|PROTOCOL|ARG_TYPE|ARG_VALUE)$/,
+        "UND_ERR_INVALID_ARG",
+        "HttpClientError/EncodeError",
+        "HttpClientError/InvalidUrlError",
+        "NetworkError/EncodeError",
+        "NetworkError/InvalidUrlError"
+      ]
+    },
+    kind: "caller_error",
+    outcome: "Ignored"
+  },
+  /** The request is not whole, or cannot be written as JSON, or its headers cannot be sent. */
+  mistake: {
+    id: "client/mistake",
+    match: {
+      origin: ["error"],
+      status: ["none"],
+      message: [
+        /^[\w.]{1,64} (?:is required(?:$| and )|(?:cannot|can't) be (?:empty|null|undefined)\b)/i,
+        /^[\w.]{1,64} must (?:not )?be (?:set|provided|specified|defined|empty)\b/i,
+        /^[\w.]{1,64} must be an? (?:string|number|array|object|function|boolean|url)\b/i,
+        /^(?:no|empty) value provided for input HTTP label\b|^region is missing\b|^streaming is required\b/i,
+        /^(?:converting circular structure to|JSON\.stringify cannot serialize|do not know how to serialize)\b/i,
+        /^headers\.(?:append|set|delete|constructor): |^failed to parse URL\b/i
+      ]
+    },
+    kind: "caller_error",
+    outcome: "Ignored"
+  },
+  // After the timeouts: a client that times out aborts its own request.
+  cancelled: {
+    id: "client/cancelled",
+    match: {
+      code: [
+        /^(?:\w{0,32}(?:User|Request|Model|AI))?Abort(?:ed)?Error$/,
+        /^Cancel(?:l?ed)?Error$/,
+        "ABORT_ERR",
+        "ERR_CANCELED",
+        "UND_ERR_ABORTED",
+        "CANCELLED",
+        "Answer/cancelled"
+      ]
+    },
+    kind: "cancelled",
+    outcome: "Ignored"
+  },
+  cancelledMessage: {
+    id: "client/cancelled-message",
+    match: { message: [/^Request was aborted\.$/] },
+    kind: "cancelled",
     outcome: "Ignored"
   },
   /** The word of `node-fetch` for an answer is that of others for a request. */

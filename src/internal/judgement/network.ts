@@ -1,36 +1,7 @@
-/** What the network and the client in front of it report, and what is not theirs. */
+/** What the network reports: connections that were refused, lost or too slow, and answers that were cut. */
 import { type Row } from "./row.ts"
 
 export const network = {
-  // Before the rows of the network: the network is not to blame.
-  request: {
-    id: "client/request",
-    match: {
-      code: [
-        /^ERR_INVALID_(?:URL|CHAR|HTTP_TOKEN|PROTOCOL|ARG_TYPE|ARG_VALUE)$/,
-        "UND_ERR_INVALID_ARG",
-        "HttpClientError/EncodeError",
-        "HttpClientError/InvalidUrlError",
-        "NetworkError/EncodeError",
-        "NetworkError/InvalidUrlError"
-      ]
-    },
-    kind: "caller_error",
-    outcome: "Ignored"
-  },
-  /** Nothing was sent: the request cannot be written as JSON, or its headers not at all. */
-  unwritable: {
-    id: "client/unwritable",
-    match: {
-      code: ["TypeError"],
-      message: [
-        /^(?:converting circular structure to JSON|JSON\.stringify cannot serialize|do not know how to serialize)\b/i,
-        /^headers\.(?:append|set|delete|constructor): |^(?:failed to (?:parse URL|construct '')|invalid URL)/i
-      ]
-    },
-    kind: "caller_error",
-    outcome: "Ignored"
-  },
   // AWS's client has one name for a timeout and for a connection that was lost before any byte.
   reset: {
     id: "network/reset",
@@ -63,29 +34,6 @@ export const network = {
     match: { message: [/^Request timed out\.|^timeout of \d{1,9} ?ms exceeded/i] },
     kind: "timeout",
     outcome: "Failure"
-  },
-  // After the timeouts: a client that times out aborts its own request.
-  cancelled: {
-    id: "client/cancelled",
-    match: {
-      code: [
-        /^(?:\w{0,32}(?:User|Request|Model|AI))?Abort(?:ed)?Error$/,
-        /^Cancel(?:l?ed)?Error$/,
-        "ABORT_ERR",
-        "ERR_CANCELED",
-        "UND_ERR_ABORTED",
-        "CANCELLED"
-      ]
-        .concat("Answer/cancelled")
-    },
-    kind: "cancelled",
-    outcome: "Ignored"
-  },
-  cancelledMessage: {
-    id: "client/cancelled-message",
-    match: { message: [/^Request was aborted\.$/] },
-    kind: "cancelled",
-    outcome: "Ignored"
   },
   // Cut in the middle of an answer, as `fetch` and as `node:http` report it.
   cut: {
@@ -185,27 +133,6 @@ export const network = {
     match: { origin: ["error"], code: ["SyntaxError"] },
     kind: "malformed_response",
     outcome: "Failure"
-  },
-  ownCode: {
-    id: "client/own-code",
-    match: {
-      code: [
-        "AiError/UnsupportedSchemaError",
-        "AiError/ToolConfigurationError",
-        "AiError/ToolkitRequiredError",
-        "AiError/InvalidUserInputError",
-        "AiError/InvalidToolResultError",
-        "AiError/ToolResultEncodingError",
-        "ExceededCapacityError",
-        "IllegalArgumentError",
-        "NoSuchElementError",
-        "ConfigError",
-        "FailoverError/UnknownRoute",
-        "FailoverError/NoTargetAllowed"
-      ]
-    },
-    kind: "caller_error",
-    outcome: "Ignored"
   },
   // The reader of an answer looked for something that was not there.
   wrongShape: {

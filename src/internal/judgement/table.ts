@@ -28,8 +28,7 @@ export const unrecognised = {
  */
 export const table = [
   ...guard,
-  network.ownCode,
-  clients.mistake,
+  clients.ownCode,
   clients.output,
 
   content.code,
@@ -84,16 +83,13 @@ export const table = [
   server.code,
   request.code,
 
-  clients.credentials,
-  clients.credentialsMessage,
-  clients.mistakeMessage,
-  network.request,
-  network.unwritable,
+  clients.request,
+  clients.mistake,
   network.reset,
   network.timeout,
   network.timeoutMessage,
-  network.cancelled,
-  network.cancelledMessage,
+  clients.cancelled,
+  clients.cancelledMessage,
   network.cut,
   network.cutNode,
   network.cutClient,
