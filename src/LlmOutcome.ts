@@ -208,12 +208,19 @@ interface Rules {
   readonly body: boolean
 }
 
+// Written out, because a program that judges by the table as it is carries no checks of options.
+const defaults: Rules = { rows: Table.table, thresholdMillis: 120_000, body: false }
+const bodies: Rules = { ...defaults, body: true }
+
 const rulesOf = (options: Options = {}): Rules => {
   checkOptions(options, { retryAfterThreshold: true, rows: true, body: true })
+  const { body, retryAfterThreshold, rows } = options
   return {
-    rows: changedRows(Table.table, options.rows ?? []),
-    thresholdMillis: millis("retryAfterThreshold", options.retryAfterThreshold ?? "120 seconds", 0),
-    body: boolean("body", options.body ?? false)
+    rows: rows === undefined ? defaults.rows : changedRows(Table.table, rows),
+    thresholdMillis: retryAfterThreshold === undefined
+      ? defaults.thresholdMillis
+      : millis("retryAfterThreshold", retryAfterThreshold, 0),
+    body: boolean("body", body ?? defaults.body)
   }
 }
 
@@ -278,6 +285,3 @@ const signalsOf = (origin: Signals["origin"], source: unknown): Signals => read(
 // Dates in headers are wall-clock times, and in a test that is the time of its clock.
 const wallMillis = (): number =>
   (Fiber.getCurrent()?.getRef(Clock.Clock) ?? Clock.Clock.defaultValue()).currentTimeMillisUnsafe()
-
-const defaults = rulesOf()
-const bodies = rulesOf({ body: true })

@@ -35,7 +35,7 @@ const guarded = (modules: ReadonlyArray<string>, rest: string) => `
 export const programs = [
   {
     name: "a guarded call, memory store",
-    limit: 16_000,
+    limit: 15_900,
     program: guarded(
       ["TripPolicy"],
       `const Breaker = CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(5) })
@@ -44,7 +44,7 @@ export const programs = [
   },
   {
     name: "… judged as an LLM call, with retries",
-    limit: 38_500,
+    limit: 37_500,
     program: guarded(
       ["LlmOutcome", "LlmRetry"],
       `const Breaker = CircuitBreaker.layer({ classify: LlmOutcome.classify })
@@ -57,7 +57,7 @@ export const programs = [
   },
   {
     name: "… with failover",
-    limit: 46_500,
+    limit: 46_000,
     program: guarded(
       ["FailoverRoute", "FailoverRouter", "LlmOutcome", "LlmRetry"],
       `const Breaker = CircuitBreaker.layer({ classify: LlmOutcome.classify })
