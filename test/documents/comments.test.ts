@@ -1,5 +1,5 @@
-// Holds src, examples, scripts and the architecture to words that have one meaning, and comments to a width that can be
-// read.
+// Holds src, examples, scripts and the architecture to words that have one meaning, comments to a width that can be read,
+// and files to a length.
 import { assert, describe, it } from "@effect/vitest"
 import { parseSync } from "rolldown/utils"
 import { list, read } from "./documents.ts"
@@ -43,6 +43,18 @@ const wideLines = (path: string): ReadonlyArray<string> =>
     line.length > widest ? [`${path}:${index + 1}: ${line.length} columns`] : []
   )
 
+const mostLines = 250
+
+/** How many lines have code. */
+const linesOfCode = (path: string): number => {
+  const { comments } = parseSync(path, read(path))
+  const code = comments.toReversed().reduce(
+    (text, { end, start }) => text.slice(0, start) + text.slice(end),
+    read(path)
+  )
+  return code.split("\n").filter((line) => line.trim() !== "").length
+}
+
 const complaintsAbout = (path: string): ReadonlyArray<string> => {
   const text = read(path)
   const words = text.split("\n").flatMap((line, index) => retiredIn(line).map((why) => `${path}:${index + 1}: ${why}`))
@@ -59,5 +71,12 @@ describe("comments and names", () => {
 
   it("leave no line of the changelog wider than can be read", () => {
     assert.deepStrictEqual(wideLines("CHANGELOG.md"), [])
+  })
+})
+
+describe("files of src", () => {
+  it(`have no more than ${mostLines} lines of code`, () => {
+    const counted = list("src").filter((path) => path.endsWith(".ts")).map((path) => [path, linesOfCode(path)] as const)
+    assert.deepStrictEqual(counted.filter(([, lines]) => lines > mostLines), [])
   })
 })

@@ -8,6 +8,8 @@ import type { Outcome } from "../../Outcome.ts"
 import { circuitMillis, wallMillis } from "../clock/time.ts"
 import { none as noEvidence } from "../machine/evidence.ts"
 import type { Health } from "../machine/health.ts"
+import { isIdle, isSpare } from "../machine/idle.ts"
+import { downMillis } from "../machine/queries.ts"
 import type { Hub } from "../observers/hub.ts"
 import type { Listeners } from "../observers/listeners.ts"
 import type { CompiledPolicy } from "../options/compiledPolicy.ts"
@@ -199,25 +201,12 @@ export class LocalCircuit implements CircuitHandle {
     return this.circuit.generation
   }
 
-  /** Whether nothing would be lost with this circuit but a streak: it is closed, and so is no gate. */
   isSpare(now: number): boolean {
-    return this.circuit.state === "closed" && now >= this.circuit.gateUntil
+    return isSpare(this.circuit, now)
   }
 
-  /** Whether the circuit has been idle for so long that it may be forgotten, unless an operator decided otherwise. */
   isIdle(now: number, idleMillis: number): boolean {
-    if (now - this.seenAt < idleMillis) return false
-    const { gateUntil, openUntil, probes, state } = this.circuit
-    switch (state) {
-      case "closed":
-        return now >= gateUntil
-      case "disabled":
-        return false
-      case "open":
-      case "forced_open":
-      case "half_open":
-        return now - Math.max(openUntil, gateUntil) >= idleMillis && probes.every(({ leaseUntil }) => now >= leaseUntil)
-    }
+    return isIdle(this.circuit, this.seenAt, now, idleMillis)
   }
 
   turnAway(clock: Clock.Clock, now: number, retryAfterMillis: number): Rejection {
@@ -297,10 +286,6 @@ export class LocalCircuit implements CircuitHandle {
 
 const withClock = <A>(f: (clock: Clock.Clock) => A): Effect.Effect<A> =>
   Effect.withFiber((fiber) => Effect.succeed(f(fiber.getRef(Clock.Clock))))
-
-// Down until the last failed probe at least; of the last opening nobody knows, so half.
-const downMillis = ({ openMillis, openedAt, outageAt }: Circuit.Circuit, now: number) =>
-  Math.round(openedAt - outageAt + Math.min(Math.max(0, now - openedAt), openMillis) / 2)
 
 /** Capped at the largest whole number; nothing is none. */
 export const wholeMillis = (duration: Duration.Duration | undefined) =>

@@ -25,3 +25,10 @@ export const rejectsFor = (self: Circuit, now: number): number => {
 
 export const nextOpening = (self: Circuit, now: number): number =>
   self.state === "closed" && now - self.closedAt >= self.openMillis ? 1 : self.openings + 1
+
+/**
+ * How long the dependency of a circuit that closes was down: until the last failed probe at least, and of the opening
+ * after it nobody knows, so half.
+ */
+export const downMillis = ({ openMillis, openedAt, outageAt }: Circuit, now: number): number =>
+  Math.round(openedAt - outageAt + Math.min(Math.max(0, now - openedAt), openMillis) / 2)
