@@ -64,7 +64,7 @@
 import { Context, type Duration, Effect, Exit, Layer, Option, Scope } from "effect"
 import type { Sse } from "effect/encoding"
 import { dual } from "effect/Function"
-import { HttpClient, HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
+import { HttpClient, HttpClientError, HttpClientRequest, HttpClientResponse } from "effect/http"
 import * as CircuitBreaker from "../CircuitBreaker.ts"
 import type { CircuitBreakerError } from "../CircuitError.ts"
 import type { Classify } from "../CircuitPolicy.ts"
@@ -75,6 +75,7 @@ import * as LlmOutcome from "../LlmOutcome.ts"
 import type * as Outcome from "../Outcome.ts"
 import type { ClassifyPart } from "../StreamSignal.ts"
 import { Exchange, type Settings } from "./internal/exchange.ts"
+import { keepBody } from "./internal/keptBody.ts"
 
 /**
  * A response as `classify` and callers get it. `body` is the start of the body of an error, as text of up to 64 KiB:
@@ -140,6 +141,46 @@ export const withCircuitBreaker: {
     return HttpClient.transform(self, (send, request) => guard(send, request, settings))
   }
 )
+
+/**
+ * Fails with an `HttpClientError` for a status that is not 2xx, as `HttpClient.filterStatusOk` does, and keeps what the
+ * provider said: the `response` of the error has the start of its body as `body`, up to 64 KiB and a second of waiting,
+ * and its accessors give that too. With Effect's own filter the body is gone when a route judges the error, so that an
+ * exhausted quota looks like any other 429.
+ *
+ * **Example** (A route that sees the code)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { LlmOutcome } from "effect-resilience"
+ * import { GuardedHttpClient } from "effect-resilience/http"
+ * import { HttpClient, HttpClientResponse } from "effect/http"
+ *
+ * const broke = JSON.stringify({ error: { code: "insufficient_quota" } })
+ * const client = HttpClient.make((request) =>
+ *   Effect.succeed(HttpClientResponse.fromWeb(request, new Response(broke, { status: 429 })))
+ * ).pipe(GuardedHttpClient.filterStatusOk)
+ *
+ * const program = Effect.map(Effect.flip(client.get("https://api.example.com/v1")), LlmOutcome.fromError)
+ *
+ * const outcome = await Effect.runPromise(program)
+ * outcome._tag === "OpenNow" && outcome.kind // => "quota_exhausted"
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const filterStatusOk = <E, R>(
+  self: HttpClient.HttpClient.With<E, R>
+): HttpClient.HttpClient.With<E | HttpClientError.HttpClientError, R> =>
+  HttpClient.transformResponse(
+    self,
+    Effect.flatMap((response) =>
+      response.status >= 200 && response.status < 300
+        ? Effect.succeed(response)
+        : Effect.flatMap(keepBody(response), HttpClientResponse.filterStatusOk)
+    )
+  )
 
 /**
  * The `HttpClient` of a program behind circuits, for libraries that take one from the context.

@@ -7,11 +7,13 @@ export type Body = Stream.Stream<Uint8Array, HttpClientError.HttpClientError>
 
 /**
  * - `text`: the start of the body.
+ * - `start`: the same as bytes.
  * - `whole`: all of it, if it ended in time.
  * - `stream`: all of it, from the beginning.
  */
 export interface Inspected {
   readonly text: string
+  readonly start: ReadonlyArray<Uint8Array>
   readonly whole: ReadonlyArray<Uint8Array> | undefined
   readonly stream: Body
 }
@@ -52,6 +54,7 @@ export const inspect = (body: Body, limitMillis: number): Effect.Effect<Inspecte
     })
     return {
       text: decode(concat(chunks).slice(0, maxInspected)),
+      start: chunks,
       whole: exit?._tag === "Failure" && Pull.isDoneCause(exit.cause) ? chunks : undefined,
       stream: Stream.fromPull(Effect.succeed(next))
     }
