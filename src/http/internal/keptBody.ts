@@ -1,4 +1,4 @@
-/** The response of an error with the start of its body, for whoever judges the error after the connection has gone. */
+/** The response of an error with the start of its body, for a classifier that runs after the connection has gone. */
 import { Effect } from "effect"
 import { HttpClientResponse } from "effect/http"
 import type { GuardedResponse } from "../GuardedHttpClient.ts"
