@@ -208,19 +208,22 @@ interface Rules {
   readonly body: boolean
 }
 
+const retryAfterThreshold = "120 seconds"
+
 // Written out, because a program that judges by the table as it is carries no checks of options.
-const defaults: Rules = { rows: Table.table, thresholdMillis: 120_000, body: false }
+const defaults: Rules = {
+  rows: Table.table,
+  thresholdMillis: /* @__PURE__ */ Duration.toMillis(retryAfterThreshold),
+  body: false
+}
 const bodies: Rules = { ...defaults, body: true }
 
 const rulesOf = (options: Options = {}): Rules => {
   checkOptions(options, { retryAfterThreshold: true, rows: true, body: true })
-  const { body, retryAfterThreshold, rows } = options
   return {
-    rows: rows === undefined ? defaults.rows : changedRows(Table.table, rows),
-    thresholdMillis: retryAfterThreshold === undefined
-      ? defaults.thresholdMillis
-      : millis("retryAfterThreshold", retryAfterThreshold, 0),
-    body: boolean("body", body ?? defaults.body)
+    rows: changedRows(Table.table, options.rows ?? []),
+    thresholdMillis: millis("retryAfterThreshold", options.retryAfterThreshold ?? retryAfterThreshold, 0),
+    body: boolean("body", options.body ?? defaults.body)
   }
 }
 
