@@ -1,5 +1,6 @@
 // The official clients, their own retries turned off: retries belong outside the breaker, where they are counted.
 import Anthropic from "@anthropic-ai/sdk"
+import { GoogleGenAI } from "@google/genai"
 import { Effect, Stream } from "effect"
 import OpenAI, { AzureOpenAI } from "openai"
 import { abortSignal, type Call, type Client, deadlineMillis, readerOf } from "./client.ts"
@@ -96,6 +97,36 @@ export const anthropic: Client = {
   stream: (call) =>
     streamed((signal) =>
       anthropicOf(call).messages.create({ ...message(call), stream: true }, withAbort(call, signal))
+    ),
+  classifyPart: readerOf
+}
+
+const contents = (call: Call, signal: AbortSignal) => ({
+  model: "gemini-3-pro",
+  contents: call.prompt,
+  config: { abortSignal: withAbort(call, signal).signal }
+})
+
+const modelsOf = ({ url }: Call) =>
+  new GoogleGenAI({ apiKey: "test", apiVersion: "v1beta", httpOptions: { baseUrl: url } }).models
+
+export const google: Client = {
+  name: "@google/genai",
+  serves: (provider) => provider === "gemini",
+  reads: "all",
+  // Its deadline is an abort like any other.
+  knows: (how) => how !== "deadline",
+  once: (call) => Effect.tryPromise((signal) => modelsOf(call).generateContent(contents(call, signal))),
+  stream: (call) =>
+    Effect.acquireRelease(
+      Effect.sync(() => new AbortController()),
+      (controller) => Effect.sync(() => controller.abort())
+    ).pipe(
+      Effect.flatMap(({ signal }) =>
+        Effect.tryPromise(() => modelsOf(call).generateContentStream(contents(call, signal)))
+      ),
+      Effect.map((stream) => Stream.fromAsyncIterable(stream, (error) => error)),
+      Stream.unwrap
     ),
   classifyPart: readerOf
 }

@@ -1,4 +1,4 @@
-// Clients that are not installed here, by the form of their errors: AWS's for Bedrock and Google's.
+// AWS's client by the form of its errors, on lines; `test/judgement/clients` has the client itself, on its frames.
 import { Effect, Stream } from "effect"
 import { type Call, type Client, deadlineMillis, readerOf, requestOf } from "./client.ts"
 import type { Mode } from "./wire.ts"
@@ -57,19 +57,5 @@ export const aws: Client = {
       Effect.map((response) => Stream.fromAsyncIterable(awsEvents(response.body!), (error) => error)),
       Stream.unwrap
     ),
-  classifyPart: readerOf
-}
-
-const googleError = async (response: Response): Promise<Error> =>
-  Object.assign(new Error(await response.text()), { name: "ApiError", status: response.status })
-
-export const google: Client = {
-  name: "Google client's errors",
-  serves: (provider, mode) => provider === "gemini" && mode === "once",
-  reads: "all",
-  knows: (how) => how !== "abort",
-  once: (call) =>
-    Effect.tryPromise(async (signal): Promise<unknown> => (await send(call, "once", signal, googleError)).json()),
-  stream: () => Stream.die("not this one"),
   classifyPart: readerOf
 }

@@ -17,8 +17,8 @@ import {
   httpClientReading,
   httpClientResponse
 } from "./http.ts"
-import { anthropic, openai } from "./official.ts"
-import { aws, google } from "./shaped.ts"
+import { anthropic, google, openai } from "./official.ts"
+import { aws } from "./shaped.ts"
 
 export const clients: ReadonlyArray<Client> = [
   openai,
