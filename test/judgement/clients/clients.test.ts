@@ -132,7 +132,7 @@ const verdictOf = (call: () => Promise<unknown>, body = false) =>
     return verdict
   }).pipe(Effect.provide(CircuitTest.layer(telling)))
 
-describe.each(clients.map((client) => [client.name, client] as const))("%s", (_, client) => {
+describe.concurrent.each(clients.map((client) => [client.name, client] as const))("%s", (_, client) => {
   const cases = situations.flatMap((situation) =>
     situation.modes.map((mode) => [situation.name, mode === "once" ? "at once" : "streamed", mode, situation] as const)
   )
