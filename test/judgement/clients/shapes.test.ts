@@ -6,7 +6,7 @@ import { short } from "../short.ts"
 const error = (name: string, message: string, fields: object = {}) =>
   Object.assign(new Error(message), { name, ...fields })
 
-const slow = error("AI_APICallError", "Slow down", { statusCode: 429, responseHeaders: { "retry-after": "7" } })
+const slow = error("AI_APICallError", "No", { statusCode: 429, responseHeaders: { "retry-after": "7" } })
 const broken = error("AI_APICallError", "Internal", { statusCode: 500 })
 
 // Clients that nothing here installs. What a caller wrote is in them, too, and says nothing.
@@ -165,6 +165,13 @@ const shapes: ReadonlyArray<readonly [name: string, expected: string, error: unk
     "a signal that was aborted with a word",
     "Failure timeout",
     error("CohereError", "\"timeout\"", { cause: "timeout" })
+  ],
+  ["ollama, no end", "Failure stream_cut", new Error("Did not receive done or success response in stream.")],
+  ["@google/genai, half a part", "Failure stream_cut", new Error("Incomplete JSON segment at the end")],
+  [
+    "ai, no end",
+    "Failure stream_cut",
+    error("AI_NoOutputGeneratedError", "No output generated. The model stream ended without a finish chunk.")
   ],
   ["an abort", "Ignored cancelled", new DOMException("This operation was aborted", "AbortError")],
   [
