@@ -158,6 +158,6 @@ describe("the table", () => {
 
 describe("growth", () => {
   it("is seen where it is quadratic", () => {
-    assert.isAbove(growth((text) => /\s+$/.test(text), (length) => `${" ".repeat(length / 20)}x`), 24)
+    assert.isAbove(growth((text) => /\s+$/.test(text), (length) => `${" ".repeat(length / 8)}x`), 24)
   })
 })

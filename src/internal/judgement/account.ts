@@ -2,10 +2,181 @@
  * Refusals of who asks and from where: keys, accounts, rights, plans and countries. They say nothing of the provider's
  * health and nothing of the request: another target, with another account or in another place, may serve it.
  */
+import { any, pattern } from "./patterns.ts"
 import { type Row } from "./row.ts"
 
-const who =
-  "(?:account|org\\w{0,12}|team|workspace|tenant|project|user|api[- ]?key|key|access token|subscription|plan|ip(?: address)?|customer|credentials?|region|resource|model access)"
+const who = any(
+  "account|org\\w{0,12}|team|workspace|tenant|project|customer|credentials?",
+  "api[- ]?key|key|access token|subscription|plan|ip(?: address)?|region|resource",
+  "user(?! (?:message|role|prompt|content|input|turn))",
+  "model access"
+)
+const stopped = any(
+  "disabled|suspended|deactivated|banned|blocked|restricted|locked|terminated|on hold",
+  "inactive|revoked|deleted"
+)
+const negated = "not (?:been |yet )?" +
+  any("verified", "authorized", "active", "activated", "enabled", "allowed", "permitted", "entitled", "registered")
+const lacking = any(
+  "must be verified",
+  "(?:does|do)(?:n't| not) (?:yet )?(?:have|include|support|allow)",
+  "not (?:been |yet )?include",
+  "lacks?"
+)
+const key = any(
+  "api[- ]?key",
+  "access token",
+  "auth token",
+  "bearer token",
+  "token",
+  "credentials?",
+  "subscription key"
+)
+
+/** How a provider begins that refuses who asks, or from where. */
+const refusals = [
+  // `Your organization has been disabled.`
+  pattern(
+    "^(?:sorry,? )?(?:your|this|the|current) (?:\\w{1,16} ){0,3}",
+    who,
+    "\\b[^:\"]{0,80}\\b",
+    any(stopped, negated, lacking),
+    "\\b"
+  ),
+  // `Account x is suspended.`
+  pattern(
+    "^",
+    who,
+    " (?:'' |\\S{1,40} )?(?:is |has been |was |are )(?:\\w{1,12} )?",
+    any(stopped, "expired", "invalid", "not (?:active|valid|authorized|allowed|found|verified)"),
+    "\\b"
+  ),
+  // `This credential is only authorized for …`
+  pattern("^(?:your|this|the) ", key, "\\b.{0,24}\\b(?:only (?:authorized|allowed|valid|permitted)|cannot be used)\\b"),
+  // `User location is not supported.`
+  pattern(
+    "^(?:(?:user|your|this|the|current|client|request) ){0,3}(?:location|region|country|territory|ip(?: address)?)\\b",
+    ".{0,60}\\b(?:not|un)[ -]?(?:supported|available|allowed|permitted|served)\\b"
+  ),
+  // `It is not available in your country.`
+  pattern(
+    "^[^:;\"?]{0,80}\\b(?:not|un)(?: yet| currently)? ?(?:available|supported|offered|accessible|served)\\b.{0,16}",
+    "\\b(?:in|for|from) (?:your|this|the user'?s?)? ?(?:current )?",
+    any("country", "region", "location", "area", "territory", "account", "plan", "tier", "subscription"),
+    "\\b"
+  ),
+  pattern(
+    "^[^:;\"?]{0,80}\\bnot (?:yet |currently )?(?:available|supported|accessible)\\b.{0,16}",
+    "\\b(?:in|for) (?:your|this) (?:current )?(?:organi[sz]ation|project)\\b"
+  ),
+  // `Invalid API key.`
+  pattern(
+    "^(?:an? )?(?:invalid|incorrect|wrong|missing|expired|no|unauthorized|malformed|revoked|bad)(?: or \\w{1,12})? ",
+    "(?:\\w{1,12} ){0,2}?",
+    any(key, "authentication", "authorization"),
+    "\\b"
+  ),
+  // `The API key is invalid.`
+  pattern(
+    "^(?:(?:the|your|this|provided) ){0,3}",
+    any(key, "auth(?:entication|orization)?(?: token| header)?", "security token", "bearer"),
+    "\\b.{0,40}\\b",
+    any("invalid", "expired", "missing", "required", "failed", "failure", "incorrect", "error", "revoked", "disabled"),
+    "\\b"
+  ),
+  pattern("^(?:(?:the|your|this|provided) ){0,3}", key, "\\b.{0,40}\\bnot (?:valid|found|provided)\\b"),
+  // `You do not have access to the model.`
+  pattern(
+    "^(?:you|user|caller) ",
+    any("do(?:es)? not", "don't", "doesn't", "are not", "is not", "must", "need to", "have not", "haven't", "has not"),
+    "\\b.{0,60}\\b",
+    any(
+      "access|permissions?|authori[sz]ed|allowed|verified|entitled|agreed?|accept(?:ed)?",
+      "sign(?:ed)?|logged in|an active|subscribed|eligible"
+    ),
+    "\\b"
+  ),
+  // `Access denied.`
+  pattern(
+    "^",
+    any(
+      "access (?:denied|forbidden|to (?:the|this) (?:requested )?(?:model|resource))|permission denied",
+      "unauthorized|unauthenticated|forbidden|not authorized|(?:request|operation) not allowed",
+      "login fail|please (?:log|sign) ?in|no access to"
+    ),
+    "\\b"
+  ),
+  // `Gemini requires a paid plan.`
+  pattern(
+    "^(?:gemini|claude|gpt|grok|the|this|our)\\b[^:;\"?]{0,60}\\brequires? (?:\\w{1,12} ){0,3}",
+    any(
+      "verification",
+      "subscription",
+      "agreement",
+      "terms",
+      "paid (?:plan|tier)",
+      "higher tier",
+      "credit card",
+      "payment method"
+    ),
+    "\\b"
+  ),
+  // Clients that find no key, and send nothing.
+  /^could not (?:resolve authentication|load (?:the default )?credentials)\b/i,
+  /^the \w{1,32}_API_KEY environment variable is missing\b/i,
+  // Bedrock, NVIDIA and OpenRouter.
+  /^(?:model )?use case details have not been submitted/i,
+  /^function\b.{0,60}\bnot found for account/i,
+  /^no endpoints? (?:available|found) (?:that )?match(?:ing|es)? your\b/i,
+  pattern(
+    "^",
+    any(
+      "令牌",
+      "密钥",
+      "(?:api)? ?key",
+      "token",
+      "authorization token",
+      "账号",
+      "账户",
+      "用户",
+      "鉴权",
+      "认证",
+      "身份",
+      "当前(?:账|令牌|分组)"
+    ),
+    ".{0,24}",
+    any("无效", "非法", "过期", "失败", "禁用", "封禁", "错误", "不存在", "无?权", "冻结")
+  ),
+  /^(?:没有权限|未授权|您没有.{0,24}权|无权)/
+]
+
+/** How codes are called, in the words of many. */
+const named = [
+  pattern(
+    "(?:invalid|incorrect|expired|missing|wrong|revoked|disabled|no|bad|unknown|inactive).?",
+    "(?:api.?|access.?|auth\\w{0,14}.?|security.?|bearer.?|subscription.?)?",
+    "(?:key|credentials?|authentication|authorization|signature)$"
+  ),
+  /(?:invalid|expired|missing|revoked).?(?:api|access|auth|security|bearer).?token/i,
+  pattern(
+    "(?:key|credentials?|signature|access.?token|auth\\w{0,14}|iam).{0,4}",
+    any("invalid", "expired", "missing", "mismatch", "revoked", "disabled", "not.?found", "error", "fail(?:ed|ure)"),
+    "|(?:key|credentials?|signature|access.?token|auth\\w{0,14}|iam).{0,4}(?:required|exception)"
+  ),
+  /unauthori[sz]ed|unauthenticated|^forbidden|no.?permission|permission.?(?:denied|error)|not.?authori[sz]ed/i,
+  /no.?access|access.?(?:denied|error|forbidden|terminated|disabled)|operation.?denied|^request.?not.?allowed/i,
+  pattern(
+    "(?:account|organi[sz]ation|user|project|team|workspace|key|tenant).{0,4}",
+    any(
+      "on.?hold|restricted|disabled|deactivated|suspended|banned|blocked|locked|inactive",
+      "not.?active|terminated|not.?verified|invalid"
+    )
+  ),
+  /(?:unsupported|unavailable|restricted|blocked|invalid).?(?:country|region|location|territory)/i,
+  /region.?(?:error|blocked|not|restrict)|geo.?(?:block|restrict)|country.?(?:not|block)/i,
+  /(?:model|service|plan).?not.?(?:open|activated|enabled|allowed|entitled|included|purchased|subscribed)/i,
+  /(?:verification|terms|consent|agreement|acceptance).?(?:is.?)?required/i
+]
 
 export const account = {
   code: {
@@ -29,13 +200,7 @@ export const account = {
         "UnrecognizedClientException",
         "unrecognizedClientException",
         "AiError/AuthenticationError",
-        /(?:invalid|incorrect|expired|missing|wrong|revoked|disabled|no|bad|unknown|inactive).?(?:api.?|access.?|auth\w{0,14}.?|security.?|bearer.?)?(?:key|credentials?|authentication|authorization|signature|subscription.?key)$/i,
-        /(?:invalid|expired|missing|revoked).?(?:api|access|auth|security|bearer).?token/i,
-        /(?:key|credentials?|signature|access.?token|auth\w{0,14}|iam).{0,4}(?:invalid|expired|missing|mismatch|revoked|disabled|not.?found|error|failed|failure|required|exception)/i,
-        /unauthori[sz]ed|unauthenticated|^(?:forbidden|unauthorized)|permission.?(?:denied|error)|no.?permission|access.?(?:denied|error|forbidden|terminated|disabled)|no.?access|not.?authori[sz]ed/i,
-        /(?:account|organi[sz]ation|user|project|team|workspace|key|tenant).{0,4}(?:on.?hold|restricted|disabled|deactivated|suspended|banned|blocked|locked|inactive|not.?active|terminated|not.?verified|invalid)/i,
-        /(?:unsupported|unavailable|restricted|blocked|invalid).?(?:country|region|location|territory)|region.?(?:error|blocked|not|restrict)|geo.?(?:block|restrict)|country.?(?:not|block)/i,
-        /(?:model|service|plan).?not.?(?:open|activated|enabled|allowed|entitled|included|purchased|subscribed)|verification.?required|operation.?denied|^request.?not.?allowed/i,
+        ...named,
         // xAI writes the text of a gRPC status.
         /does not have permission/i,
         "base_resp/1004",
@@ -68,28 +233,7 @@ export const account = {
     id: "message/auth",
     match: {
       status: ["none", [400, 499], 500],
-      message: [
-        new RegExp(
-          `^(?:sorry,? )?(?:your|this|the|current) (?:\\w{1,16} ){0,3}${who}\\b[^:"]{0,80}\\b(?:disabled|suspended|deactivated|banned|blocked|restricted|locked|terminated|on hold|inactive|revoked|deleted|not (?:been |yet )?(?:verified|authorized|active|activated|enabled|allowed|permitted|entitled|registered|include)|must be verified|(?:does|do)(?:n't| not) (?:yet )?(?:have|include|support|allow)|lacks?)\\b`,
-          "i"
-        ),
-        new RegExp(
-          `^(?:${who}) (?:'' |\\S{1,40} )?(?:is |has been |was |are )(?:\\w{1,12} )?(?:disabled|suspended|deactivated|banned|blocked|restricted|locked|terminated|on hold|inactive|revoked|expired|invalid|not (?:active|valid|authorized|allowed|found|verified))\\b`,
-          "i"
-        ),
-        /^(?:(?:user|your|this|the|current|client|request) ){0,3}(?:location|region|country|territory|ip(?: address)?)\b.{0,60}\b(?:not|un)[ -]?(?:supported|available|allowed|permitted|served)\b/i,
-        /^[^:;"?]{0,80}\b(?:not|un)(?: yet| currently)? ?(?:available|supported|offered|accessible|served)\b.{0,16}\b(?:in|for|from) (?:your|this|the user'?s?)? ?(?:current )?(?:country|region|location|area|territory|account|plan|tier|subscription|organi[sz]ation|project)\b/i,
-        /^(?:an? )?(?:invalid|incorrect|wrong|missing|expired|no|unauthorized|malformed|revoked|bad)(?: or \w{1,12})? (?:\w{1,12} ){0,2}?(?:api[- ]?key|access token|auth token|bearer token|token|credentials?|authentication|authorization|subscription key)\b/i,
-        /^(?:(?:the|your|this|provided) ){0,3}(?:api[- ]?key|access token|auth(?:entication|orization)?(?: token| header)?|token|credentials?|security token|bearer)\b.{0,40}(?:\b(?:invalid|expired|missing|required|failed|failure|incorrect|not valid|not found|error|revoked|not provided|disabled)\b|非法|无效|过期)/i,
-        /^(?:you|user|caller) (?:do(?:es)? not|don't|doesn't|are not|is not|must|need to|have not|haven't|has not|lacks?)\b.{0,60}\b(?:access|permission|permissions|authori[sz]ed|allowed|verified|entitled|agreed?|accept(?:ed)?|sign(?:ed)?|logged in|an active|subscribed|eligible)\b/i,
-        // No key was found, and nothing was sent.
-        /^could not (?:resolve authentication|load (?:the default )?credentials)\b/i,
-        /^the \w{1,32}_API_KEY environment variable is missing\b/i,
-        /^(?:access (?:denied|forbidden|to (?:the|this) (?:requested )?(?:model|resource))|permission denied|unauthorized|unauthenticated|forbidden|not authorized|request not allowed|operation not allowed|login fail|please (?:log|sign) ?in|no access to)\b/i,
-        /^(?:model )?use case details have not been submitted|^function\b.{0,60}\bnot found for account|^no endpoints? (?:available|found) (?:that )?match(?:ing|es)? your\b/i,
-        /^(?:gemini|claude|gpt|grok|the|this|our)\b[^:;"?]{0,60}\brequires? (?:\w{1,12} ){0,3}(?:verification|subscription|agreement|paid plan|paid tier|credit card|payment method|higher tier)\b/i,
-        /^(?:令牌|密钥|(?:api)? ?key|token|authorization token|账号|账户|用户|鉴权|认证|身份|无权|没有权限|未授权|您没有|当前(?:账|令牌|分组)).{0,24}(?:无效|非法|过期|失败|禁用|封禁|错误|不存在|权|冻结|无权)/i
-      ]
+      message: refusals
     },
     kind: "auth",
     outcome: "Ignored"

@@ -56,7 +56,7 @@ export const context = {
         /\btotal (?:number of |of )?tokens\b.{0,60}\b(?:exceed\w{0,3}|more than|over)\b/i,
         /\b(?:request|requested)\b.{0,24}\bexceed\w{0,3}\b.{0,30}\btoken limit\b/i,
         /\btoken (?:limit|count)\b.{0,16}\b(?:exceed\w{0,3}|overflow)/i,
-        /\bmaximum (?:prompt|input|sequence|model|text) length\b|\bmax[_ ](?:model|input|prompt|seq(?:uence)?)[_ ]?(?:len|length|tokens)\b|\bmax_num_tokens\b|\bn_ctx\b|\bslot context\b/i,
+        /\bmaximum (?:\w{1,12} )?(?:prompt|input|sequence|model|text) length\b|\bmax[_ ](?:model|input|prompt|seq(?:uence)?)[_ ]?(?:len|length|tokens)\b|\bmax_num_tokens\b|\bn_ctx\b|\bslot context\b/i,
         /\bmaximum number of (?:input |prompt )?tokens\b/i,
         /\bmust have (?:less|fewer) than \d{1,9} tokens|\btokens?\b.{0,30}\bmust be (?:<=|less than|at most)|\brange of input length\b|\bcurrent length is \d{1,9} while limit\b/i,
         /\b(?:reduce|shorten|trim|truncate|decrease)\b.{0,16}\b(?:length|size|number|amount)?.{0,16}\b(?:messages?|prompt|input|conversation|context|chat history)\b/i,

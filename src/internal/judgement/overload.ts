@@ -58,7 +58,7 @@ export const overload = {
           `^(?:sorry,? )?(?:(?:the|this|our|your|selected|requested|we|we're|we are|all|experiencing|currently|that|target) ){0,3}(?:(?:model|endpoint|server|servers|service|system|engine|deployment|upstream|provider|inference|api|instance|backend|it|experiencing|is)(?:'s)? ?(?:'' |\\S{1,40} )?){0,2}(?:\\w{1,12} ){0,4}?${busy}\\b`,
           "i"
         ),
-        /^(?:sorry,? )?(?:(?:the|this|our|your|selected|requested|inference) ){0,2}(?:model|endpoint|server|service|engine|deployment|instance|backend)(?: ''| \S{1,40})? (?:is |has |was |failed|could not|cannot be|did)\b.{0,24}\b(?:paused|crashed|not loaded|failed to load|unloaded|unavailable|stopped|down|not running|not deployed|out of memory|died|exited|scaled to zero|to load|respond|asleep|sleeping|closed|offline|shut ?down|terminated unexpectedly)\b/i,
+        /^(?:sorry,? )?(?:(?:the|this|our|your|selected|requested|inference) ){0,2}(?:model|endpoint|server|service|engine|deployment|instance|backend|function)(?: id)?(?: ''| \S{1,40})?:? (?:is |has |was |failed|could not|cannot be|did|degraded)\b.{0,24}\b(?:paused|degraded|unhealthy|invoked|crashed|not loaded|failed to load|unloaded|unavailable|stopped|down|not running|not deployed|out of memory|died|exited|scaled to zero|to load|respond|asleep|sleeping|closed|offline|shut ?down|terminated unexpectedly)\b/i,
         /^no models? (?:is |are |currently )?(?:loaded|available|running)\b/i,
         /^the request targeted an endpoint that is currently closed/i,
         /^.{0,12}(?:访问量过大|服务繁忙|系统繁忙|模型繁忙|负载过高|无可用渠道)/

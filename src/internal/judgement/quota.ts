@@ -92,7 +92,7 @@ export const quota = {
         /^(?:your |the |this )?(?:\w{1,16} ){0,4}(?:package|subscription|plan|trial|membership|free (?:tier|trial|quota))\b.{0,40}\b(?:has |have |is )(?:been )?(?:expired|ended|lapsed|exhausted|used up|over)\b/i,
         /^(?:payment (?:is )?required|this request requires more credits|please (?:add|purchase|buy|recharge|top[- ]?up)|billing (?:hard|soft) limit|you (?:need|must) (?:to )?(?:add|purchase|buy|recharge|top[- ]?up|enable billing))\b/i,
         /^(?:key|account|api key|team|project|user|organization|total|credit|budget|spend(?:ing)?|usage) (?:spend(?:ing)? |usage |budget |total )?limit (?:has been |was )?(?:exceeded|reached|exhausted)/i,
-        /^(?:您的|你的|当前|该|用户|账[户号])?.{0,12}(?:余额不足|额度不足|额度已?用[尽完]|配额不足|欠费|套餐.{0,6}(?:到期|过期|用完))/
+        /^(?:您的|你的|当前|该|用户|账[户号])?.{0,12}(?:余额不足|(?:额度|配额|资源包|积分|点数)(?:不足|已?(?:用[尽完]|耗尽))|欠费|套餐.{0,6}(?:到期|过期|用完))/
       ]
     },
     kind: "quota_exhausted",
@@ -121,7 +121,8 @@ export const quota = {
         /\b(?:purchase|buy|add|top[- ]?up|recharge|refill|requires? more|can only afford)\b.{0,24}\b(?:credits?|balance|funds|\d)|\btop[- ]?up\b|\brecharge\b/i,
         /\b(?:payment (?:is )?required|past[- ]due|overdue|unpaid|arrears|outstanding (?:balance|invoice)|past invoices|add a payment method|good stand(?:ing))\b/i,
         /\b(?:subscription|plan|package|trial|membership)\b.{0,40}\b(?:expired|ended|lapsed|cancell?ed|is over)\b/i,
-        /余额不足|额度不足|额度.{0,4}用[尽完]|配额.{0,6}(?:不足|用尽|耗尽)|欠费|充值|套餐.{0,6}(?:到期|过期|用完)/
+        /\b(?:calls?|requests?|tokens?|messages?|queries) ?(?:per|\/|a|each) ?(?:week|month)\b/i,
+        /余额不足|(?:额度|配额|资源包|积分|点数).{0,6}(?:不足|用[尽完]|耗尽)|欠费|充值|套餐.{0,6}(?:到期|过期|用完)/
       ]
     },
     kind: "quota_exhausted",

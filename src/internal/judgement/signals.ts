@@ -4,7 +4,7 @@ import * as RetryHint from "../../RetryHint.ts"
 import { headerLookup } from "../untrusted/headers.ts"
 import { fieldsOf, items, json, property } from "../untrusted/values.ts"
 import { embedded } from "./embedded.ts"
-import { isPage, wordsOf } from "./words.ts"
+import { wordsOf } from "./words.ts"
 
 /**
  * What a failure tells about itself, gathered from the error, the errors it wraps and the answer it carries, the outer
@@ -58,18 +58,8 @@ const codeHeaders = ["x-ms-throttle-reason", "x-amzn-errortype"]
 // `request`, `param`, `input`, `failed_generation` and their like.
 const links = ["reason", "error", "response", "http", "body", "responseBody", "data", "cause", "lastError", "errors"]
   .concat("details", "detail", "errorDetails", "violations", "metadata", "raw", "$metadata")
-  .concat(
-    "openai",
-    "anthropic",
-    "google",
-    "httpResponse",
-    "base_resp",
-    "innererror",
-    "inner_error",
-    "innerError",
-    "Response",
-    "Error"
-  )
+  .concat("openai", "anthropic", "google", "httpResponse", "base_resp", "external_model_error")
+  .concat("innererror", "inner_error", "innerError", "Response", "Error")
 // What OpenAI calls a response quotes the request, down to metadata that its caller made up: only its error counts.
 const linksOfAnswer = ["error"]
 
@@ -192,7 +182,6 @@ class Reader {
 
   /** Takes a text that is written for people. */
   private hear(message: string, depth: number): void {
-    if (isPage(message)) return
     const words = wordsOf(message)
     const answer = embedded(message, words)
     if (answer !== undefined) this.follow(answer, depth)

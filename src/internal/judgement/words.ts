@@ -40,7 +40,7 @@ const withoutMiddle = (text: string): string =>
   text.length <= 2 * keptText ? text : `${text.slice(0, keptText)} … ${text.slice(-keptText)}`
 
 /** Whether a text is a page, for people. */
-export const isPage = (text: string): boolean => /^\s{0,64}</.test(text)
+export const isPage = (text: string): boolean => /^\s{0,64}<[!?a-z]/i.test(text)
 
 const maxLabels = 8
 
@@ -62,6 +62,8 @@ const plain = [
       `error fetching from \\S{1,200}|request failed|provider returned(?: an)? error)(?: \\([^)\\n]{1,80}\\))?${end}`,
     "i"
   ),
+  // `InternalError.Algo.InvalidParameter: …`
+  /^(?:[A-Z]\w{0,40}\.){1,4}[A-Z]\w{0,60}: /,
   // `got status: UNAVAILABLE. …`
   /^got status: [A-Z_]{2,40}\.? ?/i,
   // `Bad Request: …`
@@ -74,10 +76,10 @@ const plain = [
 
 // `429 …`, `[429 Too Many Requests] …`, `HTTP 429: …`, `Error code: 429 - …`
 const statusLabel =
-  /^\[?(?:(?:got|https?|error|status|code|response|request failed with)\b[ :=/.\d]{0,8}){0,4}([45]\d\d)\b(?!\.\d|[-:]\d)\]?[ :,.\-\u2013\u2014]{0,4}/i
+  /^[[<]?(?:(?:got|https?|error|status|code|response|request failed with)\b[ :=/.\d]{0,8}){0,4}([45]\d\d)\b(?!\.\d|[-:]\d)[\]>]?[ :,.\-\u2013\u2014]{0,4}/i
 // `litellm.RateLimitError: …`, `VertexAIException BadRequestError - …`
 const classLabel = new RegExp(
-  `^(?:[a-z]\\w{0,30}\\.){0,4}([A-Z]\\w{0,60}(?:Error|Exception|Violation|Timeout|Throttled))(?: \\(\\d{3}\\))?(?:${end}| (?=[A-Z]\\w{0,60}(?:Error|Exception)\\b))`
+  `^(?:[a-z]\\w{0,30}\\.){0,4}([A-Z]\\w{0,60}(?:Error|Exception|Violation|Timeout|Throttled))(?: \\(\\d{3}\\))?(?:$|${end}| (?=[A-Z]\\w{0,60}(?:Error|Exception)\\b))`
 )
 const operationLabel = /^an error occurred \((\w{1,64})\) when calling the \w{1,64} operation(?: \([^)\n]{1,80}\))?: ?/i
 // What is wrong with a program, and not with a provider.
