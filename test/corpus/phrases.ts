@@ -16,7 +16,9 @@ export const phrases: ReadonlyArray<Phrase> = readFileSync(new URL("phrases.json
 
 /** What the judgement makes of a phrase in the mouth of a provider. */
 export const explained = ({ says, status }: Phrase): LlmOutcome.Explanation =>
-  LlmOutcome.explain(Exit.fail(status === undefined ? { message: says } : { status, body: { error: { message: says } } }))
+  LlmOutcome.explain(
+    Exit.fail(status === undefined ? { message: says } : { status, body: { error: { message: says } } })
+  )
 
 /** The patterns of words by row, but for those that words of clients have to meet beside a code. */
 export const patterns: ReadonlyArray<{ readonly row: LlmOutcome.RowId; readonly pattern: RegExp }> = LlmOutcome.table
