@@ -17,8 +17,10 @@ import { wordsOf } from "./words.ts"
  *   and names and tags of errors, also as `Tag/Reason` where one error is the reason of another
  *   (`HttpClientError/DecodeError`), as `Module/Reason` for an `AiError` and with the phase of an `AttemptTimedOut`.
  *   Numbers too, those that mean something else elsewhere with the name of their field (`base_resp/1008`,
- *   `error_code/17`). Of the body of an answer: how it ended in the provider's word, with `Answer/refused`,
- *   `Answer/error` and the like where it did not end well, and `Answer/malformed` if it is no answer.
+ *   `error_code/17`). Of an abort the one word that is its cause (`cause/timeout`); of a check that failed, what was
+ *   checked (`issue/request`, `issue/response`, `issue/data.choices`). Of the body of an answer: how it ended in the
+ *   provider's word, with `Answer/refused`, `Answer/error` and the like where it did not end well, and
+ *   `Answer/malformed` if it is no answer.
  * - `messages`: what the provider writes for people, in its own words: without what it quotes and without the labels
  *   that clients put before it. Of a long text the first and the last 4 Ki characters, of the first 64 Ki. May hold
  *   parts of the request: not for logs.
