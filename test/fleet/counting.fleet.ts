@@ -14,9 +14,9 @@ const failing = (share: number) => () => Math.random() < share ? Provider.down :
 
 /**
  * How often one breaker for all calls would have opened, had it seen every answer when it was given, but for the
- * successes within `deafMillis` of the last failure.
+ * successes within `withoutNewsMillis` of the last failure.
  */
-const openings = (answered: ReadonlyArray<Provider.Call>, failures: number, deafMillis: number): number => {
+const openings = (answered: ReadonlyArray<Provider.Call>, failures: number, withoutNewsMillis: number): number => {
   let opened = 0
   let streak = 0
   let failedAt = 0
@@ -24,7 +24,7 @@ const openings = (answered: ReadonlyArray<Provider.Call>, failures: number, deaf
     if (end === "down") {
       streak++
       failedAt = endedAt
-    } else if (endedAt - failedAt >= deafMillis) streak = 0
+    } else if (endedAt - failedAt >= withoutNewsMillis) streak = 0
     if (streak === failures) {
       opened++
       streak = 0
@@ -69,14 +69,14 @@ describe("a fleet that counts failures in a row", () => {
           yield* leave
           const opened = transitions(published).filter(({ reason }) => reason === "threshold").length
           const one = openings(provider.answered, failures, 0)
-          const deaf = openings(provider.answered, failures, newsMillis)
+          const unreached = openings(provider.answered, failures, newsMillis)
           console.log(
             `${failures} in a row open, ${
               share * 100
             } % of ${provider.answered.length} calls fail: opened ${opened} times; `
-              + `one process would have ${one} times, one that is deaf for ${newsMillis} ms ${deaf} times`
+              + `one process would have ${one} times, one without news for ${newsMillis} ms ${unreached} times`
           )
-          assert.isAtMost(opened, Math.max(one + 1, deaf))
+          assert.isAtMost(opened, Math.max(one + 1, unreached))
         }),
       30_000
     )

@@ -39,7 +39,7 @@ const run = (kept: Kept, args: ReadonlyArray<string>) =>
   script.run(kept.key, args).then(() => undefined, (error: unknown) => String(error))
 
 /** The record can be read, and no field of it is anything but what it may be. */
-const assertSound = async (kept: Kept, what: string) => {
+const assertUnharmed = async (kept: Kept, what: string) => {
   const { circuit, corrupt } = await kept.ask("read")
   assert.isFalse(corrupt, what)
   for (const value of Object.values(circuit)) {
@@ -53,7 +53,7 @@ describe("the script, given", () => {
       for (const text of [...texts, long]) {
         const kept = await used()
         assert.isUndefined(await run(kept, kept.argumentsOf(operation, { note: text, actor: text })))
-        await assertSound(kept, `${operation} ${text.slice(0, 20)}`)
+        await assertUnharmed(kept, `${operation} ${text.slice(0, 20)}`)
         const { actor, note, state } = await kept.stored()
         if (operation !== "enable") assert.deepStrictEqual([note, actor], [text, text], operation)
         assert.include(["closed", "forced_open", "disabled", "half_open"], state)
@@ -66,7 +66,7 @@ describe("the script, given", () => {
       const kept = await used()
       const before = await kept.stored()
       await run(kept, kept.argumentsOf("report", { outcome, kind: outcome, probe: 1 }))
-      await assertSound(kept, outcome.slice(0, 20))
+      await assertUnharmed(kept, outcome.slice(0, 20))
       const { generation, openUntil, state } = await kept.stored()
       assert.deepStrictEqual([state, generation, openUntil], [
         before["state"],
@@ -80,7 +80,7 @@ describe("the script, given", () => {
     for (const kind of [...texts, "Timeout", long]) {
       const kept = new Kept(script)
       await kept.ask("report", { outcome: "Failure", kind })
-      await assertSound(kept, kind.slice(0, 20))
+      await assertUnharmed(kept, kind.slice(0, 20))
       assert.strictEqual((await kept.ask("read")).circuit.lastFailureKind, "")
     }
   })
@@ -89,7 +89,7 @@ describe("the script, given", () => {
     for (const duration of [...texts, "inf", "-inf", "1e400", "-1e400", "0x10", "1e308", "9007199254740993", long]) {
       const kept = new Kept(script)
       await kept.ask("report", { outcome: "Failure", kind: "timeout", durationMillis: duration })
-      await assertSound(kept, duration.slice(0, 20))
+      await assertUnharmed(kept, duration.slice(0, 20))
       assert.strictEqual((await kept.stored())["failures"], "1")
     }
   })
@@ -101,7 +101,7 @@ describe("the script, given", () => {
       assert.isUndefined(
         await run(kept, [...kept.argumentsOf(operation, { outcome: "Success", probe: 1 }), "more", long])
       )
-      await assertSound(kept, operation)
+      await assertUnharmed(kept, operation)
     }
   })
 

@@ -76,7 +76,7 @@ describe.concurrent("a view", () => {
 
   const stale = { maxStaleness: 600, lease: "1 minute", operationTimeout: 500 } as const
   // A member beats twice within the time. The third may end while the answer to the second is on its way.
-  const beatsToFresh = 3
+  const beatsToUpToDate = 3
 
   /** One member, and another whose messages about transitions the server drops. */
   const beside = Effect.gen(function*() {
@@ -90,7 +90,7 @@ describe.concurrent("a view", () => {
   it.live("is as fresh as was promised when what another process says reaches nobody", () =>
     Effect.gen(function*() {
       const { mute, one } = yield* beside
-      assert.isAtMost(Math.max(...yield* lags(one, mute)), beatsToFresh)
+      assert.isAtMost(Math.max(...yield* lags(one, mute)), beatsToUpToDate)
       yield* assertNoOutage(one)
     }))
 
@@ -102,7 +102,7 @@ describe.concurrent("a view", () => {
       const other = yield* memberAt(server.port, stale)
       yield* up(one, "key")
       yield* proxy.silence
-      assert.isAtMost(Math.max(...yield* lags(one, other)), beatsToFresh)
+      assert.isAtMost(Math.max(...yield* lags(one, other)), beatsToUpToDate)
     }))
 
   it.live("survives that the server drops all who listen", () =>

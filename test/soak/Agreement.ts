@@ -6,12 +6,12 @@ import type { Finding } from "./Witness.ts"
 const remembered = 16
 
 export class Agreement {
-  private readonly told = new Map<string, Map<number, string>>()
+  private readonly announced = new Map<string, Map<number, string>>()
 
   hear({ generation, key, reason, to }: Transition): ReadonlyArray<Finding> {
     const words = `${to} by "${reason}"`
-    const ofKey = this.told.get(key) ?? new Map<number, string>()
-    this.told.set(key, ofKey)
+    const ofKey = this.announced.get(key) ?? new Map<number, string>()
+    this.announced.set(key, ofKey)
     const before = ofKey.get(generation)
     ofKey.set(generation, words)
     if (ofKey.size > remembered) ofKey.delete(ofKey.keys().next().value!)
@@ -19,8 +19,8 @@ export class Agreement {
     return [{ rule: "the fleet agrees", key, what: `${generation} is ${words}, and ${before}`, excusable: true }]
   }
 
-  /** Whether anybody told of a generation between two: then whoever saw only those missed it, and made no error. */
+  /** Whether a generation between two was announced: an observer that saw only those missed it, and made no error. */
   isBetween(key: string, lower: number, upper: number): boolean {
-    return [...this.told.get(key)?.keys() ?? []].some((generation) => generation > lower && generation < upper)
+    return [...this.announced.get(key)?.keys() ?? []].some((generation) => generation > lower && generation < upper)
   }
 }

@@ -1,4 +1,4 @@
-/** Every invariant that did not hold: kept, told with what led to it, and counted. */
+/** Every invariant that did not hold: kept, reported with what led to it, and counted. */
 import type { Agreement } from "./Agreement.ts"
 import type { Finding } from "./Witness.ts"
 
@@ -15,8 +15,8 @@ interface Suspect {
 /** So long does a process take at most to hear what others did, while nothing is broken. */
 const patienceMillis = 1000
 
-/** So many of a rule are told in full; more of them say nothing new. */
-const toldInFull = 3
+/** So many of a rule are reported in full; more of them say nothing new. */
+const reportedInFull = 3
 
 export class Findings {
   count = 0
@@ -58,7 +58,7 @@ export class Findings {
   private convict({ at, finding: { key, rule, what }, member, past }: Suspect): void {
     this.count++
     this.byRule.set(rule, (this.byRule.get(rule) ?? 0) + 1)
-    if (this.byRule.get(rule)! > toldInFull) return
+    if (this.byRule.get(rule)! > reportedInFull) return
     const seconds = ((at - this.startedAt) / 1000).toFixed(3)
     this.say(`VIOLATION of "${rule}" at ${seconds} s, seed ${this.seed}, ${member}, key "${key}": ${what}`)
     for (const line of past) this.say(`    ${line}`)

@@ -6,7 +6,7 @@ import type { Findings } from "./Findings.ts"
 import { transitionOf } from "./Transition.ts"
 import { type Finding, Witness } from "./Witness.ts"
 
-/** Calls of one key: those that ran as their callers know it, and those that ended as observers were told. */
+/** Calls of one key: those that ran as their callers know it, and those that ended as observers heard. */
 interface Calls {
   ran: number
   ended: number

@@ -57,12 +57,12 @@ export class RedisFaults {
   }
 
   /** Whether all is mended, and known to be. */
-  readonly isSound = (): boolean => !this.broken && this.recorders().every(({ degraded }) => !degraded)
+  readonly isHealthy = (): boolean => !this.broken && this.recorders().every(({ degraded }) => !degraded)
 
   /** Whether the store was broken at a time of late, or not yet itself again, or seemed so to a process. */
   readonly disturbed = (at: number): boolean => {
     const healthySince = Math.max(this.mendedAt, ...this.recorders().map(({ recoveredAt }) => recoveredAt))
-    return !this.isSound() || at < healthySince + afterPainsMillis
+    return !this.isHealthy() || at < healthySince + afterPainsMillis
   }
 
   run(open: Latch.Latch, calmMillis: number, dice: Dice): Effect.Effect<never> {

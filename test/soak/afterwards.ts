@@ -14,7 +14,7 @@ export const rested = Effect.fnUntraced(function*(shift: Shift, phases: Readonly
   for (const { dependency } of phases) dependency.heal()
   const members = phases.flatMap(({ members }) => members)
   const quiet = Effect.sync(() => shift.inFlight === 0)
-  const sound = Effect.sync(() => phases.every(({ isSound }) => isSound()))
+  const healthy = Effect.sync(() => phases.every(({ isHealthy }) => isHealthy()))
   const nobodyProbes = Effect.map(
     Effect.forEach(members, ({ probing }) => probing),
     (probes) => probes.every((probes) => probes === 0)
@@ -24,7 +24,7 @@ export const rested = Effect.fnUntraced(function*(shift: Shift, phases: Readonly
     (away) => !away.includes(true)
   )
   yield* inTime("every call ends", quiet, findings)
-  yield* inTime("a store that is back is found", sound, findings)
+  yield* inTime("a store that is back is found", healthy, findings)
   yield* Effect.forEach(members, release)
   yield* inTime("routes come home", home, findings)
   yield* inTime("no probe slot is lost", nobodyProbes, findings)

@@ -124,8 +124,8 @@ const routed: Call = (member, _key, dice) =>
     if (new Set(legs).size < legs.length) return { result: "routed", wrong: `asked ${legs.join(", ")}` }
     const error = Exit.isFailure(exit) ? Exit.findErrorOption(exit) : undefined
     if (error?._tag === "Some" && FailoverError.isFailoverError(error.value)) {
-      const told = new Set(error.value.attempts.flatMap(({ ran, target }) => ran ? [target] : []))
-      const lies = [...made].some(([target, { ran }]) => told.has(target) !== (ran > 0)) || told.size > made.size
+      const asked = new Set(error.value.attempts.flatMap(({ ran, target }) => ran ? [target] : []))
+      const lies = [...made].some(([target, { ran }]) => asked.has(target) !== (ran > 0)) || asked.size > made.size
       return {
         result: error.value.reason._tag,
         wrong: lies ? `${error.value.message}, but ${legs.join(", ")}` : undefined

@@ -20,7 +20,7 @@ export interface Phase {
   readonly dependency: Dependency
   readonly faults: ReadonlyMap<string, number>
   /** Whether the store works, as all members see it. */
-  readonly isSound: () => boolean
+  readonly isHealthy: () => boolean
   /** Brings findings that had to wait to a verdict. */
   readonly judge: () => void
   /** What else is counted while nobody calls. */
@@ -73,7 +73,7 @@ export const memory = Effect.fnUntraced(function*(
     members: [member],
     dependency,
     faults: done,
-    isSound: () => true,
+    isHealthy: () => true,
     judge: () => {},
     counts: {}
   }
@@ -118,7 +118,7 @@ export const redis = Effect.fnUntraced(function*(
     get faults() {
       return new Map([...done, ...faults.done])
     },
-    isSound: faults.isSound,
+    isHealthy: faults.isHealthy,
     judge: () => findings.judge(agreement, faults.disturbed),
     counts: {
       "redis connections": Effect.map(

@@ -1,4 +1,4 @@
-/** What is told of a run: a line in between, and a table at its end. */
+/** What is reported of a run: a line in between, and a table at its end. */
 import type { Findings } from "./Findings.ts"
 import type { Series } from "./Measurements.ts"
 import type { Phase } from "./phases.ts"

@@ -84,7 +84,7 @@ describe("a witness", () => {
     assert.deepStrictEqual(found([{ ...opened, to: "closed" }]), ["only legal edges"])
   })
 
-  it("finds a transition that was told twice, and a generation that falls", () => {
+  it("finds a transition that was announced twice, and a generation that falls", () => {
     assert.include(found([opened, opened]), "each transition once")
     assert.deepStrictEqual(found([opened, { ...probing, generation: 1_999_999_999_999 }]), ["generations increase"])
   })
@@ -114,7 +114,7 @@ describe("a witness", () => {
     assert.deepStrictEqual(witness.hear({ ...opened, generation: opened.generation + 5, at: 9000 }), [])
   })
 
-  it("excuses what a process of a fleet may have missed, but not a generation that was told twice", () => {
+  it("excuses what a process of a fleet may have missed, but not a generation that was announced twice", () => {
     const witness = new Witness(true)
     witness.hear(opened)
     const skipped = witness.hear({ ...closed, from: "open" })

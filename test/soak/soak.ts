@@ -56,16 +56,16 @@ const soak = Effect.gen(function*() {
     })
   )))
   const measured = measurements(phases)
-  let toldAt = 0
+  let reportedAt = 0
   while (elapsed() < minutes * 60_000) {
     yield* shift.open.open
     yield* Effect.sleep(Math.min(shiftMillis, Math.max(1000, minutes * 60_000 - elapsed())))
     yield* shift.open.close
     yield* rested(shift, phases, findings)
     for (const { measure, series } of measured) series.values.push(yield* measure)
-    if (elapsed() - toldAt < lineMillis) continue
-    toldAt = elapsed()
-    console.log(progress(toldAt / 1000, phases, measured.map(({ series }) => series), findings))
+    if (elapsed() - reportedAt < lineMillis) continue
+    reportedAt = elapsed()
+    console.log(progress(reportedAt / 1000, phases, measured.map(({ series }) => series), findings))
   }
   yield* check(phases, findings)
   shift.over = true

@@ -43,7 +43,7 @@ export const assertHarmless = Effect.fnUntraced(function*([one, other]: readonly
   yield* cooldown
 
   yield* fault.strikes
-  yield* assertSoonAlone(one)
+  yield* assertSoonDegraded(one)
   yield* assertResultsKept(one)
   yield* assertProtected(one)
   yield* trip(one, "long/opened")
@@ -61,7 +61,7 @@ export const assertHarmless = Effect.fnUntraced(function*([one, other]: readonly
 })
 
 /** The calls that find out end while the store is still away, and those after them wait for nothing (I119). */
-const assertSoonAlone = Effect.fnUntraced(function*(member: Member) {
+const assertSoonDegraded = Effect.fnUntraced(function*(member: Member) {
   const results = yield* all([
     down(member, "long/counted"),
     call(member, "new", Effect.succeed("first read")),

@@ -27,7 +27,7 @@ const machine = (facts: Partial<Machine> & { readonly programs?: ReadonlyArray<s
   return { at, did }
 }
 
-const assertTold = (at: Machine, ...parts: ReadonlyArray<string>) => {
+const assertSaid = (at: Machine, ...parts: ReadonlyArray<string>) => {
   try {
     findProgram(redisServer, at)
   } catch (error) {
@@ -51,7 +51,7 @@ describe("findProgram", () => {
   it("says so if that is not executable, even with one on the PATH", () => {
     const env = { REDIS_SERVER: "/my/redis", PATH: "/usr/bin" }
     const { at, did } = machine({ env, programs: ["/usr/bin/redis-server"] })
-    assertTold(at, "REDIS_SERVER is /my/redis, which is not an executable file")
+    assertSaid(at, "REDIS_SERVER is /my/redis, which is not an executable file")
     assert.deepStrictEqual(did, [])
   })
 
@@ -78,7 +78,7 @@ describe("findProgram", () => {
     const user = machine({ isRoot: false })
     const mac = machine({ osRelease: () => "", isRoot: false })
     for (const { at, did } of [fedora, user, mac]) {
-      assertTold(at, "no redis-server on the PATH", ...manual)
+      assertSaid(at, "no redis-server on the PATH", ...manual)
       assert.deepStrictEqual(did, [])
     }
   })
@@ -87,11 +87,11 @@ describe("findProgram", () => {
     const aptGet = () => {
       throw Object.assign(new Error("Command failed"), { stderr: "W: slow\nE: Unable to locate package\n" })
     }
-    assertTold(machine({ aptGet }).at, "(E: Unable to locate package)", ...manual)
+    assertSaid(machine({ aptGet }).at, "(E: Unable to locate package)", ...manual)
   })
 
   it("tells if there is none after the installation", () => {
-    assertTold(machine({ aptGet: () => {} }).at, "there is no redis-server on the PATH", ...manual)
+    assertSaid(machine({ aptGet: () => {} }).at, "there is no redis-server on the PATH", ...manual)
   })
 
   it("knows an executable file of this machine", () => {
