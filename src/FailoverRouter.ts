@@ -53,7 +53,7 @@
  *
  * @since 0.1.0
  */
-import { type Config, Context, type Duration, Effect, Layer, type Schedule, Stream } from "effect"
+import { type Config, Context, type Duration, Effect, Layer, type Schedule, type Scope, Stream } from "effect"
 import type { CircuitBreaker } from "./CircuitBreaker.ts"
 import type { CircuitBreakerError } from "./CircuitError.ts"
 import type { Classify } from "./CircuitPolicy.ts"
@@ -171,7 +171,7 @@ export interface Options<Route extends FailoverRoute = FailoverRoute, out R = ne
 /**
  * Sends calls to the targets of routes.
  *
- * - `execute` and `stream` send one call.
+ * - `execute` and `stream` send one call; `open` sends a stream, and waits for its first content.
  * - `activeTarget`, `isFailedOver` and `snapshot` tell who serves, and change nothing.
  * - `reset` closes the circuits of a route's targets and forgets their past, so that its primary serves again.
  *
@@ -191,6 +191,11 @@ export class FailoverRouter extends Context.Service<FailoverRouter, {
     call: (target: Target<NoInfer<P>>, leg: Leg) => Stream.Stream<A, E, R>,
     options: StreamOptions<A>
   ) => Stream.Stream<A, E | FailoverError | CircuitBreakerError, R>
+  readonly open: <P, A, E, R>(
+    route: Reference<P>,
+    call: (target: Target<NoInfer<P>>, leg: Leg) => Stream.Stream<A, E, R>,
+    options: StreamOptions<A>
+  ) => Effect.Effect<Stream.Stream<A, E | CircuitBreakerError>, E | FailoverError, R | Scope.Scope>
   readonly activeTarget: <P>(route: Reference<P>) => Effect.Effect<Target<P>, FailoverError>
   readonly isFailedOver: (route: Reference) => Effect.Effect<boolean, FailoverError>
   readonly snapshot: Effect.Effect<ReadonlyArray<RouteState>>
@@ -337,6 +342,56 @@ export const stream = <P, A, E, R>(
   options: StreamOptions<A>
 ): Stream.Stream<A, E | FailoverError | CircuitBreakerError, R | FailoverRouter> =>
   Stream.unwrap(FailoverRouter.useSync((router) => router.stream(route, call, options)))
+
+/**
+ * Opens a stream at the first target of a route that begins to answer, as `stream` does, and succeeds with it when it
+ * has its first content: for a server, which has to answer with a status before the parts. What fails before the first
+ * content fails the effect; a part in which a target refuses what was asked is the first of the stream. The stream is
+ * open until the scope closes, and can be run once.
+ *
+ * **Gotcha** `HttpServerResponse.stream(FailoverRouter.stream(…))` has sent its status of 200 before any target is
+ * asked, and can only break off when all of them are down.
+ *
+ * **Example** (A status for those who get no stream)
+ *
+ * ```ts
+ * import { Effect, Layer, Stream } from "effect"
+ * import { CircuitBreaker, CircuitStore, FailoverRoute } from "effect-resilience"
+ * import { FailoverRouter, LlmOutcome, LlmStream } from "effect-resilience"
+ * import { HttpServerResponse } from "effect/http"
+ *
+ * const chat = FailoverRoute.make("chat", { targets: ["us", "eu"] })
+ * const Regions = FailoverRouter.layer({ routes: [chat] }).pipe(
+ *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
+ *   Layer.provide(CircuitStore.layerMemory)
+ * )
+ *
+ * const down: Stream.Stream<{ readonly choices: ReadonlyArray<unknown> }, Error> = Stream.fail(new Error("down"))
+ *
+ * const respond = FailoverRouter.open(chat, () => down, { classifyPart: LlmStream.openAi }).pipe(
+ *   Effect.map((parts) => Stream.encodeText(Stream.map(parts, (part) => JSON.stringify(part)))),
+ *   Effect.map((bytes) => HttpServerResponse.stream(bytes)),
+ *   Effect.orElseSucceed(() => HttpServerResponse.empty({ status: 503 })),
+ *   Effect.scoped,
+ *   Effect.provide(Regions)
+ * )
+ *
+ * const response = await Effect.runPromise(respond)
+ * response.status // => 503
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const open = <P, A, E, R>(
+  route: Reference<P>,
+  call: (target: Target<NoInfer<P>>, leg: Leg) => Stream.Stream<A, E, R>,
+  options: StreamOptions<A>
+): Effect.Effect<
+  Stream.Stream<A, E | CircuitBreakerError>,
+  E | FailoverError,
+  R | Scope.Scope | FailoverRouter
+> => FailoverRouter.use((router) => router.open(route, call, options))
 
 /**
  * Which target serves a route now.

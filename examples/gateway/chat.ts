@@ -1,5 +1,5 @@
 // POST /v1/chat/completions
-import { Effect, Sink, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import { type FailoverRoute, FailoverRouter, LlmStream } from "effect-resilience"
 import { HttpServerResponse } from "effect/http"
 import * as CallLog from "./callLog.ts"
@@ -36,16 +36,14 @@ export const make = (models: Models, { ended }: Ending) => {
 
   const streamed = Effect.fnUntraced(function*(request: ChatRequest.Asked, call: CallLog.Call) {
     const { allow, evidence } = request
-    const parts = FailoverRouter.stream(
+    // Up to the first content everything that fails has a status.
+    const parts = yield* FailoverRouter.open(
       routeOf(request.model),
       (target) => chosen(call, target).stream(request),
       { allow, evidence, classifyPart: LlmStream.openAi, settleProbeAt: "first_content" }
     )
-    // Up to the first content everything that fails has a status.
-    const [head, rest] = yield* Stream.peel(parts, Sink.takeUntil((part) => LlmStream.openAi(part)._tag !== "Alive"))
-    yield* Effect.forEach(head, StreamedAnswer.failedIn)
     const events = StreamedAnswer.write(
-      Stream.concat(Stream.fromArray(head), Stream.interruptWhen(rest, ended)),
+      Stream.interruptWhen(parts, ended),
       { choices: request.choices, onError: (error) => call.failure = nameOf(error) }
     )
     return HttpServerResponse.stream(Stream.encodeText(events), {

@@ -34,7 +34,7 @@ const stream = (target: Target, request: ChatRequest): ReturnType<Client["stream
   Stream.unwrap(Effect.gen(function*() {
     const response = yield* send(target, request)
     const texts = Stream.decodeText(Body.bytes(response))
-    const [head, rest] = yield* Stream.peel(texts, Sink.takeUntil((text) => text.trim() !== ""))
+    const [head, rest] = yield* Stream.peel(Stream.dropWhile(texts, isBlank), Sink.take<string>(1))
     const body = Stream.concat(Stream.fromArray(head), rest)
     // Whatever its label says: only a document begins like that.
     if (/^\s*[{[<]/.test(head.join(""))) return yield* notStreamed(target, response, Stream.mkString(body))
@@ -52,6 +52,12 @@ const stream = (target: Target, request: ChatRequest): ReturnType<Client["stream
           },
           catch: (cause) => Body.unreadable(response, "an event is not part of an answer", cause)
         })
+      ),
+      // As in one piece: it may be the first thing that comes, and then has a status.
+      Stream.mapEffect((part) =>
+        reportsError(part)
+          ? Effect.fail(new TargetError({ ...headOf(response), body: part.value }))
+          : Effect.succeed(part)
       )
     )
   }))
@@ -119,6 +125,12 @@ const notStreamed = (
 export const hasError = (body: unknown): body is { readonly error: object } =>
   typeof body === "object" && body !== null && "error" in body && typeof body.error === "object" &&
   Object.values(body.error ?? {}).some(Boolean)
+
+/** Whether an event reports an error. One that only tells how its answer ended is a part of that. */
+const reportsError = (part: Part): boolean =>
+  LlmStream.openAi(part)._tag === "Failed" && (hasError(part.value) || !("choices" in Object(part.value)))
+
+const isBlank = (text: string) => text.trim() === ""
 
 const headOf = ({ headers, status }: HttpClientResponse.HttpClientResponse) => ({ status, headers })
 

@@ -111,22 +111,29 @@ export const make = Effect.fnUntraced(function*<Of extends FailoverRoute, R>(
       return walk(route, settings, options, effectAttempt(call, breaker), call)
     })
 
-  const stream = (reference: Reference, call: AnyStreamCall, options: StreamOptions) =>
-    Stream.unwrap(Effect.gen(function*() {
-      const route = yield* routeOf(reference)
-      checkOptions(options, callFields)
-      const classifyPart = partReader(options.classifyPart)
-      const scope = yield* Effect.scope
-      const rescue = options.rescue === undefined ? route.compiled.rescue : heldParts("rescue", options.rescue)
-      const held = { ofCall: route.compiled.maxHeldBytes, ofProcess }
-      return yield* walk(
-        route,
-        settings,
-        options,
-        streamAttempt(call, { ...options, classifyPart, rescue, held }, scope, breaker),
-        call
-      )
-    }))
+  const opened = Effect.fnUntraced(function*(reference: Reference, call: AnyStreamCall, options: StreamOptions) {
+    const route = yield* routeOf(reference)
+    checkOptions(options, callFields)
+    const classifyPart = partReader(options.classifyPart)
+    const scope = yield* Effect.scope
+    const rescue = options.rescue === undefined ? route.compiled.rescue : heldParts("rescue", options.rescue)
+    const held = { ofCall: route.compiled.maxHeldBytes, ofProcess }
+    return yield* walk(
+      route,
+      settings,
+      options,
+      streamAttempt(call, { ...options, classifyPart, rescue, held }, scope, breaker),
+      call
+    )
+  })
+
+  const stream = (...call: Parameters<typeof opened>) => Stream.unwrap(opened(...call))
+
+  // What the parts need is that of the opening, because a response that streams them has no context of its own.
+  const open = (...call: Parameters<typeof opened>) =>
+    Effect.contextWith((context: Context.Context<unknown>) =>
+      Effect.map(opened(...call), Stream.provideContext(context))
+    )
 
   const activeTarget = (reference: Reference) =>
     Effect.map(routeOf(reference), (route) => route.compiled.targets[route.read().lead.active]!.target)
@@ -134,6 +141,7 @@ export const make = Effect.fnUntraced(function*<Of extends FailoverRoute, R>(
   return {
     execute: execute as Service["execute"],
     stream: stream as Service["stream"],
+    open: open as Service["open"],
     activeTarget: activeTarget as Service["activeTarget"],
     isFailedOver: (reference) => Effect.map(routeOf(reference), (route) => route.read().lead.active !== 0),
     snapshot: Effect.sync(() => routes.map(stateOf)),
