@@ -12,10 +12,11 @@
  * - Nothing but a close or a reset shortens an open deadline.
  * - A closed circuit reserves nothing. Half-open probes have a lease each; every outcome frees the slot.
  * - An open circuit becomes half-open by the admission of its first probe, not by a timer.
+ * - `admitEarly` is for a call that was served although the circuit is open: a proof that the open time is too long.
  *
  * @since 0.1.0
  */
-import { admit as admitCall } from "./internal/machine/admit.ts"
+import { admit as admitCall, admitEarly as admitEarlyCall } from "./internal/machine/admit.ts"
 import { initial as initialCircuit } from "./internal/machine/moves.ts"
 import * as queries from "./internal/machine/queries.ts"
 import { settle as settleCall } from "./internal/machine/settle.ts"
@@ -248,6 +249,14 @@ export const nextOpening: (self: Circuit, now: number) => number = queries.nextO
  * @since 0.1.0
  */
 export const admit: (self: Circuit, rules: Rules, now: number) => Admission = admitCall
+
+/**
+ * Decides on one call as `admit` does, but takes an open circuit for one whose open time is over.
+ *
+ * @category transitions
+ * @since 0.1.0
+ */
+export const admitEarly: (self: Circuit, rules: Rules, now: number) => Admission = admitEarlyCall
 
 /**
  * Ends an admitted call. Returns the circuit itself when nothing changes, as for every permit of the past.

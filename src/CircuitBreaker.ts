@@ -81,8 +81,15 @@ export interface Permit {
 }
 
 /**
- * How to call through a circuit. `classify` replaces the policy's for this call. `evidence` describes the request and
- * its source, so that one request is not counted again and again; see `Evidence`.
+ * How to call through a circuit.
+ *
+ * - `classify`: replaces the policy's for this call.
+ * - `evidence`: the request and its source, so that one request is not counted again and again; see `Evidence`.
+ * - `lastResort`: says that the caller has nobody else to ask. Such a call passes an open circuit that failures have
+ *   opened which a request can cause by itself, if it has no part in them: one at a time, and after one that fails not
+ *   for a second, then two, four and so on, or until the circuit is closed if its provider has served nobody for 10
+ *   seconds. If it is served, it is the circuit's probe; with a shared store the
+ *   circuit stays open until its time. Never an operator's hold or a gate. Default: false.
  *
  * @category models
  * @since 0.1.0
@@ -91,6 +98,7 @@ export interface ExecuteOptions<A = unknown, E = unknown> {
   readonly key: string
   readonly classify?: ((exit: Exit.Exit<A, E>) => Outcome.Outcome) | undefined
   readonly evidence?: Evidence.Evidence | undefined
+  readonly lastResort?: boolean | undefined
 }
 
 /**
@@ -106,7 +114,7 @@ export interface ExecuteOptions<A = unknown, E = unknown> {
  *   Keep-alives are no progress. Default: 2 minutes. `"Infinity"` lifts either.
  * - `settleProbeAt`: a probe is judged at the `"finish"` of the stream (default) or at its `"first_content"`, which
  *   closes the circuit minutes earlier; a cut after that is a failure of the closed circuit.
- * - `evidence`: the request and its source; see `Evidence`.
+ * - `evidence`, `lastResort`: as for `execute`.
  *
  * The limits apply to a provider that never pauses, too: the time is compared at every part, and a stream whose pulls
  * all end at once yields to other fibers and to timers. Each pull runs in a fiber of its own, unless no limit applies,
@@ -124,6 +132,7 @@ export interface StreamOptions<A = unknown, E = unknown> {
   readonly idleTimeout?: Duration.Input | undefined
   readonly settleProbeAt?: "finish" | "first_content" | undefined
   readonly evidence?: Evidence.Evidence | undefined
+  readonly lastResort?: boolean | undefined
 }
 
 /**

@@ -58,7 +58,7 @@ export interface Opened extends Schema.Schema.Type<typeof Opened> {}
  * @category events
  * @since 0.1.0
  */
-export const HalfOpen = circuit("circuit.half_open", { ...transition("cooldown_elapsed"), ...outage })
+export const HalfOpen = circuit("circuit.half_open", { ...transition("cooldown_elapsed", "last_resort"), ...outage })
 
 /**
  * The fields of `circuit.half_open`.

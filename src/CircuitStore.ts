@@ -44,6 +44,8 @@ export interface Operator {
  *   say nothing of their request; a plain field, because every call of a closed circuit sets it.
  * - `turnAway`: rejects a call that may not be the probe.
  * - `settle`: ends an admitted call, once. Returns an effect if the call has to wait for the store.
+ * - `probedEarly`: takes a call that was served while the circuit was open for its probe. A store whose circuits cannot
+ *   leave it out.
  * - `rejectsFor`: for how many milliseconds from now every call is rejected, 0 if the next one may pass.
  * - `listeners`: the observers of how calls end, if there are any.
  * - `state`: asks the store. `view`: what this process read last.
@@ -69,6 +71,7 @@ export interface CircuitHandle {
     durationMillis: number,
     interrupted: boolean
   ) => Effect.Effect<void> | undefined
+  readonly probedEarly?: (clock: Clock.Clock) => void
   readonly rejectsFor: (now: number) => number
   readonly listeners: Listeners | undefined
   readonly state: Effect.Effect<CircuitState>

@@ -105,9 +105,12 @@ export interface Fence {
  * - `maxHeldBytes`: how much of a stream is held back at most, in bytes of memory. More without any content is a
  *   failure of the target, `slow_first_content`; with content it is let through. All streams of a process have
  *   `FailoverRouter.MaxHeldBytes` together. Default: 16777216, which is 16 MiB.
- * - `whenExhausted`: `"least_bad"` asks, when every circuit turned the call away, the target whose circuit would take
- *   calls again first; never one that an operator holds open or that asked everybody to wait. Such calls have a circuit
- *   of their own, `<key>/last-resort`, so that they stop too where they only fail. Default: `"fail"`.
+ * - `waitFor`: how long a call waits for the target that it prefers while that one's provider wants everybody to wait,
+ *   although another one takes calls: worth it where a cached prompt is. Default: none. While no other takes calls, a
+ *   call waits for whom it may ask first, within its deadline.
+ * - `whenExhausted`: `"last_resort"` asks, when every circuit turned the call away, a target whose circuit is open for
+ *   failures that a request can cause by itself, because the call may be no such request; see `lastResort` of
+ *   `CircuitBreaker.execute`. `"fail"` asks nobody. Default: `"last_resort"`.
  * - `failOverOn`: kinds of `Ignored` outcomes that go on to the next target although they say nothing about its health.
  *   Default: `["auth", "quota_exhausted"]`, refusals of an account or a place. A `context_length` always goes on to
  *   larger targets, and an outcome that says `elsewhere` to the next one, because only this target cannot do it.
@@ -126,7 +129,8 @@ export interface RouteOptions<out P = unknown> {
   readonly idleTimeout?: Duration.Input | undefined
   readonly rescue?: number | undefined
   readonly maxHeldBytes?: number | undefined
-  readonly whenExhausted?: "fail" | "least_bad" | undefined
+  readonly waitFor?: Duration.Input | undefined
+  readonly whenExhausted?: "last_resort" | "fail" | undefined
   readonly failOverOn?: ReadonlyArray<Kind> | undefined
 }
 
@@ -284,10 +288,11 @@ export const Routes = Schema.Record(
     })),
     minFailoverDuration: Schema.optional(Schema.DurationFromString),
     deadline: Schema.optional(Schema.DurationFromString),
+    waitFor: Schema.optional(Schema.DurationFromString),
     ...Limits,
     rescue: Schema.optional(Schema.Finite),
     maxHeldBytes: Schema.optional(Schema.Finite),
-    whenExhausted: Schema.optional(Schema.Literals(["fail", "least_bad"])),
+    whenExhausted: Schema.optional(Schema.Literals(["last_resort", "fail"])),
     failOverOn: Schema.optional(Schema.Array(Schema.Literals(kinds)))
   })
 )

@@ -95,7 +95,7 @@ export const MaxHeldBytes: Context.Reference<number> = heldByProcess
  * - `allow`: a fence around the targets it may go to, beside the route's.
  * - `stickyKey`: calls of the same key go to the same target of a tier, by weight, as long as that takes calls: for
  *   the caches of prompts. Default: a target of the tier at random, by weight.
- * - `deadline`: in place of the route's.
+ * - `deadline`, `waitFor`: in place of the route's.
  * - `evidence`: for whom the call speaks; see `Evidence`. All its attempts, at all targets, are one piece of evidence.
  *
  * @category models
@@ -105,6 +105,7 @@ export interface ExecuteOptions {
   readonly allow?: Fence | undefined
   readonly stickyKey?: string | undefined
   readonly deadline?: Duration.Input | undefined
+  readonly waitFor?: Duration.Input | undefined
   readonly evidence?: Evidence | undefined
 }
 
@@ -145,7 +146,7 @@ export interface RouteState {
  * - `routes`: at least one, each of another name; see `FailoverRoute`.
  * - `classify`: what an exit says about a target, also that of a success: a target that answers with an error is left.
  *   Default: `LlmOutcome.classify`, whatever the policy of the breaker says.
- * - `retry`: when to ask the same target again before going on, such as
+ * - `retry`: when to ask the same target again while no other one takes calls, such as
  *   `() => LlmRetry.policy({ attempts: 2, base: "100 millis", maxWait: "5 seconds" })`. No wait is begun that would
  *   outlast the deadline. Default: never.
  * - `healthProbe`: whether a target is well: only `true` is. It runs in the background, through the circuit of the

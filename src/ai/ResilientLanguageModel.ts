@@ -169,7 +169,7 @@ export const layer = <const Targets extends ReadonlyArray<ModelTarget>, R = neve
 /**
  * How to send one call.
  *
- * - `allow`, `stickyKey`, `deadline`: as for `FailoverRouter.execute`.
+ * - `allow`, `stickyKey`, `deadline`, `waitFor`: as for `FailoverRouter.execute`.
  * - `rescue`: for `streamText`, in place of the route's.
  *
  * @category models
@@ -263,6 +263,7 @@ const fields: Record<keyof Options, true> = {
   allow: true,
   minFailoverDuration: true,
   deadline: true,
+  waitFor: true,
   attemptTimeout: true,
   firstContentTimeout: true,
   idleTimeout: true,

@@ -237,7 +237,9 @@ for (const [name, stream] of [["without tools", plain], ["with tools", withTools
         assert.isFalse(isRejection(error))
         assert.isTrue(isRejection(yield* failed))
         assert.deepStrictEqual((yield* results).slice(2), ["chat/us rejected_open", "chat/eu rejected_open"])
-      }).pipe(Effect.provide(regions(provider(opener, overloaded), provider(opener, errorPart)))))
+      }).pipe(
+        Effect.provide(regions(provider(opener, overloaded), provider(opener, errorPart), { whenExhausted: "fail" }))
+      ))
 
     it.effect("ends with a consumer who has had enough, and the provider is interrupted", () => {
       let interrupted = 0

@@ -143,9 +143,10 @@ describe("generateText over several models", () => {
       }).pipe(Layer.provideMerge(CircuitTest.layer({ tripPolicy: TripPolicy.consecutive(1) })))
     )))
 
-  it.effect("asks a model again before it goes on, if told to", () => {
+  it.effect("asks a model again where no other one takes calls, if told to", () => {
     const first = ScriptedCall.make([ScriptedCall.fails(overloaded), us])
     return Effect.gen(function*() {
+      yield* CircuitBreaker.forceOpen("chat/eu")
       const fiber = yield* Effect.forkChild(ask, startImmediately)
       yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* Fiber.join(fiber), "from us")
@@ -224,7 +225,7 @@ describe("a failure of all models", () => {
       assert.deepStrictEqual(error.retryAfter, Duration.seconds(40))
       assert.isTrue(isRejection(error))
       assert.strictEqual(circuitErrorOf(error)?.reason._tag, "CircuitOpen")
-    }).pipe(Effect.provide(regions(Effect.fail(overloaded), Effect.fail(overloaded)))))
+    }).pipe(Effect.provide(regions(Effect.fail(overloaded), Effect.fail(overloaded), { whenExhausted: "fail" }))))
 
   const reasonAfter = (self: Effect.Effect<unknown, never, CircuitBreaker.CircuitBreaker>) =>
     Effect.gen(function*() {
@@ -279,7 +280,7 @@ describe("a failure of all models", () => {
 describe("LlmRetry around a model over several", () => {
   const down = () => {
     const first = ScriptedCall.make([ScriptedCall.fails(overloaded), us])
-    return { first, layer: regions(first.call, Effect.fail(overloaded)) }
+    return { first, layer: regions(first.call, Effect.fail(overloaded), { whenExhausted: "fail" }) }
   }
 
   it.effect("burns no attempt while all circuits are open", () => {

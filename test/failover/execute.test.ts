@@ -63,7 +63,7 @@ describe("an attempt goes on to the next target", () => {
       assert.strictEqual(yield* ask(), "eu")
       assert.deepStrictEqual(take(), ["eu"])
       ends.eu = down
-      const error = yield* failure(ask())
+      const error = yield* failure(ask({ deadline: "5 seconds" }))
       assert.deepStrictEqual(trail(error).toSorted(), ["eu overloaded", attempt])
       const rejection = error.attempts.find(({ ran }) => !ran)?.error
       assert.strictEqual(CircuitError.isCircuitBreakerError(rejection) && rejection.reason._tag, reason)

@@ -4,6 +4,7 @@ import { Duration, Effect, Exit, Fiber, Layer, Stream } from "effect"
 import {
   CircuitBreaker,
   CircuitError,
+  Evidence,
   FailoverRoute,
   FailoverRouter,
   LlmRetry,
@@ -12,7 +13,7 @@ import {
 } from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
-import { answers, down, fails, failure, makeTargets, route, router, Said, tag, told, trail } from "./targets.ts"
+import { answers, down, fails, failure, makeTargets, route, router, Said, tag, through, trail } from "./targets.ts"
 
 const targets = ["us", "eu"]
 
@@ -143,118 +144,140 @@ describe("an exhausted route", () => {
     }).pipe(Effect.provide(router())))
 })
 
-describe("least_bad", () => {
-  const least = { targets, whenExhausted: "least_bad" } as const
+describe("the last resort", () => {
+  /** Fails as a request can by itself. */
+  const broken = fails(Outcome.failure("server_error"))
 
-  it.effect("asks who takes calls again first, when every circuit turned the call away", () =>
+  const openBoth = Effect.gen(function*() {
+    const all = makeTargets({ us: broken, eu: broken })
+    yield* through("us", broken)
+    yield* TestClock.adjust("1 second")
+    yield* through("eu", broken)
+    return all
+  })
+
+  it.effect("is who comes back first, if every circuit turned the call away; who is served by it closes its circuit", () =>
     Effect.gen(function*() {
-      yield* CircuitBreaker.forceOpen("chat/asia")
-      const { ask, ends, take } = makeTargets({ us: down, eu: down })
-      // Those who were asked and failed are not asked again.
-      assert.strictEqual((yield* failure(ask())).attempts.length, 3)
-      assert.deepStrictEqual(take(), ["us", "eu"])
-      delete ends.eu
+      const { ask, ends, take } = yield* openBoth
       delete ends.us
-      yield* CircuitBreaker.reset("chat/us")
-      yield* Effect.exit(
-        fails(Outcome.openNow("unknown", "90 seconds")).pipe(
-          CircuitBreaker.execute({ key: "chat/us", classify: () => Outcome.openNow("unknown", "90 seconds") })
-        )
-      )
-      assert.strictEqual(yield* ask(), "eu")
-      assert.deepStrictEqual(take(), ["eu"])
-      // It served as a last resort: its circuit is open as before, and the route is where it was.
-      assert.strictEqual(yield* tag("eu"), "Open")
-      assert.notInclude(yield* told, "exhausted")
-    }).pipe(Effect.provide(route({ ...least, targets: ["us", "eu", "asia"] }))))
-
-  it.effect("has a circuit of its own, that stops it where it only fails", () =>
-    Effect.gen(function*() {
-      const { ask, take } = makeTargets({ us: down, eu: down })
-      yield* failure(ask())
-      take()
-      const error = yield* failure(ask())
-      assert.deepStrictEqual(trail(error), ["us open (not asked)", "eu open (not asked)", "us overloaded"])
-      assert.strictEqual(error.cause, error.attempts[2]?.error)
+      assert.strictEqual(yield* ask(), "us")
       assert.deepStrictEqual(take(), ["us"])
-      assert.strictEqual((yield* CircuitBreaker.state("chat/us/last-resort"))._tag, "Open")
-      assert.deepStrictEqual(trail(yield* failure(ask())), [
-        "us open (not asked)",
-        "eu open (not asked)",
-        "us open (not asked)"
-      ])
+      assert.deepStrictEqual([yield* tag("us"), yield* tag("eu")], ["Closed", "Open"])
+      const recorded = yield* RecordedEvents.RecordedEvents
+      assert.deepStrictEqual((yield* recorded.of("circuit.half_open")).map(({ reason }) => reason), ["last_resort"])
+      assert.deepStrictEqual((yield* recorded.of("circuit.closed")).map(({ reason }) => reason), ["probe_succeeded"])
+    }).pipe(Effect.provide(route({ targets }))))
+
+  it.effect("is also for a stream", () =>
+    Effect.gen(function*() {
+      yield* openBoth
+      const answer = FailoverRouter.stream("chat", ({ name }) => Stream.make(name), {
+        classifyPart: () => StreamSignal.finish(Outcome.success)
+      })
+      assert.deepStrictEqual(yield* Stream.runCollect(answer), ["us"])
+      assert.strictEqual(yield* tag("us"), "Closed")
+    }).pipe(Effect.provide(route({ targets }))))
+
+  it.effect("is asked by one call at a time", () =>
+    Effect.gen(function*() {
+      const { ask, ends, take } = yield* openBoth
+      ends.us = Effect.never
+      ends.eu = Effect.never
+      const calls = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(Effect.exit(ask())))
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(take(), ["us", "eu"])
+      assert.isDefined(calls[2]!.pollUnsafe())
+      yield* Fiber.interrupt(calls[0]!)
+      delete ends.us
+      assert.strictEqual(yield* ask(), "us")
+    }).pipe(Effect.provide(route({ targets }))))
+
+  it.effect("rests after a failure, longer each time", () =>
+    Effect.gen(function*() {
+      yield* through("us", Effect.succeed("well"))
+      yield* through("us", broken)
+      const { ask, take } = makeTargets({ us: broken })
+      for (let tenths = 0; tenths < 100; tenths++) {
+        yield* Effect.exit(ask())
+        yield* TestClock.adjust("100 millis")
+      }
+      // At once, and after pauses of 1, 2 and 4 seconds.
+      assert.lengthOf(take(), 4)
+    }).pipe(Effect.provide(route({ targets: ["us"] }))))
+
+  it.effect("rests after one failure where the provider has served nobody for a while", () =>
+    Effect.gen(function*() {
+      const { ask, take } = yield* openBoth
+      for (let seconds = 0; seconds < 50; seconds++) {
+        yield* Effect.exit(ask())
+        yield* TestClock.adjust("1 second")
+      }
+      assert.deepStrictEqual(take(), ["us", "eu"])
+    }).pipe(Effect.provide(route({ targets }))))
+
+  it.effect("is not for the request that opened the circuit", () =>
+    Effect.gen(function*() {
+      const mine = { evidence: Evidence.make({ request: "mine" }) }
+      const { ask, ends, take } = makeTargets({ us: broken })
+      yield* Effect.exit(ask(mine))
+      assert.strictEqual(yield* tag("us"), "Open")
+      delete ends.us
+      take()
+      yield* failure(ask(mine))
       assert.deepStrictEqual(take(), [])
-    }).pipe(Effect.provide(route(least))))
+      assert.strictEqual(yield* ask({ evidence: Evidence.make({ request: "another's" }) }), "us")
+    }).pipe(Effect.provide(route({ targets: ["us"] }))))
 
   it.effect("leaves what it is refused for to the caller", () =>
     Effect.gen(function*() {
-      const { ask, ends } = makeTargets({ us: down, eu: down })
-      yield* failure(ask())
+      const { ask, ends } = yield* openBoth
       ends.us = fails(Outcome.ignored("content_policy"))
       assert.instanceOf(yield* Effect.flip(ask()), Said)
-    }).pipe(Effect.provide(route(least))))
+    }).pipe(Effect.provide(route({ targets }))))
 
-  it.effect("never asks who is held open by an operator, nor who asked everybody to wait", () =>
+  it.effect.each(
+    [
+      ["is held open by an operator", CircuitBreaker.forceOpen("chat/us", { for: "1 minute" })],
+      ["is overloaded, whoever asks", through("us", down)],
+      ["has no credit", through("us", fails(Outcome.openNow("quota_exhausted")))]
+    ] as const
+  )("is never a target that %s", ([, away]) =>
     Effect.gen(function*() {
-      yield* CircuitBreaker.forceOpen("chat/us", { for: "1 second" })
-      const { ask, ends, take } = makeTargets({ eu: fails(Outcome.throttled("5 seconds")) })
+      yield* away
+      const { ask, take } = makeTargets()
       yield* failure(ask())
-      delete ends.eu
-      take()
-      const error = yield* failure(ask())
-      assert.deepStrictEqual(trail(error).toSorted(), ["eu throttled (not asked)", "us forced_open (not asked)"])
       assert.deepStrictEqual(take(), [])
-    }).pipe(Effect.provide(route(least))))
+    }).pipe(Effect.provide(route({ targets: ["us"] }))))
 
-  it.effect("asks who has a probe on its way before those that are open", () =>
+  it.effect("is nobody where a target was asked and failed", () =>
     Effect.gen(function*() {
-      const { ask, ends, take } = makeTargets({ us: down, eu: down })
+      const { ask, take } = makeTargets({ us: broken, eu: broken })
       yield* failure(ask())
-      yield* CircuitBreaker.reset("chat/eu")
-      yield* CircuitBreaker.forceOpen("chat/eu", { for: "1 second" })
-      yield* TestClock.adjust("1 second")
-      const probe = yield* Effect.forkChild(Effect.never.pipe(CircuitBreaker.execute({ key: "chat/eu" })), {
-        startImmediately: true
-      })
-      delete ends.eu
-      delete ends.us
-      take()
-      assert.strictEqual(yield* ask(), "eu")
-      assert.deepStrictEqual(take(), ["eu"])
-      yield* Fiber.interrupt(probe)
-    }).pipe(Effect.provide(route(least))))
+      assert.deepStrictEqual(take(), ["us", "eu"])
+    }).pipe(Effect.provide(route({ targets }))))
 
-  it.effect("asks nobody again whom a guard of another key turned away: it was asked", () =>
+  it.effect("is nobody where the route says so", () =>
     Effect.gen(function*() {
-      const asked: Array<string> = []
-      // Down behind a guard of its own, with the target's circuit half-open.
-      yield* CircuitBreaker.forceOpen("tool")
-      yield* CircuitBreaker.forceOpen("chat/us", { for: "1 second" })
-      yield* TestClock.adjust("1 second")
-      yield* FailoverRouter.execute("chat", ({ name }) =>
-        Effect.suspend(() => {
-          asked.push(name)
-          return Effect.void.pipe(CircuitBreaker.execute({ key: "tool" }))
-        })).pipe(Effect.exit)
-      assert.deepStrictEqual(asked, ["us"])
-    }).pipe(Effect.provide(route({ targets: ["us"], whenExhausted: "least_bad" }))))
+      const { ask, take } = yield* openBoth
+      yield* failure(ask())
+      assert.deepStrictEqual(take(), [])
+    }).pipe(Effect.provide(route({ targets, whenExhausted: "fail" }))))
 
   it.effect("keeps to the deadline", () =>
     Effect.gen(function*() {
-      const { ask, ends } = makeTargets({ us: down, eu: down })
-      yield* failure(ask())
+      const { ask, ends } = yield* openBoth
       ends.us = Effect.never
       const fiber = yield* Effect.forkChild(failure(ask({ deadline: "5 seconds" })))
       yield* TestClock.adjust("5 seconds")
       const exit = fiber.pollUnsafe()
       assert(exit !== undefined && Exit.isSuccess(exit))
       assert.deepStrictEqual(trail(exit.value).at(-1), "us timeout")
-    }).pipe(Effect.provide(route(least))))
+    }).pipe(Effect.provide(route({ targets }))))
 })
 
 describe("without a breaker", () => {
   const noop = FailoverRouter.layer({
-    routes: [FailoverRoute.make("chat", { targets: ["us", "eu"], deadline: "10 seconds", whenExhausted: "least_bad" })]
+    routes: [FailoverRoute.make("chat", { targets: ["us", "eu"], deadline: "10 seconds" })]
   }).pipe(Layer.provide(CircuitBreaker.layerNoop))
 
   it.effect("calls go on all the same, and everything reads as well", () =>

@@ -206,9 +206,9 @@ describe("I157: the time away", () => {
       targets: [{ name: "a", tier: 1 }, { name: "b", tier: 1 }, { name: "c", tier: 2 }]
     }))))
 
-  it.effect("goes on from one stand-in to the next, also where the primary is only throttled", () =>
+  it.effect("goes on from one stand-in to the next", () =>
     Effect.gen(function*() {
-      yield* through("us", fails(Outcome.throttled("1 hour")))
+      yield* CircuitBreaker.forceOpen("chat/us")
       yield* TestClock.adjust("10 seconds")
       yield* through("eu", down)
       yield* TestClock.adjust("5 seconds")
@@ -246,46 +246,29 @@ describe("while nobody takes calls", () => {
 describe("a gate", () => {
   const throttle = (wait: Duration.Input) => through("us", fails(Outcome.throttled(wait)))
 
-  it.effect("that opens before the route could be back moves nothing: calls go around it", () =>
+  it.effect("moves no route, however long it is shut: calls go around it, and come back when it opens", () =>
     Effect.gen(function*() {
-      yield* throttle("29999 millis")
+      yield* throttle("50 seconds")
       assert.strictEqual(yield* active, "us")
       const { ask, take } = makeTargets()
       assert.strictEqual(yield* ask(), "eu")
-      assert.deepStrictEqual(take(), ["eu"])
-      yield* TestClock.adjust("29999 millis")
+      yield* TestClock.adjust("49999 millis")
+      assert.strictEqual(yield* ask(), "eu")
+      assert.deepStrictEqual(take(), ["eu", "eu"])
+      yield* TestClock.adjust("1 millis")
       assert.strictEqual(yield* ask(), "us")
       assert.deepStrictEqual(yield* told, [])
     }).pipe(Effect.provide(router())))
 
-  it.effect("that lasts as long or longer does, and the route comes back when it opens", () =>
+  it.effect("of a standby lets it serve as soon as it opens, where the primary is away", () =>
     Effect.gen(function*() {
-      yield* throttle("30 seconds")
-      // At once, and nobody has looked.
-      assert.deepStrictEqual(yield* told, ["us -> eu: throttled"])
-      assert.strictEqual(yield* active, "eu")
-      yield* TestClock.adjust("29999 millis")
-      assert.deepStrictEqual(yield* told, ["us -> eu: throttled"])
-      yield* TestClock.adjust("1 millis")
-      assert.deepStrictEqual(yield* told, ["us -> eu: throttled", "eu => us after 30000"])
-    }).pipe(Effect.provide(router())))
-
-  it.effect("holds with minFailoverDuration 0 too", () =>
-    Effect.gen(function*() {
-      yield* throttle("3 seconds")
-      yield* TestClock.adjust("2999 millis")
-      assert.strictEqual(yield* active, "eu")
-      yield* TestClock.adjust("1 millis")
-      assert.deepStrictEqual(yield* told, ["us -> eu: throttled", "eu => us after 3000"])
-    }).pipe(Effect.provide(route({ minFailoverDuration: 0 }))))
-
-  it.effect("of a target that does not serve keeps the route from it, however short", () =>
-    Effect.gen(function*() {
-      yield* throttle("40 seconds")
-      yield* TestClock.adjust("39999 millis")
-      assert.strictEqual(yield* active, "eu")
-      yield* throttle("10 seconds")
-      yield* TestClock.adjust("1 millis")
+      yield* through("eu", fails(Outcome.throttled("40 seconds")))
+      yield* through("asia", fails(Outcome.throttled("50 seconds")))
+      yield* fail("us")
       assert.strictEqual(yield* active, "us")
+      yield* TestClock.adjust("39999 millis")
+      assert.strictEqual(yield* active, "us")
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(yield* told, ["us -> eu: overloaded"])
     }).pipe(Effect.provide(router())))
 })

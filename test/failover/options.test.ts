@@ -147,7 +147,7 @@ describe("I138: routes", () => {
       [
         "another word for whenExhausted",
         chat({ whenExhausted: "panic" }),
-        "routes.chat.whenExhausted must be one of fail, least_bad, but is \"panic\""
+        "routes.chat.whenExhausted must be one of last_resort, fail, but is \"panic\""
       ],
       ["a text as kinds", chat({ failOverOn: "auth" }), "routes.chat.failOverOn must be a list, but is \"auth\""],
       [
@@ -323,12 +323,6 @@ describe("I138: routes", () => {
       ]
     }))))
 
-  it.effect("are refused where a target would share its circuit with the last resort", () =>
-    Effect.gen(function*() {
-      const layer = route({ targets: ["us", "us/last-resort"], whenExhausted: "least_bad" })
-      assert.isTrue(Exit.hasDies(yield* Effect.exit(Effect.scoped(Layer.build(layer)))))
-    }))
-
   it.effect("are refused for a list of targets with holes", () =>
     Effect.gen(function*() {
       const targets = ["us"]
@@ -405,7 +399,8 @@ describe("layerConfig", () => {
         idleTimeout: "9 seconds",
         firstContentTimeout: "8 seconds",
         rescue: 3,
-        whenExhausted: "least_bad",
+        waitFor: "2 seconds",
+        whenExhausted: "fail",
         failOverOn: ["auth", "model_output"]
       }
     }))))

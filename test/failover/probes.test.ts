@@ -322,7 +322,7 @@ describe("a health probe", () => {
       assert.strictEqual(yield* tag("eu"), "Closed")
       assert.deepStrictEqual(yield* told, ["probe of eu: failure"])
       const { ask, take } = makeTargets({ us: down })
-      yield* failure(ask())
+      yield* failure(ask({ deadline: "5 seconds" }))
       assert.deepStrictEqual(take(), ["us"])
     }).pipe(Effect.provide(probed(probes)))
   })

@@ -3,26 +3,48 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Schedule } from "effect"
 import { CircuitBreaker, FailoverRouter, LlmRetry, Outcome, TripPolicy } from "effect-resilience"
 import { TestClock } from "effect/testing"
-import { down, fails, failure, makeTargets, route, Said, through, trail } from "./targets.ts"
+import { down, fails, failure, makeTargets, route, Said, trail } from "./targets.ts"
+const one = { targets: ["us"] }
 const two = { targets: ["us", "eu"] }
 
 describe("retry at one target", () => {
   const patient = { tripPolicy: TripPolicy.consecutive(100) }
   const twice = () => Schedule.recurs(1)
 
-  it.effect("comes before the next one", () =>
+  it.effect("waits for nothing where another one takes calls", () =>
     Effect.gen(function*() {
       const { ask, ends, take } = makeTargets({ us: down })
       assert.strictEqual(yield* ask(), "eu")
-      assert.deepStrictEqual(take(), ["us", "us", "eu"])
+      assert.deepStrictEqual(take(), ["us", "eu"])
       ends.eu = down
-      assert.deepStrictEqual(trail(yield* failure(ask())), [
-        "us overloaded",
-        "us overloaded",
-        "eu overloaded",
-        "eu overloaded"
-      ])
+      assert.deepStrictEqual(trail(yield* failure(ask())), ["us overloaded", "eu overloaded", "eu overloaded"])
     }).pipe(Effect.provide(route(two, { retry: twice }, patient))))
+
+  it.effect("is for a target whose stand-in is away", () =>
+    Effect.gen(function*() {
+      yield* CircuitBreaker.forceOpen("chat/eu")
+      const { ask, take } = makeTargets({ us: down })
+      yield* failure(ask())
+      assert.deepStrictEqual(take(), ["us", "us"])
+    }).pipe(Effect.provide(route(two, { retry: twice }, patient))))
+
+  it.effect("is for a target whose stand-in is too small for the call", () =>
+    Effect.gen(function*() {
+      const { ask, ends, take } = makeTargets({ us: fails(Outcome.ignored("context_length")), eu: down })
+      assert.strictEqual(yield* ask(), "asia")
+      ends.asia = down
+      yield* failure(ask())
+      assert.deepStrictEqual(take(), ["us", "eu", "asia", "us", "eu", "asia", "asia"])
+    }).pipe(Effect.provide(route(
+      {
+        targets: [{ name: "us", contextTokens: 8 }, { name: "eu", contextTokens: 16 }, {
+          name: "asia",
+          contextTokens: 32
+        }]
+      },
+      { retry: twice },
+      patient
+    ))))
 
   it.effect("is each target's own", () =>
     Effect.gen(function*() {
@@ -58,7 +80,7 @@ describe("retry at one target", () => {
       let calls = 0
       const answer = yield* FailoverRouter.execute("chat", ({ name }) => ++calls === 1 ? down : Effect.succeed(name))
       assert.deepStrictEqual([answer, calls], ["us", 2])
-    }).pipe(Effect.provide(route(two, { retry: twice }, patient))))
+    }).pipe(Effect.provide(route(one, { retry: twice }, patient))))
 
   it.effect("waits for what the target asks for, with LlmRetry", () =>
     Effect.gen(function*() {
@@ -75,7 +97,7 @@ describe("retry at one target", () => {
       assert.strictEqual(yield* Fiber.join(fiber), "us")
       assert.deepStrictEqual(asked, ["us", "us"])
     }).pipe(Effect.provide(
-      route(two, { classify: undefined, retry: () => LlmRetry.policy({ attempts: 2, maxWait: "5 seconds" }) }, patient)
+      route(one, { classify: undefined, retry: () => LlmRetry.policy({ attempts: 2, maxWait: "5 seconds" }) }, patient)
     )))
 
   it.effect("does not wait longer than maxWait: the next target is asked at once", () =>
@@ -96,12 +118,12 @@ describe("retry at one target", () => {
   )("and a wait that %s", ([, wait, before]) =>
     Effect.gen(function*() {
       const { ask, take } = makeTargets({ us: down })
-      const fiber = yield* Effect.forkChild(ask(), { startImmediately: true })
+      const fiber = yield* Effect.forkChild(failure(ask()), { startImmediately: true })
       yield* TestClock.adjust("9500 millis")
-      assert.deepStrictEqual(take(), [...before, "eu"])
-      assert.strictEqual(yield* Fiber.join(fiber), "eu")
+      assert.deepStrictEqual(take(), before)
+      assert.isDefined(fiber.pollUnsafe())
     }).pipe(Effect.provide(
-      route({ ...two, deadline: "10 seconds" }, {
+      route({ ...one, deadline: "10 seconds" }, {
         retry: () => Schedule.upTo(Schedule.spaced(wait), { times: 1 })
       }, patient)
     )))
@@ -113,20 +135,7 @@ describe("retry at one target", () => {
       yield* Fiber.interrupt(fiber)
       assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(fiber)))
       assert.deepStrictEqual(take(), ["us"])
-    }).pipe(Effect.provide(route(two, { retry: () => Schedule.spaced("1 hour") }, patient))))
-
-  it.effect("waits for a gate, if that is worth it", () =>
-    Effect.gen(function*() {
-      yield* through("us", fails(Outcome.throttled("3 seconds")))
-      const { ask, take } = makeTargets()
-      const fiber = yield* Effect.forkChild(ask(), { startImmediately: true })
-      yield* TestClock.adjust("2999 millis")
-      assert.deepStrictEqual(take(), [])
-      yield* TestClock.adjust("1 second")
-      assert.strictEqual(yield* Fiber.join(fiber), "us")
-    }).pipe(Effect.provide(
-      route({}, { retry: () => LlmRetry.policy({ attempts: 2, maxWait: "5 seconds" }) })
-    )))
+    }).pipe(Effect.provide(route(one, { retry: () => Schedule.spaced("1 hour") }, patient))))
 
   it.effect("does not wait for an open circuit", () =>
     Effect.gen(function*() {

@@ -431,6 +431,7 @@ describe("every circuit that small rules can reach", () => {
       return [
         self,
         Circuit.admit(self, rules, now).circuit,
+        Circuit.admitEarly(self, rules, now).circuit,
         ...permits.flatMap((permit) => verdicts.map((verdict) => Circuit.settle(self, rules, now, permit, verdict))),
         Circuit.force(self, now, now + 1),
         Circuit.force(self, now, now + 3),

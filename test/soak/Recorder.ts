@@ -69,7 +69,7 @@ export class Recorder implements CircuitObserver.CircuitObserver {
       increase(this.results, result)
       if (result.startsWith("rejected")) return
       // A call that nobody else would take has a circuit of its own, and its target none the less.
-      const calls = this.callsOf(key.replace(/\/last-resort$/, ""))
+      const calls = this.callsOf(key)
       calls.ended++
       if (result === "interrupted") calls.interrupted++
     },

@@ -61,8 +61,7 @@ export const routes = [
     // A provider that stalls would keep its callers for ever.
     idleTimeout: "60 millis",
     minFailoverDuration: "300 millis",
-    deadline: "2 seconds",
-    whenExhausted: "least_bad"
+    deadline: "2 seconds"
   })
 ]
 

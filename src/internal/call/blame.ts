@@ -19,6 +19,8 @@ const requestKinds = new Set<Outcome.Kind>([
   "stream_stalled"
 ])
 
+export const isRequestKind = (kind: Outcome.Kind | undefined): boolean => kind !== undefined && requestKinds.has(kind)
+
 /** Records that the dependency served a call. */
 export const served = (call: Call, atMillis: number): void => {
   const { circuit } = call
@@ -31,7 +33,7 @@ export const served = (call: Call, atMillis: number): void => {
 /** The outcome that the circuit records for a call without success: ignored if the failure does not count. */
 export const blamed = (call: Call, permit: Permit, outcome: Outcome.Outcome): Outcome.Outcome => {
   const { circuit, clock, hub, policy } = call
-  if (outcome._tag !== "Failure" || !requestKinds.has(outcome.kind) || permit.generation !== circuit.generation) {
+  if (outcome._tag !== "Failure" || !isRequestKind(outcome.kind) || permit.generation !== circuit.generation) {
     return outcome
   }
   const own = known(call)
@@ -71,6 +73,14 @@ export const came = (call: Call): void => {
   if (circuit.evidence.failed.length > 0) {
     circuit.evidence = evidence.came(circuit.evidence, known(call).identity, circuitMillis(clock))
   }
+}
+
+/** Whether the call has a part in the failures here or has failed elsewhere, so that its request may be their cause. */
+export const mayBeCause = (call: Call): boolean => {
+  const { circuit } = call
+  if (circuit.evidence.failed.length === 0) return false
+  const own = known(call)
+  return hasFailedElsewhere(call, own) || evidence.hasPart(circuit.evidence, own.identity)
 }
 
 /**

@@ -44,7 +44,8 @@ export const make = Effect.fnUntraced(function*(
     key: string,
     classify: Classify | undefined,
     evidence: Evidence | undefined,
-    token: unknown
+    token: unknown,
+    lastResort?: boolean
   ): Call => {
     const clock = clockOf(fiber)
     const startedAt = elapsedMillis(clock)
@@ -60,12 +61,13 @@ export const make = Effect.fnUntraced(function*(
       noted: noted(),
       evidence: givenEvidence(evidence),
       token,
+      lastResort,
       fiber
     }
   }
 
-  const begin: Begin = (fiber, self, { classify, evidence, key }) =>
-    guard(self, call(fiber, key, classify as Classify | undefined, evidence, self))
+  const begin: Begin = (fiber, self, { classify, evidence, key, lastResort }) =>
+    guard(self, call(fiber, key, classify as Classify | undefined, evidence, self, lastResort))
 
   const execute = <A, E, R>(
     self: Effect.Effect<A, E, R>,
@@ -77,7 +79,11 @@ export const make = Effect.fnUntraced(function*(
 
   const stream = <A, E, R>(
     self: Stream.Stream<A, E, R>,
-    { classify, classifyPart, evidence, firstContentTimeout, idleTimeout, key, settleProbeAt }: StreamOptions<A, E>
+    { classify, classifyPart, evidence, firstContentTimeout, idleTimeout, key, lastResort, settleProbeAt }:
+      StreamOptions<
+        A,
+        E
+      >
   ): Stream.Stream<A, E | CircuitBreakerError, R> => {
     validation.key(key)
     const limits = {
@@ -90,7 +96,7 @@ export const make = Effect.fnUntraced(function*(
     const reader = partReader(classifyPart)
     const begin = Effect.withFiber((fiber) =>
       Effect.succeed({
-        ...call(fiber, key, classify as Classify | undefined, evidence, self),
+        ...call(fiber, key, classify as Classify | undefined, evidence, self, lastResort),
         ...limits,
         classifyPart: reader
       })

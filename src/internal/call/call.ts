@@ -19,9 +19,13 @@ export interface Call {
   /** The caller's description of the call, and the effect that a retry would run again. */
   readonly evidence: CallEvidence | undefined
   readonly token: unknown
+  /** Whether the caller has nobody else to ask. */
+  readonly lastResort?: boolean | undefined
   readonly fiber: Fiber.Fiber<unknown, unknown>
   /** Set when a circuit had to know which call this is. */
   known?: CallEvidence
+  /** Set when the call was let through an open circuit. */
+  asLastResort?: boolean
   /** Set while the call is a probe. */
   probing?: Probing
   /** Set if the call is a part of that probe: its outcome is for the probe to use. */

@@ -10,6 +10,7 @@ import { blamed, came, keptFromProbing, noteFailed, served } from "./blame.ts"
 import { note } from "./blocked.ts"
 import type { Call } from "./call.ts"
 import { callerError, checked, classifierFailed } from "./containment.ts"
+import { beginLastResort, endLastResort } from "./lastResort.ts"
 import { beginProbe, CurrentProbe, endProbe, probeOf } from "./probing.ts"
 import { isSelfRejection, noteRejection } from "./selfRejection.ts"
 import * as trace from "./trace.ts"
@@ -26,6 +27,15 @@ export const guard = <A, E, R>(
     call.partOf = probing
     return run(self, call, { generation: probing.generation, probe: 0 })
   }
+  if (call.lastResort === true && circuit.pass === undefined) return lastResort(self, call)
+  return admit(self, call)
+}
+
+const admit = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  call: Call
+): Effect.Effect<A, E | CircuitError.CircuitBreakerError, R> => {
+  const { circuit } = call
   const decision = circuit.pass ?? circuit.admit(call.clock, Math.floor(call.startedAt))
   if (decision === "claim") {
     const kept = keptFromProbing(call)
@@ -33,6 +43,14 @@ export const guard = <A, E, R>(
   }
   return "_tag" in decision ? reject(call, decision) : run(self, call, decision)
 }
+
+// Uninterruptible until the call has started, because its end is what lets the next one through.
+const lastResort = <A, E, R>(self: Effect.Effect<A, E, R>, call: Call) =>
+  Effect.uninterruptibleMask((restore) =>
+    beginLastResort(call)
+      ? run(self, call, { generation: call.circuit.generation, probe: 0 }, restore)
+      : restore(admit(self, call))
+  )
 
 // Uninterruptible from the claim to the start of the call, because an interruption in between would lose the slot.
 const probe = <A, E, R>(
@@ -128,6 +146,7 @@ export const finish = (
   if (said._tag === "Success") served(call, startedAt + durationMillis)
   const counted = permit === undefined || interrupted ? said : blamed(call, permit, said)
   const waiting = permit && circuit.settle(clock, permit, counted, measuredMillis ?? durationMillis, interrupted)
+  if (call.asLastResort === true) endLastResort(call, said)
   if (listeners !== undefined) {
     listeners.onCall(interrupted ? "interrupted" : resultOf[outcome._tag], durationMillis, Outcome.kindOf(outcome))
   }

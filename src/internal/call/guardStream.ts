@@ -10,6 +10,7 @@ import { keptFromProbing } from "./blame.ts"
 import type { Call } from "./call.ts"
 import { callerError, checked, contained } from "./containment.ts"
 import { finish, noteBlocked, reject, verdict } from "./guard.ts"
+import { beginLastResort } from "./lastResort.ts"
 import { beginProbe, CurrentProbe, probeOf } from "./probing.ts"
 import { StreamTime } from "./streamTime.ts"
 import * as trace from "./trace.ts"
@@ -64,6 +65,9 @@ const inProbe = <A, E, R>(self: Stream.Stream<A, E, R>, { probing }: Call) =>
 const admit = <A>(call: StreamCall<A>): Effect.Effect<Watch<A>, CircuitError.CircuitBreakerError> => {
   if (call.partOf !== undefined) {
     return Effect.succeed(new Watch(call, { generation: call.partOf.generation, probe: 0 }))
+  }
+  if (beginLastResort(call)) {
+    return Effect.succeed(new Watch(call, { generation: call.circuit.generation, probe: 0 }))
   }
   const decision = call.circuit.pass ?? call.circuit.admit(call.clock, Math.floor(call.startedAt))
   const kept = decision === "claim" ? keptFromProbing(call) : undefined

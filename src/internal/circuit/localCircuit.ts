@@ -4,7 +4,7 @@ import * as Circuit from "../../Circuit.ts"
 import type { Rejection } from "../../CircuitError.ts"
 import type { CircuitState } from "../../CircuitState.ts"
 import type { CircuitHandle, Operator } from "../../CircuitStore.ts"
-import type { Outcome } from "../../Outcome.ts"
+import { type Outcome, success } from "../../Outcome.ts"
 import { circuitMillis, wallMillis } from "../clock/time.ts"
 import { none as noEvidence } from "../machine/evidence.ts"
 import type { Health } from "../machine/health.ts"
@@ -130,6 +130,16 @@ export class LocalCircuit implements CircuitHandle {
     })
     if (after.generation === before.generation) this.hub.announce(...events)
     else this.hub.announce(...events, announce.transition(before, after, scene, latencyTripped, {}))
+  }
+
+  probedEarly(clock: Clock.Clock): void {
+    const before = this.circuit
+    const now = circuitMillis(clock)
+    const admission = Circuit.admitEarly(before, this.policy.rules, now)
+    if (admission._tag === "Rejected" || admission.permit.probe === 0) return
+    this.replace(now, admission.circuit)
+    this.tellTransition(clock, now, before, {})
+    this.settle(clock, admission.permit, success, 0, false)
   }
 
   /** Whether this outcome leaves everything as it is: the one of most calls. */

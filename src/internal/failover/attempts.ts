@@ -34,7 +34,7 @@ export const effectAttempt = <A>(
   call: (target: Target, leg: Leg) => AnyEffect<A>,
   breaker: Breaker
 ): Attempt<A> =>
-({ attemptTimeout, target }, key, trail) => {
+({ attemptTimeout, target: { key }, target }, trail, lastResort) => {
   let outcome: Outcome.Outcome | undefined
   const limit = trail.limit(attemptTimeout)
   let isCutOff = false
@@ -51,7 +51,7 @@ export const effectAttempt = <A>(
   // The circuit contains what it throws, and tells of that.
   const classify: Classify = (exit) => outcome = isCutOff ? limit!.outcome : checked(trail.classify(exit))
   return {
-    effect: breaker.execute(limited, { key, classify, evidence: trail.evidence }),
+    effect: breaker.execute(limited, { key, classify, evidence: trail.evidence, lastResort }),
     judge: (exit) => outcome ?? trail.judge(exit)
   }
 }
@@ -71,7 +71,7 @@ export const streamAttempt = <A>(
   scope: Scope.Scope,
   breaker: Breaker
 ): Attempt<AnyStream<A>> =>
-({ firstContentTimeout, idleTimeout, target }, key, trail) => {
+({ firstContentTimeout, idleTimeout, target: { key }, target }, trail, lastResort) => {
   let outcome: Outcome.Outcome | undefined
   let overflow: Outcome.Outcome | undefined
   const classify: Classify = (exit) => outcome = overflow ?? checked(trail.classify(exit))
@@ -86,6 +86,7 @@ export const streamAttempt = <A>(
     classify,
     classifyPart,
     evidence: trail.evidence,
+    lastResort,
     // A deadline that is closer cuts off too, and only says something if it is fair.
     firstContentTimeout: limit?.outcome._tag === "Failure" ? limit.duration : firstContentTimeout,
     idleTimeout,

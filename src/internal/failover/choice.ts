@@ -1,11 +1,14 @@
 /** Which target serves a route and whom a call asks: pure functions of the circuits, the order and the time. */
 import { Duration } from "effect"
-import type { CircuitState } from "../../CircuitState.ts"
+import type { CircuitState, CircuitView } from "../../CircuitState.ts"
 import type { Cause } from "../../FailoverEvent.ts"
 import type { CompiledRoute } from "./compiledRoute.ts"
 
-/** What the circuit of a target does with calls: it takes them, would take one as a probe, or takes none. */
-export type Availability = "ready" | "due" | "away"
+/**
+ * Whether the circuit of a target takes calls: all of them, one as a probe, all after its provider's wait (`gated`), or
+ * none.
+ */
+export type Availability = "ready" | "due" | "gated" | "away"
 
 /** Who serves, as an index into the route's targets, and what was left for it, in circuit time. */
 export interface Lead {
@@ -19,16 +22,13 @@ export interface Lead {
 /** The primary serves. */
 export const home: Lead = { active: 0, leftAt: undefined, tiersLeftAt: new Map() }
 
-/** Who serves does not leave for a gate that opens before the route could be back. */
-export const availability = (state: CircuitState, isActive: boolean, minFailoverMillis: number): Availability => {
+/** What the state of its circuit says of that. */
+export const availability = (state: CircuitState): Availability => {
   switch (state._tag) {
     case "Disabled":
       return "ready"
     case "Closed":
-      return state.throttledFor === undefined ||
-          (isActive && Duration.toMillis(state.throttledFor) < minFailoverMillis)
-        ? "ready"
-        : "away"
+      return state.throttledFor === undefined ? "ready" : "gated"
     case "HalfOpen":
       return state.throttledFor === undefined ? "due" : "away"
     case "Open":
@@ -38,9 +38,9 @@ export const availability = (state: CircuitState, isActive: boolean, minFailover
 }
 
 /**
- * Who serves now. A target that is not ready is left at once, for the first that is; for a better tier it is left when
- * `minFailoverDuration` has passed since that one was. While nobody is ready nothing moves. `leftAt` tells since when
- * a target has not been ready.
+ * Who serves now. A target that takes no calls is left at once, for the first that is ready; for a better tier it is
+ * left when `minFailoverDuration` has passed since that one was. A gate moves nothing, because calls skip it. While
+ * nobody is ready nothing moves. `leftAt` tells since when a target has not been ready.
  */
 export const lead = (
   { minFailoverMillis, targets }: CompiledRoute,
@@ -51,10 +51,12 @@ export const lead = (
 ): Lead => {
   const tier = (index: number) => targets[index]!.target.tier
   const from = tier(before.active)
-  const ready = targets.flatMap((_, index) => availabilities[index] === "ready" ? [index] : [])
-  const active = ready.some((index) => tier(index) === from)
-    ? ready.find((index) => tier(index) === from || returnsIn(before, tier(index), now, minFailoverMillis) === 0)
-    : ready[0]
+  const able = targets.flatMap((_, index) =>
+    availabilities[index] === "ready" || (index === before.active && availabilities[index] === "gated") ? [index] : []
+  )
+  const active = able.some((index) => tier(index) === from)
+    ? able.find((index) => tier(index) === from || returnsIn(before, tier(index), now, minFailoverMillis) === 0)
+    : able[0]
   if (active === undefined || active === before.active) return before
   if (active === 0) return home
   const tiersLeftAt = new Map(before.tiersLeftAt)
@@ -86,7 +88,8 @@ export const untilBetter = (
 
 /**
  * Whom a call asks, in order: those on trial that are better than who serves, if calls are what tries them; who
- * serves and the ready ones of its tier, by rank; the other ready ones; and at last all the rest.
+ * serves and the ready ones of its tier, by rank; the other ready ones; those to which calls come back by and by; and
+ * at last all the rest. A gate changes nothing in that.
  */
 export const order = (
   { minFailoverMillis, targets }: CompiledRoute,
@@ -98,22 +101,31 @@ export const order = (
     /** Among the targets of one tier the higher comes first. */
     readonly rank: (index: number) => number
     readonly tries: boolean
+    /** Whether a ready target is left to other calls, because its gate has just opened. */
+    readonly leaves: (index: number) => boolean
   }
 ): ReadonlyArray<number> => {
   const home = targets[serving.active]!.target.tier
   const isOnTrial = (index: number) => {
     const { tier } = targets[index]!.target
-    return call.tries && availabilities[index] === "due" &&
-      (tier === home || (tier < home && returnsIn(serving, tier, now, minFailoverMillis) === 0))
+    return call.tries && (tier === home || (tier < home && returnsIn(serving, tier, now, minFailoverMillis) === 0))
   }
   const place = (index: number): number => {
-    if (isOnTrial(index)) return 0
-    if (availabilities[index] === "ready") return targets[index]!.target.tier === home ? 1 : 2
-    return availabilities[index] === "due" ? 3 : 4
+    switch (availabilities[index]!) {
+      // Its gate turns the call away at once, and may be open when the call comes to it.
+      case "gated":
+      case "ready":
+        return call.leaves(index) ? 3 : targets[index]!.target.tier === home ? 1 : 2
+      case "due":
+        return isOnTrial(index) ? 0 : 4
+      case "away":
+        return 5
+    }
   }
   return targets
-    .map((_, index) => ({ index, place: place(index), rank: call.rank(index) }))
-    .filter(({ index }) => call.isAllowed(index))
+    .map((_, index) => index)
+    .filter(call.isAllowed)
+    .map((index) => ({ index, place: place(index), rank: call.rank(index) }))
     .toSorted((a, b) =>
       a.place - b.place ||
       targets[a.index]!.target.tier - targets[b.index]!.target.tier ||
@@ -132,7 +144,6 @@ export const causeOf = (state: CircuitState): Cause => {
     case "ForcedOpen":
       return "forced_open"
     case "Closed":
-      return state.throttledFor === undefined ? "unknown" : "throttled"
     case "Disabled":
       return "unknown"
   }
@@ -152,3 +163,7 @@ export const awayMillis = (state: CircuitState): number | undefined => {
       return 0
   }
 }
+
+/** For how many milliseconds the provider of a target wants everybody to wait; 0 if it does not. */
+export const gateMillis = ({ passes, state }: CircuitView): number =>
+  !passes && "throttledFor" in state && state.throttledFor !== undefined ? Duration.toMillis(state.throttledFor) : 0

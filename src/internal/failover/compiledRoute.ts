@@ -19,11 +19,15 @@ export interface CompiledRoute {
   readonly name: string
   /** Those that the route's fence allows, by tier, in the order of the list. */
   readonly targets: readonly [CompiledTarget, ...ReadonlyArray<CompiledTarget>]
+  /** Whether no other target has the tier of the first one. */
+  readonly isPrimaryAlone: boolean
   readonly minFailoverMillis: number
   readonly deadlineMillis: number | undefined
+  /** How long a call waits for the gate of its target although others take calls. */
+  readonly waitForMillis: number
   readonly rescue: number
   readonly maxHeldBytes: number
-  readonly whenExhausted: "fail" | "least_bad"
+  readonly whenExhausted: "last_resort" | "fail"
   readonly failOverOn: ReadonlySet<Kind>
 }
 
@@ -47,20 +51,12 @@ const checkNames = (routes: ReadonlyArray<CompiledRoute>) => {
   if (twice !== undefined) invalid("routes", twice, "a list in which no name appears twice")
 }
 
-/** The circuit of the calls that are made when every circuit of a route turned a call away. */
-export const lastResortOf = ({ key }: Target): string => `${key}/last-resort`
-
 /** Routes may share a circuit by its key, but not because their names happen to meet. */
 const checkKeys = (routes: ReadonlyArray<CompiledRoute>) => {
-  const lastResorts = new Set(
-    routes.filter(({ whenExhausted }) => whenExhausted === "least_bad")
-      .flatMap(({ targets }) => targets.map(({ target }) => lastResortOf(target)))
-  )
   const owners = new Map<string, Target>()
   for (const { target } of routes.flatMap(({ targets }) => targets)) {
     const owner = owners.get(target.key) ?? target
     owners.set(target.key, owner)
-    if (lastResorts.has(target.key)) invalid("routes", target.key, "without the key of another target's last resort")
     const isMade = [owner, target].every(({ key, name, route }) => key === `${route}/${name}`)
     if (owner.route !== target.route && isMade) {
       invalid("routes", target.key, "given keys, where the names of routes and targets make the same one twice")
@@ -88,11 +84,17 @@ const compileRoute = (name: string, route: RouteOptions): CompiledRoute => {
   return Object.freeze({
     name,
     targets: Object.freeze([primary, ...others] as const),
+    isPrimaryAlone: others[0]?.target.tier !== primary.target.tier,
     minFailoverMillis: millis(`${field}.minFailoverDuration`, route.minFailoverDuration ?? "30 seconds", 0),
     deadlineMillis: route.deadline === undefined ? undefined : millis(`${field}.deadline`, route.deadline),
+    waitForMillis: millis(`${field}.waitFor`, route.waitFor ?? 0, 0),
     rescue: heldParts(`${field}.rescue`, route.rescue ?? 0),
     maxHeldBytes: positiveInt(`${field}.maxHeldBytes`, route.maxHeldBytes ?? 16_777_216),
-    whenExhausted: oneOf(`${field}.whenExhausted`, route.whenExhausted ?? "fail", ["fail", "least_bad"] as const),
+    whenExhausted: oneOf(
+      `${field}.whenExhausted`,
+      route.whenExhausted ?? "last_resort",
+      ["last_resort", "fail"] as const
+    ),
     failOverOn: new Set(
       list(`${field}.failOverOn`, route.failOverOn ?? ["auth", "quota_exhausted"]).map((kind) =>
         oneOf(`${field}.failOverOn`, kind, kinds)
@@ -182,6 +184,7 @@ const routeFields: Record<keyof RouteOptions, true> = {
   allow: true,
   minFailoverDuration: true,
   deadline: true,
+  waitFor: true,
   rescue: true,
   maxHeldBytes: true,
   whenExhausted: true,

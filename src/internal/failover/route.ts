@@ -3,12 +3,31 @@ import { type Clock, Duration, Effect, Latch } from "effect"
 import type { CircuitState, CircuitView } from "../../CircuitState.ts"
 import { circuitMillis, wallMillis } from "../clock/time.ts"
 import type { Reporter } from "../observers/observer.ts"
-import { type Availability, availability, causeOf, home, type Lead, lead, untilBetter } from "./choice.ts"
+import {
+  type Availability,
+  availability,
+  awayMillis,
+  causeOf,
+  home,
+  type Lead,
+  lead,
+  order,
+  untilBetter
+} from "./choice.ts"
 import type { CompiledRoute, CompiledTarget } from "./compiledRoute.ts"
+import { Ramp } from "./ramp.ts"
 
 /** A target, and its circuit. */
 export interface Place extends CompiledTarget {
   readonly circuit: CircuitView
+}
+
+/** What a call says of the targets that it may ask. */
+interface Preferences {
+  readonly isAllowed: (target: CompiledTarget) => boolean
+  /** Among the targets of one tier the higher comes first. */
+  readonly rank: (target: CompiledTarget) => number
+  readonly tries: boolean
 }
 
 /** How a route stood at one moment. */
@@ -28,6 +47,8 @@ export class Route {
   /** Called after another target has begun to serve. */
   readonly onSwitched: Array<() => void> = []
   private current: Lead = home
+  /** In the order of the places. */
+  private readonly ramps: ReadonlyArray<Ramp>
   /** Opens when the circuits of the route may have moved. */
   private readonly moved = Latch.makeUnsafe(false)
 
@@ -41,6 +62,7 @@ export class Route {
     this.places = places
     this.reporter = reporter
     this.clock = clock
+    this.ramps = places.map(() => new Ramp())
   }
 
   /** Who served at the last look. */
@@ -53,17 +75,41 @@ export class Route {
     const { clock, compiled, current, places } = this
     const now = circuitMillis(clock)
     const states = places.map(({ circuit }) => circuit.state)
-    const availabilities = states.map((state, index) =>
-      availability(state, index === current.active, compiled.minFailoverMillis)
-    )
+    const availabilities = states.map(availability)
     // The outage began before it was seen here; every process of a fleet counts from there.
     const leftAt = (index: number) => now - openForMillis(states[index]!)
     return { now, states, availabilities, lead: lead(compiled, availabilities, current, now, leftAt) }
   }
 
+  /** The primary, if it serves, alone in its tier, and takes the next call for certain: then nobody has to look. */
+  get primaryAtHome(): Place | undefined {
+    const { compiled: { isPrimaryAlone }, current, places: [primary], ramps: [ramp] } = this
+    return current === home && isPrimaryAlone && ramp!.isOver && primary!.circuit.passes ? primary : undefined
+  }
+
+  /** Whom a call may ask, in order. */
+  order({ isAllowed, rank, tries }: Preferences): ReadonlyArray<Place> {
+    const { compiled, places, ramps } = this
+    const { availabilities, lead, now } = this.look()
+    return order(compiled, availabilities, lead, now, {
+      isAllowed: (index) => isAllowed(places[index]!),
+      rank: (index) => rank(places[index]!),
+      tries,
+      leaves: (index) => !ramps[index]!.takes(now)
+    }).map((index) => places[index]!)
+  }
+
+  /** Whether a call goes to a target whose gate may have opened a moment ago. */
+  takes(place: Place): boolean {
+    return this.ramps[this.places.indexOf(place)]!.takes(circuitMillis(this.clock))
+  }
+
   /** Reads, and takes note of who serves now. */
   look(): Look {
     const look = this.read()
+    look.states.forEach((state, index) => {
+      if (look.availabilities[index] === "gated") this.ramps[index]!.note(look.now, awayMillis(state)!)
+    })
     this.serve(look.lead, look.states, look.now)
     return look
   }
@@ -85,12 +131,8 @@ export class Route {
   get tend(): Effect.Effect<never> {
     return Effect.forever(Effect.suspend(() => {
       this.moved.closeUnsafe()
-      const { lead, now, availabilities, states } = this.look()
-      const gates = states.flatMap((state, index) =>
-        state._tag === "Closed" && state.throttledFor !== undefined && availabilities[index] === "away"
-          ? [Duration.toMillis(state.throttledFor)]
-          : []
-      )
+      const { availabilities, lead, now, states } = this.look()
+      const gates = states.filter((state) => availability(state) === "gated").map((state) => awayMillis(state)!)
       const wait = Math.min(untilBetter(this.compiled, availabilities, lead, now), ...gates)
       return wait === Infinity
         ? this.moved.await
@@ -115,9 +157,7 @@ export class Route {
       reporter.announce({ event: "failover.recovered", ...common, failed_over_ms: failedOverMillis })
     } else {
       const state = states[before.active]!
-      const cause = availability(state, true, this.compiled.minFailoverMillis) === "ready"
-        ? "recovered"
-        : causeOf(state)
+      const cause = availability(state) === "ready" ? "recovered" : causeOf(state)
       reporter.announce({ event: "failover.switched", ...common, cause })
     }
   }

@@ -210,6 +210,7 @@ const callFields: Record<keyof StreamOptions, true> = {
   allow: true,
   stickyKey: true,
   deadline: true,
+  waitFor: true,
   rescue: true,
   classifyPart: true,
   settleProbeAt: true,

@@ -11,18 +11,20 @@ import { property } from "../untrusted/values.ts"
 import type { CompiledRoute, CompiledTarget } from "./compiledRoute.ts"
 
 /**
- * Where a failed attempt leads: to the same target if a schedule says so, to the next one, to one that may do what this
- * one cannot (`elsewhere`, `larger`), or to the caller.
+ * Where a failed attempt leads: to the same target if a schedule says so and no other takes calls, to the next one, to
+ * the next one until the gate of this one opens, to one that may do what this one cannot (`elsewhere`, `larger`), or to
+ * the caller.
  */
-type Direction = "again" | "next" | "elsewhere" | "larger" | "caller"
+type Direction = "again" | "next" | "gated" | "elsewhere" | "larger" | "caller"
 
 export class Trail {
   readonly attempts: Array<Attempt> = []
   readonly clock: Clock.Clock
   /** Nobody else may be asked any more. */
   committed = false
-  /** Where the last attempt led. */
+  /** Where the last attempt led, and why it did not serve. */
   direction: Direction = "next"
+  cause: Attempt["cause"] = "unknown"
   private readonly route: CompiledRoute
   readonly classify: Classify
   private readonly startedAt: number
@@ -80,7 +82,6 @@ export class Trail {
   /** Notes an attempt that did not serve. */
   missed(
     { target }: CompiledTarget,
-    key: string,
     afterMillis: number,
     failure: unknown,
     outcome: Outcome.Outcome
@@ -89,14 +90,20 @@ export class Trail {
     const circuitError = circuitErrorIn(error)
     const rejection = circuitError && CircuitError.rejectedBy(circuitError.reason)
     const kind = (circuitError && kindOf(circuitError)) ?? Outcome.kindOf(outcome) ?? "unknown"
-    this.direction = rejection !== undefined || circuitError !== undefined
-      ? rejection === undefined || rejection === "throttled" ? "again" : "next"
-      : this.directionOf(outcome)
+    // One that another circuit turned away did run.
+    const ran = rejection === undefined || circuitError?.reason.key !== target.key
+    this.direction = rejection !== undefined
+      ? rejection === "throttled" ? ran ? "again" : "gated" : "next"
+      : circuitError === undefined
+      ? this.directionOf(outcome)
+      : "again"
+    this.cause = rejection ?? kind
+    // A circuit that turns a call away again says nothing new.
+    if (!ran && this.attempts.some((known) => known.target === target.name && !known.ran)) return
     this.attempts.push({
       target: target.name,
-      cause: rejection ?? kind,
-      // One that another circuit turned away did run.
-      ran: rejection === undefined || circuitError?.reason.key !== key,
+      cause: this.cause,
+      ran,
       afterMillis,
       durationMillis: this.afterMillis - afterMillis,
       error

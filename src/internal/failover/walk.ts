@@ -9,12 +9,17 @@ import { givenEvidence, noteAttempt, ownEvidence } from "../call/callEvidence.ts
 import * as trace from "../call/trace.ts"
 import { wallMillis } from "../clock/time.ts"
 import { millis } from "../options/validation.ts"
-import { awayMillis, order } from "./choice.ts"
-import { type CompiledTarget, lastResortOf } from "./compiledRoute.ts"
+import { availability, awayMillis, gateMillis } from "./choice.ts"
+import type { CompiledTarget } from "./compiledRoute.ts"
 import { allowedBy, fence } from "./fence.ts"
 import { rankOf } from "./rank.ts"
 import type { Place, Route } from "./route.ts"
 import { circuitErrorIn, errorOf, FailedAnswer, Trail } from "./trail.ts"
+
+/** The shortest wait for a gate, because many calls wait for it and come back by and by. */
+const minWaitMillis = 50
+/** How often a call that waits looks again, because an operator may have opened the gate. */
+const maxWaitMillis = 1_000
 
 /** What all calls of a router have in common. */
 export interface Settings {
@@ -29,6 +34,7 @@ export interface Directions {
   readonly allow?: Fence | undefined
   readonly stickyKey?: string | undefined
   readonly deadline?: Duration.Input | undefined
+  readonly waitFor?: Duration.Input | undefined
   readonly evidence?: Evidence | undefined
 }
 
@@ -38,8 +44,8 @@ export interface Attempting<A> {
   readonly judge: (exit: Exit.Exit<A, unknown>) => Outcome.Outcome
 }
 
-/** Makes an attempt, through the circuit of a key. */
-export type Attempt<A> = (target: CompiledTarget, key: string, trail: Trail) => Attempting<A>
+/** Makes an attempt, through the circuit of its target. */
+export type Attempt<A> = (target: CompiledTarget, trail: Trail, isLastResort: boolean) => Attempting<A>
 
 type Walked<A> = Effect.Effect<A, unknown, unknown>
 
@@ -56,28 +62,35 @@ export const walk = <A>(
     const deadlineMillis = options.deadline === undefined
       ? compiled.deadlineMillis
       : millis("deadline", options.deadline)
+    const waitForMillis = options.waitFor === undefined ? compiled.waitForMillis : millis("waitFor", options.waitFor, 0)
     const evidence = givenEvidence(options.evidence) ?? ownEvidence(token, fiber)
     const trail = new Trail(compiled, settings.classify, fiber.getRef(Clock.Clock), deadlineMillis, evidence)
     const isAllowed = allowedBy(fence("allow", options.allow))
-    const { lead, now, availabilities } = route.look()
     const rank = rankOf(fiber, options.stickyKey)
-    const indices = order(compiled, availabilities, lead, now, {
-      isAllowed: (index) => isAllowed(compiled.targets[index]!.target),
-      rank: (index) => rank(compiled.targets[index]!.target),
-      tries: settings.callsProbe
-    })
-    if (indices.length === 0) {
+    const order = () =>
+      route.order({
+        isAllowed: ({ target }) => isAllowed(target),
+        rank: ({ target }) => rank(target),
+        tries: settings.callsProbe
+      })
+    // Most calls need to know nothing of the others.
+    const serving = options.allow === undefined ? route.primaryAtHome : undefined
+    const places = serving === undefined ? order() : undefined
+    const first = serving ?? places?.[0]
+    if (first === undefined) {
       return Effect.fail(FailoverError.make({ _tag: "NoTargetAllowed", route: compiled.name }))
     }
-    const places = indices.map((index) => route.places[index]!)
-    return new Walk({ route, settings, places, trail, attempt, token, fiber }).run
+    return new Walk({ route, settings, first, order, waitForMillis, trail, attempt, token, fiber }, places).to(first)
   })
 
 interface Journey<A> {
   readonly route: Route
   readonly settings: Settings
-  /** Whom the call may ask, in order. */
-  readonly places: ReadonlyArray<Place>
+  /** Whom the call asks first, and all whom it may ask, in order. */
+  readonly first: Place
+  readonly order: () => ReadonlyArray<Place>
+  /** How long the call waits for a gate although others take calls. */
+  readonly waitForMillis: number
   readonly trail: Trail
   readonly attempt: Attempt<A>
   readonly token: unknown
@@ -86,49 +99,86 @@ interface Journey<A> {
 
 class Walk<A> {
   private readonly journey: Journey<A>
-  private next = 0
+  private found: ReadonlyArray<Place> | undefined
+  private next = 1
+  /** Those whose gate turned the call away. */
+  private readonly gated = new Set<Place>()
   /** How much the largest target takes for which the call was too long. */
   private tooSmall: number | undefined
 
-  constructor(journey: Journey<A>) {
+  constructor(journey: Journey<A>, places: ReadonlyArray<Place> | undefined) {
     this.journey = journey
+    this.found = places
   }
 
-  get run(): Walked<A> {
-    return Effect.suspend(() => this.to(this.takeNext()!))
+  private get places(): ReadonlyArray<Place> {
+    const { first, order } = this.journey
+    return this.found ??= [first, ...order().filter((place) => place !== first)]
   }
 
-  private to(target: Place): Walked<A> {
+  /** Asks a target, after its gate if that is worth the wait. */
+  to(place: Place): Walked<A> {
+    const { trail, waitForMillis } = this.journey
+    const waitMillis = waitForMillis === 0 ? 0 : gateMillis(place.circuit)
+    return waitMillis > 0 && waitMillis <= waitForMillis && waitMillis < trail.leftMillis
+      ? Effect.andThen(Effect.sleep(waitMillis), this.ask(place))
+      : this.ask(place)
+  }
+
+  private ask(place: Place): Walked<A> {
     const { trail } = this.journey
-    this.traced((span) => trace.asked(span, target.target))
-    return orElse(this.at(target, target.target.key), (error) => {
+    this.traced((span) => trace.asked(span, place.target))
+    return orElse(this.at(place, false), (error) => {
       if (trail.committed || trail.direction === "caller") return this.surface(error)
       if (trail.leftMillis <= 0) return this.tooLate
       const tooLong = trail.direction === "larger"
-      if (tooLong) this.tooSmall = Math.max(this.tooSmall ?? 0, target.target.contextTokens ?? 0)
+      if (tooLong) this.tooSmall = Math.max(this.tooSmall ?? 0, place.target.contextTokens ?? 0)
+      if (trail.direction === "gated") this.gated.add(place)
       const following = this.takeNext()
-      if (following === undefined) {
-        return tooLong || trail.direction === "elsewhere" ? this.surface(error) : this.exhausted
-      }
-      this.traced((span) => trace.failedOver(span, target.target, following.target, trail.attempts.at(-1)!.cause))
-      return this.to(following)
+      if (following !== undefined) return this.moveOn(place, following)
+      return this.afterGate(place, tooLong || trail.direction === "elsewhere" ? this.surface(error) : this.exhausted)
     })
   }
 
+  private moveOn(from: Place, to: Place): Walked<A> {
+    this.traced((span) => trace.failedOver(span, from.target, to.target, this.journey.trail.cause))
+    return this.to(to)
+  }
+
   private takeNext(): Place | undefined {
-    const { journey: { places }, tooSmall } = this
-    while (this.next < places.length) {
-      const target = places[this.next++]!
-      if (tooSmall === undefined || (target.target.contextTokens ?? 0) > tooSmall) return target
+    while (this.next < this.places.length) {
+      const place = this.places[this.next++]!
+      if (this.isLargeEnough(place)) return place
     }
     return undefined
   }
 
+  private isLargeEnough({ target }: Place): boolean {
+    return this.tooSmall === undefined || (target.contextTokens ?? 0) > this.tooSmall
+  }
+
+  /** Waits for the gate that opens first, if it does so within the deadline. */
+  private afterGate(from: Place, otherwise: Walked<A>): Walked<A> {
+    return Effect.suspend(() => {
+      const { route, trail } = this.journey
+      const [place] = [...this.gated].filter((place) => this.isLargeEnough(place))
+        .toSorted((a, b) => gateMillis(a.circuit) - gateMillis(b.circuit))
+      if (place === undefined) return otherwise
+      const waitMillis = Math.max(gateMillis(place.circuit), minWaitMillis)
+      if (waitMillis >= trail.leftMillis) return otherwise
+      return Effect.flatMap(Effect.sleep(Math.min(waitMillis, maxWaitMillis)), () => {
+        if (gateMillis(place.circuit) > 0 || !route.takes(place)) return this.afterGate(from, otherwise)
+        this.gated.delete(place)
+        return this.moveOn(from, place)
+      })
+    })
+  }
+
   /** Attempts at one target until it serves or nothing more is to be tried there. */
-  private at(target: CompiledTarget, key: string): Walked<A> {
+  private at(target: Place, isLastResort: boolean): Walked<A> {
     const { attempt, settings: { retry }, trail } = this.journey
     const once = Effect.suspend(() => {
-      const { effect, judge } = attempt(target, key, trail)
+      const { effect, judge } = attempt(target, trail, isLastResort)
       const afterMillis = trail.afterMillis
       return Effect.matchCauseEffect(effect, {
         onSuccess: (value) => {
@@ -136,12 +186,12 @@ class Walk<A> {
           const isRefusal = said._tag === "Ignored"
           if (said._tag === "Success" || (isRefusal && !trail.goesOn(said))) return Effect.succeed(value)
           const failure = new FailedAnswer(value, isRefusal)
-          trail.missed(target, key, afterMillis, failure, said)
+          trail.missed(target, afterMillis, failure, said)
           return Effect.fail<unknown>(failure)
         },
         onFailure: (cause) => {
           const error = errorOf(cause)
-          if (Option.isSome(error)) trail.missed(target, key, afterMillis, error.value, judge(Exit.failCause(cause)))
+          if (Option.isSome(error)) trail.missed(target, afterMillis, error.value, judge(Exit.failCause(cause)))
           return Effect.failCause(cause)
         }
       })
@@ -151,7 +201,15 @@ class Walk<A> {
       retry(target.target),
       ({ duration }) => Duration.toMillis(duration) < trail.leftMillis
     )
-    return Effect.retry(once, { schedule, while: () => trail.direction === "again" && !trail.committed })
+    const again = () => trail.direction === "again" && !trail.committed && !this.othersTakeCalls
+    return Effect.retry(once, { schedule, while: again })
+  }
+
+  /** Whether one of the targets that were not asked yet takes calls, so that none has to be asked again. */
+  private get othersTakeCalls(): boolean {
+    return this.places.slice(this.next).some((place) =>
+      this.isLargeEnough(place) && (place.circuit.passes || availability(place.circuit.state) === "ready")
+    )
   }
 
   /** The target's own error, or the answer in which it refuses, where no other target has a part in it. */
@@ -162,28 +220,30 @@ class Walk<A> {
   }
 
   private get exhausted(): Walked<A> {
-    const { route: { compiled }, trail } = this.journey
-    const isTurnedAway = trail.attempts.every(({ ran }) => !ran)
-    const best = compiled.whenExhausted === "least_bad" && isTurnedAway ? this.leastBad : undefined
-    if (best === undefined) return this.unavailable
-    return orElse(
-      this.at(best, lastResortOf(best.target)),
-      (error) => trail.direction === "caller" ? this.surface(error) : this.unavailable
-    )
+    return this.journey.route.compiled.whenExhausted === "last_resort" ? this.lastResort : this.unavailable
   }
 
-  /** The target whose circuit takes calls again first. */
-  private get leastBad(): Place | undefined {
-    return this.journey.places
-      .map((target) => ({ target, state: target.circuit.state }))
-      .filter(({ state }) => state._tag === "Open" || (state._tag === "HalfOpen" && state.throttledFor === undefined))
-      .toSorted((a, b) => (awayMillis(a.state) ?? 0) - (awayMillis(b.state) ?? 0))[0]?.target
+  /** Asks those whose circuits are open, the one that comes back first at first, if every circuit turned the call away. */
+  private get lastResort(): Walked<A> {
+    const { trail } = this.journey
+    const hasRun = () => trail.attempts.some(({ ran }) => ran)
+    if (hasRun()) return this.unavailable
+    const open = this.places.filter(({ circuit }) => circuit.state._tag === "Open")
+      .toSorted((a, b) => awayMillis(a.circuit.state)! - awayMillis(b.circuit.state)!)
+    return open.reduceRight<Walked<A>>(
+      (otherwise, place) =>
+        orElse(this.at(place, true), (error) => {
+          if (trail.direction === "caller") return this.surface(error)
+          return hasRun() ? this.unavailable : otherwise
+        }),
+      this.unavailable
+    )
   }
 
   private get unavailable(): Walked<A> {
     return Effect.suspend(() => {
       const { route, trail } = this.journey
-      const waits = this.journey.places.map(({ circuit }) => awayMillis(circuit.state))
+      const waits = this.places.map(({ circuit }) => awayMillis(circuit.state))
       const soonest = Math.min(...waits.filter((wait) => wait !== undefined))
       const retryAfterMillis = soonest > 0 && soonest < Infinity ? soonest : undefined
       this.announce(retryAfterMillis)

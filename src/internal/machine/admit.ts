@@ -31,6 +31,11 @@ export const admit = (self: Circuit, rules: Rules, now: number): Admission => {
   }
 }
 
+export const admitEarly = (self: Circuit, rules: Rules, now: number): Admission =>
+  self.state === "open"
+    ? probe({ ...moved(self, "half_open", "last_resort"), openUntil: 0 }, rules, now)
+    : admit(self, rules, now)
+
 const pass = (circuit: Circuit): Admission => ({
   _tag: "Admitted",
   permit: { generation: circuit.generation, probe: 0 },

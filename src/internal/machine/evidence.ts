@@ -129,7 +129,7 @@ const seen = (those: ReadonlyArray<Seen>, id: number, at: number): ReadonlyArray
   [{ id, at }, ...those.filter((one) => one.id !== id)].slice(0, 2)
 
 /** Whether a request has a part in the failures that the circuit counted. */
-const hasPart = ({ failed }: Evidence, { call, request }: Identity): boolean =>
+export const hasPart = ({ failed }: Evidence, { call, request }: Identity): boolean =>
   failed.some((one) => one.counted && (one.call === call || one.request === request))
 
 /** Records that a call came while the circuit was not closed. */

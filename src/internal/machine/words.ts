@@ -9,6 +9,7 @@ export const edges = {
   probe_failed: { from: ["half_open"], to: "open" },
   probe_succeeded: { from: ["half_open"], to: "closed" },
   cooldown_elapsed: { from: ["open", "forced_open"], to: "half_open" },
+  last_resort: { from: ["open"], to: "half_open" },
   forced: { from: ["closed", "half_open", "open", "disabled"], to: "forced_open" },
   reset: { from: states, to: "closed" },
   disabled: { from: ["closed", "half_open", "open", "forced_open"], to: "disabled" },

@@ -10,6 +10,7 @@ const reasonWords = {
   probe_failed: "The probe failed",
   probe_succeeded: "Recovered: a probe succeeded",
   cooldown_elapsed: "The open time is over",
+  last_resort: "A call with nowhere else to go was served",
   forced: "Held open by an operator",
   reset: "Reset by an operator",
   disabled: "Disabled by an operator: every call passes",
