@@ -35,7 +35,7 @@ const chat = FailoverRoute.make("chat", {
 
 const Regions = FailoverRouter.layer({
   routes: [chat],
-  // One quick retry at the same target, and a throttle of up to 5 seconds is waited for.
+  // One quick retry, where no other target takes calls.
   retry: () => LlmRetry.policy({ attempts: 2, base: "10 millis", maxWait: "5 seconds" })
 }).pipe(
   Layer.provide(

@@ -40,11 +40,11 @@ const again = new Set<Outcome.Kind>(["server_error", "overloaded", "connection"]
 
 const retry = () =>
   LlmRetry.policy({
-    // One retry, because the next target is the better answer to a failure that lasts.
+    // One retry where no other target takes calls.
     attempts: 2,
     // Waits a random part of this, so that callers that failed together do not come back together.
     base: "250 millis",
-    // Waits for hints of up to this long; for a longer one another target is quicker.
+    // Waits for hints of up to this long.
     maxWait: "5 seconds",
     judge: passing
   })

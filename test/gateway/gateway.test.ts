@@ -112,7 +112,7 @@ describe("gateway", () => {
       const { headers, status } = yield* chat({})
       assert.deepStrictEqual(
         [status, headers.get("x-served-by"), headers.get("x-failover-attempts")],
-        [200, "eu", "3"]
+        [200, "eu", "2"]
       )
     }))
 

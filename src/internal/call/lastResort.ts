@@ -1,4 +1,4 @@
-/** Calls that have nobody else to ask: one at a time is let through an open circuit that such a call can have opened. */
+/** Calls that have nobody else to ask: an open circuit that such a call can have opened lets one at a time through. */
 import type { CircuitHandle } from "../../CircuitStore.ts"
 import type { Outcome } from "../../Outcome.ts"
 import { circuitMillis } from "../clock/time.ts"

@@ -20,7 +20,7 @@ export interface CompiledRoute {
   /** Those that the route's fence allows, by tier, in the order of the list. */
   readonly targets: readonly [CompiledTarget, ...ReadonlyArray<CompiledTarget>]
   /** Whether no other target has the tier of the first one. */
-  readonly isPrimaryAlone: boolean
+  readonly hasOnePrimary: boolean
   readonly minFailoverMillis: number
   readonly deadlineMillis: number | undefined
   /** How long a call waits for the gate of its target although others take calls. */
@@ -84,7 +84,7 @@ const compileRoute = (name: string, route: RouteOptions): CompiledRoute => {
   return Object.freeze({
     name,
     targets: Object.freeze([primary, ...others] as const),
-    isPrimaryAlone: others[0]?.target.tier !== primary.target.tier,
+    hasOnePrimary: others[0]?.target.tier !== primary.target.tier,
     minFailoverMillis: millis(`${field}.minFailoverDuration`, route.minFailoverDuration ?? "30 seconds", 0),
     deadlineMillis: route.deadline === undefined ? undefined : millis(`${field}.deadline`, route.deadline),
     waitForMillis: millis(`${field}.waitFor`, route.waitFor ?? 0, 0),

@@ -81,10 +81,10 @@ export class Route {
     return { now, states, availabilities, lead: lead(compiled, availabilities, current, now, leftAt) }
   }
 
-  /** The primary, if it serves, alone in its tier, and takes the next call for certain: then nobody has to look. */
+  /** The primary, if it serves, as the only one of its tier, and takes the next call for certain: no look is needed. */
   get primaryAtHome(): Place | undefined {
-    const { compiled: { isPrimaryAlone }, current, places: [primary], ramps: [ramp] } = this
-    return current === home && isPrimaryAlone && ramp!.isOver && primary!.circuit.passes ? primary : undefined
+    const { compiled: { hasOnePrimary }, current, places: [primary], ramps: [ramp] } = this
+    return current === home && hasOnePrimary && ramp!.isOver && primary!.circuit.passes ? primary : undefined
   }
 
   /** Whom a call may ask, in order. */

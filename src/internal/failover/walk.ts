@@ -223,7 +223,7 @@ class Walk<A> {
     return this.journey.route.compiled.whenExhausted === "last_resort" ? this.lastResort : this.unavailable
   }
 
-  /** Asks those whose circuits are open, the one that comes back first at first, if every circuit turned the call away. */
+  /** Asks those whose circuits are open, the first to come back first, if every circuit turned the call away. */
   private get lastResort(): Walked<A> {
     const { trail } = this.journey
     const hasRun = () => trail.attempts.some(({ ran }) => ran)

@@ -88,18 +88,21 @@ stories("outages", ({ bothWays }) => {
       assertTook(first, 0, 6)
       assert.isAtLeast(first.retryAfter!, 1)
       assert.isAtMost(first.retryAfter!, 60)
-      assertAsked([us, 2], [eu, 2])
+      // The last one that is left is asked again.
+      assertAsked([us, 1], [eu, 2])
       for (const name of ["us", "eu"]) assert.match(JSON.stringify(error), new RegExp(`\\b${name}\\b`))
 
+      assertError(yield* ask(), 502, 503)
+      assertAsked([us, 2], [eu, 2])
       // Both circuits are open.
-      const second = yield* ask()
-      assertError(second, 503)
-      assertTook(second, 0)
-      assert.isAtLeast(second.retryAfter!, 1)
+      const third = yield* ask()
+      assertError(third, 503)
+      assertTook(third, 0)
+      assert.isAtLeast(third.retryAfter!, 1)
       assertAsked([us, 2], [eu, 2])
 
       us.script(whole("us"))
-      yield* sleep(second.retryAfter!)
+      yield* sleep(third.retryAfter!)
       const backAt = now()
       let answer = yield* ask()
       while (answer.ending === "error" && now() - backAt < 30) {
