@@ -1,5 +1,4 @@
 // Providers that fail before they have said a word.
-import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { ScriptedProvider } from "effect-resilience/testing"
 import { assertAsked, assertBetween, assertTook, assertWhole } from "./assertAnswer.ts"

@@ -35,7 +35,7 @@ stories("refusals", ({ bothWays }) => {
           assertTook(answer, 0)
           assertAsked([us, 1], [eu, ++call])
         }
-        yield* sleep(throttledAt + 2.5 - now())
+        yield* sleep(throttledAt + 5 - now())
         assertWhole(yield* ask(), "us")
         assertAsked([us, 2], [eu, call])
       })
