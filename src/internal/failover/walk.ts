@@ -9,9 +9,10 @@ import { givenEvidence, noteAttempt, ownEvidence } from "../call/callEvidence.ts
 import * as trace from "../call/trace.ts"
 import { wallMillis } from "../clock/time.ts"
 import { millis } from "../options/validation.ts"
-import { availability, awayMillis, gateMillis } from "./choice.ts"
+import { awayMillis, gateMillis } from "./choice.ts"
 import type { CompiledTarget } from "./compiledRoute.ts"
 import { allowedBy, fence } from "./fence.ts"
+import { Itinerary } from "./itinerary.ts"
 import { rankOf } from "./rank.ts"
 import type { Place, Route } from "./route.ts"
 import { circuitErrorIn, errorOf, FailedAnswer, Trail } from "./trail.ts"
@@ -73,22 +74,18 @@ export const walk = <A>(
         rank: ({ target }) => rank(target),
         tries: settings.callsProbe
       })
-    // Most calls need to know nothing of the others.
-    const serving = options.allow === undefined ? route.primaryAtHome : undefined
-    const places = serving === undefined ? order() : undefined
-    const first = serving ?? places?.[0]
+    const first = (options.allow === undefined ? route.primaryAtHome : undefined) ?? order()[0]
     if (first === undefined) {
       return Effect.fail(FailoverError.make({ _tag: "NoTargetAllowed", route: compiled.name }))
     }
-    return new Walk({ route, settings, first, order, waitForMillis, trail, attempt, token, fiber }, places).to(first)
+    const itinerary = new Itinerary(first, order)
+    return new Walk({ route, settings, itinerary, waitForMillis, trail, attempt, token, fiber }).to(first)
   })
 
 interface Journey<A> {
   readonly route: Route
   readonly settings: Settings
-  /** Whom the call asks first, and all whom it may ask, in order. */
-  readonly first: Place
-  readonly order: () => ReadonlyArray<Place>
+  readonly itinerary: Itinerary
   /** How long the call waits for a gate although others take calls. */
   readonly waitForMillis: number
   readonly trail: Trail
@@ -99,21 +96,9 @@ interface Journey<A> {
 
 class Walk<A> {
   private readonly journey: Journey<A>
-  private found: ReadonlyArray<Place> | undefined
-  private next = 1
-  /** Those whose gate turned the call away. */
-  private readonly gated = new Set<Place>()
-  /** How much the largest target takes for which the call was too long. */
-  private tooSmall: number | undefined
 
-  constructor(journey: Journey<A>, places: ReadonlyArray<Place> | undefined) {
+  constructor(journey: Journey<A>) {
     this.journey = journey
-    this.found = places
-  }
-
-  private get places(): ReadonlyArray<Place> {
-    const { first, order } = this.journey
-    return this.found ??= [first, ...order().filter((place) => place !== first)]
   }
 
   /** Asks a target, after its gate if that is worth the wait. */
@@ -126,15 +111,15 @@ class Walk<A> {
   }
 
   private ask(place: Place): Walked<A> {
-    const { trail } = this.journey
+    const { itinerary, trail } = this.journey
     this.traced((span) => trace.asked(span, place.target))
     return orElse(this.at(place, false), (error) => {
       if (trail.committed || trail.direction === "caller") return this.surface(error)
       if (trail.leftMillis <= 0) return this.tooLate
       const tooLong = trail.direction === "larger"
-      if (tooLong) this.tooSmall = Math.max(this.tooSmall ?? 0, place.target.contextTokens ?? 0)
-      if (trail.direction === "gated") this.gated.add(place)
-      const following = this.takeNext()
+      if (tooLong) itinerary.wasTooLongFor(place)
+      if (trail.direction === "gated") itinerary.waitsFor(place)
+      const following = itinerary.takeNext()
       if (following !== undefined) return this.moveOn(place, following)
       return this.afterGate(place, tooLong || trail.direction === "elsewhere" ? this.surface(error) : this.exhausted)
     })
@@ -145,30 +130,17 @@ class Walk<A> {
     return this.to(to)
   }
 
-  private takeNext(): Place | undefined {
-    while (this.next < this.places.length) {
-      const place = this.places[this.next++]!
-      if (this.isLargeEnough(place)) return place
-    }
-    return undefined
-  }
-
-  private isLargeEnough({ target }: Place): boolean {
-    return this.tooSmall === undefined || (target.contextTokens ?? 0) > this.tooSmall
-  }
-
   /** Waits for the gate that opens first, if it does so within the deadline. */
   private afterGate(from: Place, otherwise: Walked<A>): Walked<A> {
     return Effect.suspend(() => {
-      const { route, trail } = this.journey
-      const [place] = [...this.gated].filter((place) => this.isLargeEnough(place))
-        .toSorted((a, b) => gateMillis(a.circuit) - gateMillis(b.circuit))
+      const { itinerary, route, trail } = this.journey
+      const place = itinerary.firstToOpen
       if (place === undefined) return otherwise
       const waitMillis = Math.max(gateMillis(place.circuit), minWaitMillis)
       if (waitMillis >= trail.leftMillis) return otherwise
       return Effect.flatMap(Effect.sleep(Math.min(waitMillis, maxWaitMillis)), () => {
         if (gateMillis(place.circuit) > 0 || !route.takes(place)) return this.afterGate(from, otherwise)
-        this.gated.delete(place)
+        itinerary.waitsNoMoreFor(place)
         return this.moveOn(from, place)
       })
     })
@@ -176,7 +148,7 @@ class Walk<A> {
 
   /** Attempts at one target until it serves or nothing more is to be tried there. */
   private at(target: Place, isLastResort: boolean): Walked<A> {
-    const { attempt, settings: { retry }, trail } = this.journey
+    const { attempt, itinerary, settings: { retry }, trail } = this.journey
     const once = Effect.suspend(() => {
       const { effect, judge } = attempt(target, trail, isLastResort)
       const afterMillis = trail.afterMillis
@@ -201,15 +173,8 @@ class Walk<A> {
       retry(target.target),
       ({ duration }) => Duration.toMillis(duration) < trail.leftMillis
     )
-    const again = () => trail.direction === "again" && !trail.committed && !this.othersTakeCalls
+    const again = () => trail.direction === "again" && !trail.committed && !itinerary.othersTakeCalls
     return Effect.retry(once, { schedule, while: again })
-  }
-
-  /** Whether one of the targets that were not asked yet takes calls, so that none has to be asked again. */
-  private get othersTakeCalls(): boolean {
-    return this.places.slice(this.next).some((place) =>
-      this.isLargeEnough(place) && (place.circuit.passes || availability(place.circuit.state) === "ready")
-    )
   }
 
   /** The target's own error, or the answer in which it refuses, where no other target has a part in it. */
@@ -225,12 +190,10 @@ class Walk<A> {
 
   /** Asks those whose circuits are open, the first to come back first, if every circuit turned the call away. */
   private get lastResort(): Walked<A> {
-    const { trail } = this.journey
+    const { itinerary, trail } = this.journey
     const hasRun = () => trail.attempts.some(({ ran }) => ran)
     if (hasRun()) return this.unavailable
-    const open = this.places.filter(({ circuit }) => circuit.state._tag === "Open")
-      .toSorted((a, b) => awayMillis(a.circuit.state)! - awayMillis(b.circuit.state)!)
-    return open.reduceRight<Walked<A>>(
+    return itinerary.lastResorts.reduceRight<Walked<A>>(
       (otherwise, place) =>
         orElse(this.at(place, true), (error) => {
           if (trail.direction === "caller") return this.surface(error)
@@ -242,8 +205,8 @@ class Walk<A> {
 
   private get unavailable(): Walked<A> {
     return Effect.suspend(() => {
-      const { route, trail } = this.journey
-      const waits = this.places.map(({ circuit }) => awayMillis(circuit.state))
+      const { itinerary, route, trail } = this.journey
+      const waits = itinerary.places.map(({ circuit }) => awayMillis(circuit.state))
       const soonest = Math.min(...waits.filter((wait) => wait !== undefined))
       const retryAfterMillis = soonest > 0 && soonest < Infinity ? soonest : undefined
       this.announce(retryAfterMillis)
