@@ -4,7 +4,7 @@ import type { Permit } from "../../Circuit.ts"
 import { rejectedBy, type Rejection } from "../../CircuitError.ts"
 import type { CircuitHandle } from "../../CircuitStore.ts"
 import { kindOf, type Outcome, outcomes } from "../../Outcome.ts"
-import { wholeMillis } from "../circuit/localCircuit.ts"
+import { wholeMillis } from "../clock/time.ts"
 import type { Reporter } from "../observers/observer.ts"
 
 interface Traced {

@@ -1,11 +1,11 @@
 /** One circuit in the memory of this process: the machine, the health it judges by, and what it tells of both. */
-import { Clock, Duration, Effect } from "effect"
+import { Clock, Effect } from "effect"
 import * as Circuit from "../../Circuit.ts"
 import type { Rejection } from "../../CircuitError.ts"
 import type { CircuitState } from "../../CircuitState.ts"
 import type { CircuitHandle, Operator } from "../../CircuitStore.ts"
 import { type Outcome, success } from "../../Outcome.ts"
-import { circuitMillis, wallMillis } from "../clock/time.ts"
+import { circuitMillis, wallMillis, wholeMillis } from "../clock/time.ts"
 import { none as noEvidence } from "../machine/evidence.ts"
 import type { Health } from "../machine/health.ts"
 import { isIdle, isSpare } from "../machine/idle.ts"
@@ -69,15 +69,23 @@ export class LocalCircuit implements CircuitHandle {
   }
 
   get claim(): Effect.Effect<Circuit.Permit | Rejection> {
-    return withClock((clock) => {
-      const now = circuitMillis(clock)
-      const before = this.circuit
-      const admission = Circuit.admit(before, this.policy.rules, now)
-      if (admission._tag === "Rejected") return this.reject(clock, now, admission)
-      this.replace(now, admission.circuit)
-      this.tellTransition(clock, now, before, {})
-      return this.pass ?? admission.permit
-    })
+    return withClock((clock) => this.decideBy(clock, Circuit.admit))
+  }
+
+  probedEarly(clock: Clock.Clock): void {
+    if (this.circuit.state !== "open") return
+    const taken = this.decideBy(clock, Circuit.admitEarly)
+    if (!("_tag" in taken)) this.settle(clock, taken, success, 0, false)
+  }
+
+  private decideBy(clock: Clock.Clock, admit: typeof Circuit.admit): Circuit.Permit | Rejection {
+    const now = circuitMillis(clock)
+    const before = this.circuit
+    const admission = admit(before, this.policy.rules, now)
+    if (admission._tag === "Rejected") return this.reject(clock, now, admission)
+    this.replace(now, admission.circuit)
+    this.tellTransition(clock, now, before, {})
+    return this.pass ?? admission.permit
   }
 
   settle(
@@ -130,16 +138,6 @@ export class LocalCircuit implements CircuitHandle {
     })
     if (after.generation === before.generation) this.hub.announce(...events)
     else this.hub.announce(...events, announce.transition(before, after, scene, latencyTripped, {}))
-  }
-
-  probedEarly(clock: Clock.Clock): void {
-    const before = this.circuit
-    const now = circuitMillis(clock)
-    const admission = Circuit.admitEarly(before, this.policy.rules, now)
-    if (admission._tag === "Rejected" || admission.permit.probe === 0) return
-    this.replace(now, admission.circuit)
-    this.tellTransition(clock, now, before, {})
-    this.settle(clock, admission.permit, success, 0, false)
   }
 
   /** Whether this outcome leaves everything as it is: the one of most calls. */
@@ -296,7 +294,3 @@ export class LocalCircuit implements CircuitHandle {
 
 const withClock = <A>(f: (clock: Clock.Clock) => A): Effect.Effect<A> =>
   Effect.withFiber((fiber) => Effect.succeed(f(fiber.getRef(Clock.Clock))))
-
-/** Capped at the largest whole number; nothing is none. */
-export const wholeMillis = (duration: Duration.Duration | undefined) =>
-  duration === undefined ? 0 : Math.min(Math.ceil(Duration.toMillis(duration)), Number.MAX_SAFE_INTEGER)

@@ -1,4 +1,4 @@
-import type { Clock } from "effect"
+import { type Clock, Duration } from "effect"
 
 /** Milliseconds of the clock that never goes back, with a fraction: for durations. */
 export const elapsedMillis = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
@@ -8,3 +8,7 @@ export const circuitMillis = (clock: Clock.Clock): number => Math.floor(elapsedM
 
 /** The wall clock in whole milliseconds: for events, which people read. */
 export const wallMillis = (clock: Clock.Clock): number => Math.floor(clock.currentTimeMillisUnsafe())
+
+/** Capped at the largest whole number; nothing is none. */
+export const wholeMillis = (duration: Duration.Duration | undefined): number =>
+  duration === undefined ? 0 : Math.min(Math.ceil(Duration.toMillis(duration)), Number.MAX_SAFE_INTEGER)

@@ -2,7 +2,7 @@
 import { Data } from "effect"
 import { Circuit } from "effect-resilience"
 import { isDeepStrictEqual } from "node:util"
-import { wholeMillis } from "../../../src/internal/circuit/localCircuit.ts"
+import { wholeMillis } from "../../../src/internal/clock/time.ts"
 import type { CompiledPolicy } from "../../../src/internal/options/compiledPolicy.ts"
 import type { Operation } from "../../../src/redis/internal/luaOperations.ts"
 import { numbers, version } from "../../../src/redis/internal/luaRecord.ts"
