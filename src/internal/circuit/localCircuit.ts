@@ -1,11 +1,11 @@
 /** One circuit in the memory of this process: the machine, the health it judges by, and what it tells of both. */
-import { Clock, Effect } from "effect"
+import type { Clock, Effect } from "effect"
 import * as Circuit from "../../Circuit.ts"
 import type { Rejection } from "../../CircuitError.ts"
 import type { CircuitState } from "../../CircuitState.ts"
 import type { CircuitHandle, Operator } from "../../CircuitStore.ts"
 import { type Outcome, success } from "../../Outcome.ts"
-import { circuitMillis, wallMillis, wholeMillis } from "../clock/time.ts"
+import { circuitMillis, wallMillis, wholeMillis, withClock } from "../clock/time.ts"
 import { none as noEvidence } from "../machine/evidence.ts"
 import type { Health } from "../machine/health.ts"
 import { isIdle, isSpare } from "../machine/idle.ts"
@@ -291,6 +291,3 @@ export class LocalCircuit implements CircuitHandle {
     return { key: this.key, now, wallMillis: wallMillis(clock), skips: this.skips, hold: this.hold }
   }
 }
-
-const withClock = <A>(f: (clock: Clock.Clock) => A): Effect.Effect<A> =>
-  Effect.withFiber((fiber) => Effect.succeed(f(fiber.getRef(Clock.Clock))))
