@@ -47,7 +47,7 @@ const refusals = [
   pattern(
     "^",
     who,
-    " (?:'' |\\S{1,40} )?(?:is |has been |was |are )(?:\\w{1,12} )?",
+    " (?:'' |\\S{1,40} )?(?:is |has been |was |are )?(?:\\w{1,12} )?",
     any(stopped, "expired", "invalid", "not (?:active|valid|authorized|allowed|found|verified)"),
     "\\b"
   ),

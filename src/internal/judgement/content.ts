@@ -53,15 +53,15 @@ export const content = {
       status: [400, 403, 406, 409, 421, 422, 446, 451, 500, "none"],
       message: [
         /content (?:usage )?(?:policy|policies|management policy|filter|filtering|filters|moderation|safety|restrictions?|guidelines)\b/i,
-        /\b(?:flagged|blocked|rejected|refused|filtered|declined|withheld|censored)\b.{0,80}\b(?:safety|moderation|(?:content|usage|use|our) polic(?:y|ies)|guidelines|content filters?|guardrails?|sensitiv|inappropriate|harmful|unsafe|cyber)/i,
+        /\b(?:flagged|blocked|rejected|refused|filtered|declined|denied|withheld|censored)\b.{0,80}\b(?:safety|moderation|(?:content|usage|use|our) polic(?:y|ies)|guidelines|content filters?|guardrails?|sensitiv|inappropriate|harmful|unsafe|cyber)/i,
         /\b(?:safety|moderation|guardrails?|content filters?|(?:content|usage|use|our) polic(?:y|ies))\b.{0,60}\b(?:flagged|blocked|rejected|refused|filtered|declined|intervened|triggered|violat)/i,
-        /\bviolat\w{1,6}\b.{0,60}\b(?:polic(?:y|ies)|guidelines|terms|rules|standards|community)\b/i,
+        /\b(?:violat\w{1,6}|goes against|breach\w{0,3})\b.{0,60}\b(?:polic(?:y|ies)|guidelines|terms|rules|standards|community)\b/i,
         /\b(?:requires moderation|(?:was|were|is|been|as|request|input|prompt|content|message) flagged|flagged (?:for|as|by|because))\b/i,
         /\b(?:inappropriate|sensitive|unsafe|harmful|prohibited|disallowed|objectionable|offensive|nsfw|explicit|illegal)\b.{0,24}\b(?:content|information|material|words?|text|input|prompt|output|image|data)\b/i,
         /\b(?:safety (?:system|filters?|checks?|reasons|policy|policies|settings|guidelines|classifier)|due to safety|responsible ai|content exists risk|risk control|recitation|copyright(?:ed)?)\b/i,
         /\bcontent[- ](?:is |was |has been )?(?:blocked|prohibited|rejected|not allowed|not permitted)\b/i,
         /SAFETY_CHECK_TYPE|GUARDRAIL_INTERVENED/,
-        /敏感|违规|不合规|内容安全|安全审核|不安全|风控|违法/
+        /敏感|违规|违禁|不合规|内容安全|安全审核|不安全|风控|违法/
       ]
     },
     kind: "content_policy",

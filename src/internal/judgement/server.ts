@@ -39,6 +39,7 @@ export const server = {
       status: ["none", [400, 428], [430, 499]],
       message: [
         /^(?:the )?(?:upstream|backend|origin|provider)(?:'s)? (?:\w{1,12} )?(?:request failed|failed|error|service error|server error|connect\w{0,5}|timed out|timeout|unavailable|unreachable|disconnected|returned (?:an )?(?:error|5\d\d))\b/i,
+        /^(?:failed|unable|cannot|could not|couldn't) (?:to )?(?:connect|reach|contact)\b.{0,24}\b(?:upstream|provider|backend|origin)\b/i,
         /^(?:the )?server (?:had|encountered) an (?:\w{1,12} )?error\b|^(?:an )?internal (?:server )?error\b|^(?:internal|unknown|unexpected) network error\b|^network error,/i
       ]
     },
