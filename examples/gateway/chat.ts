@@ -10,7 +10,7 @@ import type { OpenAiError } from "./openAiError.ts"
 import { RequestError } from "./requestError.ts"
 import type { Models } from "./resilience.ts"
 import * as StreamedAnswer from "./streamedAnswer.ts"
-import { type Client, hasError } from "./target.ts"
+import { type Client, isRefusal } from "./target.ts"
 import { TargetError } from "./targetError.ts"
 
 export const make = (models: Models, { ended }: Ending) => {
@@ -30,7 +30,7 @@ export const make = (models: Models, { ended }: Ending) => {
       { allow: request.allow, evidence: request.evidence }
     )
     // A refusal with a status of 200: not a failure of the target, and yet no answer.
-    if (hasError(answer)) return yield* new TargetError({ status: 200, body: answer })
+    if (isRefusal(answer)) return yield* new TargetError({ status: 200, body: answer })
     return HttpServerResponse.jsonUnsafe(answer, { headers: headersOf(call) })
   })
 

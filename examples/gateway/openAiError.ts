@@ -13,12 +13,15 @@ export const fromBody = (body: unknown, status?: number): OpenAiError => {
   const error = field(body, "error") ?? body
   const [message, type, code] = [field(error, "message"), field(error, "type"), field(error, "code")]
   return {
-    message: [message, field(body, "message"), field(body, "detail"), field(body, "error")].find(isText) ??
+    message: [message, ...texts.map((name) => field(body, name)), field(field(body, "base_resp"), "status_msg")]
+      .find(isText) ??
       `the target answered with ${status === undefined ? "an error" : `a status of ${status}`}`,
     type: isText(type) ? type : "upstream_error",
     code: isText(code) || typeof code === "number" ? code : null
   }
 }
+
+const texts = ["message", "detail", "error", "error_msg", "msg"]
 
 const field = (value: unknown, name: string): unknown =>
   typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined

@@ -1,6 +1,6 @@
 // One call at one target. Every failure is an error here, and the router decides which target is next.
-import { Effect, Redacted, type Schema, Sink, Stream } from "effect"
-import { LlmStream } from "effect-resilience"
+import { Effect, Exit, Redacted, type Schema, Sink, Stream } from "effect"
+import { LlmOutcome, LlmStream } from "effect-resilience"
 import type { Sse } from "effect/encoding"
 import { HttpClient, type HttpClientError, HttpClientRequest, type HttpClientResponse } from "effect/http"
 import * as Body from "./body.ts"
@@ -115,7 +115,7 @@ const notStreamed = (
     Effect.map(json(target, response, text), unlisted),
     (body): Effect.Effect<never, Failure> =>
       Effect.fail(
-        hasError(body)
+        isRefusal(body)
           ? new TargetError({ ...headOf(response), body })
           : Body.unreadable(response, "an answer in one piece where a stream was asked for")
       )
@@ -131,6 +131,17 @@ const reportsError = (part: Part): boolean =>
   LlmStream.openAi(part)._tag === "Failed" && (hasError(part.value) || !("choices" in Object(part.value)))
 
 const isBlank = (text: string) => text.trim() === ""
+
+/** Whether a body says that there is no answer: by an error, or by whatever else its provider has for that. */
+export const isRefusal = (body: unknown): boolean => {
+  if (hasError(body)) return true
+  const outcome = LlmOutcome.classifyBody(Exit.succeed(body))
+  return !hasChoices(body) && outcome._tag !== "Success" && outcome.kind !== "malformed_response"
+}
+
+const hasChoices = (body: unknown): boolean =>
+  typeof body === "object" && body !== null && "choices" in body && Array.isArray(body.choices) &&
+  body.choices.length > 0
 
 const headOf = ({ headers, status }: HttpClientResponse.HttpClientResponse) => ({ status, headers })
 

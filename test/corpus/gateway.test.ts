@@ -37,6 +37,8 @@ const hasContent = (body: unknown) => {
 // The gateway speaks the form of OpenAI, and has limits of its own.
 const asked = cases.filter(({ limits, reader = "openAi" }) => reader === "openAi" && limits === undefined)
 
+const isEmpty = ({ body, form }: Case) => form === "answer" && !JSON.stringify(body).includes(`"choices":[{`)
+
 const counting = /message=circuit\.(?:failure|opened|throttled)\b(?!.*not_counted=).*\bkey=([^ ]+)\/us\b/
 
 const run = Effect.gen(function*() {
@@ -75,6 +77,10 @@ describe("the gateway, with a healthy second target,", () => {
       const got: Reaction = { served: seen.healthy.has(id) ? "eu" : "us", counted: seen.counted.has(id) }
       const wanted = wantedOf(entry).map((verdict) => reactionTo(entry, verdict))
       assert.deepInclude(wanted, got, seen.answers.get(id)!.text.slice(0, 200))
+      // A refusal that came as an answer is an error for the caller, unless there is something in it.
+      if (got.served === "us" && entry.expected.outcome === "Ignored" && isEmpty(entry)) {
+        assert.isAtLeast(seen.answers.get(id)!.status, 400)
+      }
       // What is right arrives whole, from wherever.
       if (got.served === "eu" || entry.expected.outcome === "Success") {
         const { status, text } = seen.answers.get(id)!
