@@ -13,6 +13,7 @@
 // | `GET /circuits` | the console |
 import { NodeHttpClient, NodeHttpServer, NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Cause, Console, Context, Effect, Exit, Layer, Logger } from "effect"
+import { ReusedConnection } from "effect-resilience/http"
 import { HttpRouter, HttpServer } from "effect/http"
 import { createServer, type Server } from "node:http"
 import * as Configuration from "./gateway/configuration.ts"
@@ -40,6 +41,8 @@ export const main: Effect.Effect<never, ConfigurationError> = Effect.gen(functio
     disableListenLog: true
   }).pipe(
     Layer.provide(Resilience.layer(models)),
+    // Targets close connections that are idle, which says nothing of them.
+    Layer.provide(ReusedConnection.layer),
     Layer.provide(NodeHttpClient.layerNodeHttpOptions({ keepAlive: true })),
     Layer.provideMerge(listening(configuration, server)),
     Layer.build

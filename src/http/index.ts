@@ -6,3 +6,4 @@
  */
 export * as EffectCircuitBreaker from "./EffectCircuitBreaker.ts"
 export * as GuardedHttpClient from "./GuardedHttpClient.ts"
+export * as ReusedConnection from "./ReusedConnection.ts"

@@ -1,0 +1,77 @@
+/**
+ * A second try for requests that met a connection which had died while it was idle.
+ *
+ * Servers and balancers close connections that are idle, and a client notices only when it uses one again. Such a reset
+ * before any byte of a response says nothing of the provider. This layer sends the request once more, on a new
+ * connection, and a circuit around the client never hears of the first try. A reset on a new connection, a second
+ * reset, or one after a byte has come fails as ever.
+ *
+ * **Gotchas**
+ *
+ * - It knows the requests of `node:http` and `node:https`, as of `NodeHttpClient.layerNodeHttp`, because they tell
+ *   whether their connection was used before. With any other client it changes nothing.
+ * - A request whose body is a stream or a form is never sent again. One that must not reach a provider twice, such as
+ *   after `leg.commit`, turns it off: `Effect.provideService(ReusedConnection.Enabled, false)`.
+ * - Put it below the guard: `GuardedHttpClient.layer().pipe(Layer.provide(ReusedConnection.layer))`.
+ *
+ * **Example** (Below a guard)
+ *
+ * ```ts
+ * import { NodeHttpClient } from "@effect/platform-node"
+ * import { Layer } from "effect"
+ * import { CircuitBreaker, CircuitStore, LlmOutcome } from "effect-resilience"
+ * import { GuardedHttpClient, ReusedConnection } from "effect-resilience/http"
+ *
+ * export const Client = GuardedHttpClient.layer().pipe(
+ *   Layer.provide(ReusedConnection.layer.pipe(Layer.provide(NodeHttpClient.layerNodeHttp))),
+ *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
+ *   Layer.provide(CircuitStore.layerMemory)
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ */
+import { Context, Effect, Layer } from "effect"
+import { HttpClient, type HttpClientRequest } from "effect/http"
+import { property } from "../internal/untrusted/values.ts"
+import { isReset, watchConnections } from "./internal/connections.ts"
+
+/**
+ * Whether a request may be sent a second time. Default: true.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const Enabled: Context.Reference<boolean> = Context.Reference("effect-resilience/ReusedConnection/Enabled", {
+  defaultValue: () => true
+})
+
+/**
+ * The `HttpClient` of a program, with that second try.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<HttpClient.HttpClient, never, HttpClient.HttpClient> = Layer.effect(
+  HttpClient.HttpClient,
+  Effect.gen(function*() {
+    const client = yield* HttpClient.HttpClient
+    yield* watchConnections
+    return HttpClient.transform(
+      client,
+      (send, request) =>
+        Effect.catch(
+          send,
+          (error) =>
+            Effect.flatMap(Enabled, (isEnabled) =>
+              isEnabled && isWhole(request) && isReset(property(property(error, "reason"), "cause"))
+                ? send
+                : Effect.fail(error))
+        )
+    )
+  })
+)
+
+/** Whether the body can be sent again. */
+const isWhole = ({ body }: HttpClientRequest.HttpClientRequest): boolean =>
+  body._tag === "Empty" || body._tag === "Uint8Array"
