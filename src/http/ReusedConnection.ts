@@ -18,15 +18,23 @@
  *
  * ```ts
  * import { NodeHttpClient } from "@effect/platform-node"
- * import { Layer } from "effect"
+ * import { Effect, Layer } from "effect"
  * import { CircuitBreaker, CircuitStore, LlmOutcome } from "effect-resilience"
  * import { GuardedHttpClient, ReusedConnection } from "effect-resilience/http"
+ * import { HttpClient } from "effect/http"
  *
- * export const Client = GuardedHttpClient.layer().pipe(
- *   Layer.provide(ReusedConnection.layer.pipe(Layer.provide(NodeHttpClient.layerNodeHttp))),
+ * const Client = GuardedHttpClient.layer().pipe(
+ *   Layer.provide(ReusedConnection.layer),
+ *   Layer.provide(NodeHttpClient.layerNodeHttpOptions({ keepAlive: true })),
  *   Layer.provide(CircuitBreaker.layer({ classify: LlmOutcome.classify })),
  *   Layer.provide(CircuitStore.layerMemory)
  * )
+ *
+ * // Nobody listens there, and to be refused is no reset.
+ * const program = Effect.flip(HttpClient.get("http://127.0.0.1:9")).pipe(Effect.provide(Client))
+ *
+ * const { reason } = await Effect.runPromise(program)
+ * reason._tag // => "TransportError"
  * ```
  *
  * @since 0.1.0
