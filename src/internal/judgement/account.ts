@@ -9,7 +9,7 @@ const who = any(
   "account|org\\w{0,12}|team|workspace|tenant|project|customer|credentials?",
   "api[- ]?key|key|access token|subscription|plan|ip(?: address)?|region|resource",
   "user(?! (?:message|role|prompt|content|input|turn))",
-  "model access"
+  "(?:api |model )?access"
 )
 const stopped = any(
   "disabled|suspended|deactivated|banned|blocked|restricted|locked|terminated|on hold",

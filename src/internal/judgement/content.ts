@@ -60,6 +60,7 @@ export const content = {
         /\b(?:inappropriate|sensitive|unsafe|harmful|prohibited|disallowed|objectionable|offensive|nsfw|explicit|illegal)\b.{0,24}\b(?:content|information|material|words?|text|input|prompt|output|image|data)\b/i,
         /\b(?:safety (?:system|filters?|checks?|reasons|policy|policies|settings|guidelines|classifier)|due to safety|responsible ai|content exists risk|risk control|recitation|copyright(?:ed)?)\b/i,
         /\bcontent[- ](?:is |was |has been )?(?:blocked|prohibited|rejected|not allowed|not permitted)\b/i,
+        /\bpolicy violations?\b/i,
         /SAFETY_CHECK_TYPE|GUARDRAIL_INTERVENED/,
         /敏感|违规|违禁|不合规|内容安全|安全审核|不安全|风控|违法/
       ]

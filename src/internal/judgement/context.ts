@@ -48,10 +48,12 @@ export const context = {
       status: [400, 413, 422, 500, "none"],
       message: [
         /\b(?:exceed\w{0,3}|longer than|larger than|greater than|more than|over\w{0,6}|beyond|outside|surpass\w{0,3}|too (?:long|large|big|many \w{1,12}) for|fits? in\w{0,4}|reduce|maximum|max)\b.{0,60}\bcontext[ _-]?(?:length|window|size|limit|budget|capacity)/i,
-        /\bcontext[ _-]?(?:length|window|size|limit|budget|capacity)\b.{0,40}\b(?:exceed\w{0,3}|over\w{0,6}|reached|too|insufficient|not enough|is \d|of \d)/i,
+        /\bcontext[ _-]?(?:length|window|size|limit|budget|capacity)(?=\b|_).{0,40}(?:\b|_)(?:exceed\w{0,3}|over\w{0,6}|reached|too|insufficient|not enough|is \d|of \d)/i,
         /\b(?:prompt|input|inputs|messages?|query|conversation|history|sequence|text|document|content)\b.{0,60}\b(?:tokens?|length|size|characters|long)\b.{0,40}\b(?:exceed\w{0,3}|longer than|larger than|more than|over)\b.{0,60}\b(?:max\w{0,15}|limit\w{0,3}|allowed|supported|threshold|length|window|\d)/i,
         /\b(?:prompt|input|query|messages?|conversation|history|context)\b.{0,20}\bexceed\w{0,3}\b.{0,40}\b(?:tokens?|length|context|window|max_\w{1,24})\b/i,
         /\b(?:prompt|inputs?|context|query|conversation|messages?|text|question|chat history|input text|request) (?:is |are |was |were )?(?:way |far |much )?too (?:long|large)\b/i,
+        /\b(?:prompt|input|request|sequence|messages?)\b.{0,16}\b(?:longer|larger|bigger) than\b.{0,60}\btokens?\b/i,
+        /\bmax(?:imum)? context\b/i,
         /\btokens? in (?:the |your )?(?:request|prompt|input|messages?)\b.{0,24}\b(?:exceed\w{0,3}|more than|over|larger)\b/i,
         /\btotal (?:number of |of )?tokens\b.{0,60}\b(?:exceed\w{0,3}|more than|over)\b/i,
         /\b(?:request|requested)\b.{0,24}\bexceed\w{0,3}\b.{0,30}\btoken limit\b/i,

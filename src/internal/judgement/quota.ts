@@ -117,7 +117,7 @@ export const quota = {
           `\\b${period}(?:\\/\\w{1,8})? (?:(?!rate)\\w{1,12} ){0,2}(?:limit|quota|allowance|allocation|cap|credits)\\b`,
           "i"
         ),
-        /\b(?:key|account|total|credit|budget|spend(?:ing)?|billing) (?:hard |soft )?(?:limit|cap) (?:has been |was )?(?:exceeded|reached|exhausted|hit)/i,
+        /\b(?:key|account|plan|total|credit|budget|spend(?:ing)?|billing) (?:hard |soft )?(?:limit|cap) (?:has been |was )?(?:exceeded|reached|exhausted|hit)/i,
         /\b(?:purchase|buy|add|top[- ]?up|recharge|refill|requires? more|can only afford)\b.{0,24}\b(?:credits?|balance|funds|\d)|\btop[- ]?up\b|\brecharge\b/i,
         /\b(?:payment (?:is )?required|past[- ]due|overdue|unpaid|arrears|outstanding (?:balance|invoice)|past invoices|add a payment method|good stand(?:ing))\b/i,
         /\b(?:subscription|plan|package|trial|membership)\b.{0,40}\b(?:expired|ended|lapsed|cancell?ed|is over)\b/i,
