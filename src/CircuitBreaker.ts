@@ -324,7 +324,7 @@ export const layerNoop: Layer.Layer<CircuitBreaker> = /* @__PURE__ */ Layer.sync
   disable: () => Effect.void,
   enable: () => Effect.void,
   view: (key) => Effect.succeed({ key, passes: true, state: CircuitState.unused(key) }),
-  reporter: { announce: () => {}, route: () => () => {}, faulted: () => {} },
+  reporter: { announce: () => {}, route: () => () => {}, attempt: () => {}, faulted: () => {} },
   observe: () => Effect.void,
   events: Stream.empty
 }))

@@ -400,6 +400,8 @@ export const CircuitEvent = Schema.Union([
   FailoverEvent.Switched,
   FailoverEvent.Recovered,
   FailoverEvent.Exhausted,
+  FailoverEvent.Moved,
+  FailoverEvent.Refused,
   FailoverEvent.Probe
 ])
 
@@ -435,6 +437,8 @@ export type CircuitEvent =
   | FailoverEvent.Switched
   | FailoverEvent.Recovered
   | FailoverEvent.Exhausted
+  | FailoverEvent.Moved
+  | FailoverEvent.Refused
   | FailoverEvent.Probe
 
 /**

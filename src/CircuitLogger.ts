@@ -48,6 +48,8 @@ export const levels: Record<CircuitEvent["event"], LogLevel.Severity> = {
   "failover.switched": "Warn",
   "failover.recovered": "Info",
   "failover.exhausted": "Error",
+  "failover.moved": "Warn",
+  "failover.refused": "Warn",
   "failover.probe": "Info"
 }
 

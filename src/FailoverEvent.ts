@@ -6,6 +6,7 @@
 import { Schema } from "effect"
 import { rejectedBy } from "./Circuit.ts"
 import { Natural } from "./internal/observers/fields.ts"
+import { accountKinds } from "./internal/options/accountKinds.ts"
 import { kinds } from "./Outcome.ts"
 
 /**
@@ -86,6 +87,49 @@ export const Exhausted = failover("failover.exhausted", {
  * @since 0.1.0
  */
 export interface Exhausted extends Schema.Schema.Type<typeof Exhausted> {}
+
+/**
+ * Calls that one target did not serve were sent on to another one: the first of a cause at once, and then once a minute
+ * how many more there were.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export const Moved = failover("failover.moved", {
+  from_target: Schema.String,
+  to_target: Schema.String,
+  cause: Cause,
+  calls: Natural
+})
+
+/**
+ * The fields of `failover.moved`.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface Moved extends Schema.Schema.Type<typeof Moved> {}
+
+/**
+ * A target refused calls for its account or its place: the key, the credit or the country. The first at once, and then
+ * once a minute how many more there were. Targets whose `credentials` are the caller's are left out.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export const Refused = failover("failover.refused", {
+  target: Schema.String,
+  kind: Schema.Literals(accountKinds),
+  calls: Natural
+})
+
+/**
+ * The fields of `failover.refused`.
+ *
+ * @category events
+ * @since 0.1.0
+ */
+export interface Refused extends Schema.Schema.Type<typeof Refused> {}
 
 /**
  * A health probe of a target ended.

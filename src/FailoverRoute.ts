@@ -52,6 +52,10 @@ import { type Kind, kinds } from "./Outcome.ts"
  * - `weight`: the share of the calls among the targets of the same tier; 0 gets calls only when the others serve none.
  *   Default: 1.
  * - `contextTokens`: how long a prompt it takes. A call that is too long for one target goes on to larger ones only.
+ * - `credentials`: whose keys calls bring to this target. Refusals of the account or the place (`auth`, or
+ *   `quota_exhausted` as an `Ignored`) that the route goes on for count as failures of a target with keys of its
+ *   `"own"`, so that it is left, and are announced as `failover.refused`. With those of the `"caller"` they say nothing
+ *   of the target. Default: `"own"`.
  * - `attemptTimeout`, `firstContentTimeout`, `idleTimeout`: in place of the route's.
  * - `payload`: whatever calls need there. It is neither copied nor looked at, and in no event, span, log or JSON of
  *   this library. Default: what the `payload` of the route gives.
@@ -66,6 +70,7 @@ export interface TargetOptions<out P = unknown> {
   readonly tier?: number | undefined
   readonly weight?: number | undefined
   readonly contextTokens?: number | undefined
+  readonly credentials?: "own" | "caller" | undefined
   readonly attemptTimeout?: Duration.Input | undefined
   readonly firstContentTimeout?: Duration.Input | undefined
   readonly idleTimeout?: Duration.Input | undefined
@@ -279,6 +284,7 @@ export const Routes = Schema.Record(
         tier: Schema.optional(Schema.Finite),
         weight: Schema.optional(Schema.Finite),
         contextTokens: Schema.optional(Schema.Finite),
+        credentials: Schema.optional(Schema.Literals(["own", "caller"])),
         ...Limits
       })
     ])),

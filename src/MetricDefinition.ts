@@ -196,6 +196,24 @@ export const definitions = {
     labels: ["route", "from_target", "to_target", "cause"],
     description: "Changes of the target that serves a route; the cause of a return to a better one is recovered."
   },
+  attempts: {
+    name: "failover_attempts_total",
+    type: "counter",
+    labels: ["route", "target", "cause"],
+    description: "Attempts of calls at targets that did not serve them, by cause."
+  },
+  served: {
+    name: "failover_served_total",
+    type: "counter",
+    labels: ["route", "target"],
+    description: "Calls by the target whose answer they got."
+  },
+  refusals: {
+    name: "failover_refusals_total",
+    type: "counter",
+    labels: ["route", "target", "kind"],
+    description: "Calls that a target refused for its account or its place; counted once a minute."
+  },
   exhausted: {
     name: "failover_exhausted_total",
     type: "counter",

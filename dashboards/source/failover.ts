@@ -103,6 +103,48 @@ const now = [
         )
       ]
     ]
+  },
+  {
+    height: 8,
+    panels: [
+      [
+        8,
+        timeseries(
+          {
+            title: "Calls by the target that served",
+            description: "Whose answer calls got.",
+            unit: "short"
+          },
+          [[counted("served", ["route", "target"]), "{{route}}: {{target}}"]],
+          { bars: true, stacked: true }
+        )
+      ],
+      [
+        8,
+        timeseries(
+          {
+            title: "Attempts that did not serve",
+            description: "Attempts at a target after which the call went on, or failed, and why.",
+            unit: "short"
+          },
+          [[counted("attempts", ["route", "target", "cause"]), "{{route}}: {{target}} ({{cause}})"]],
+          { bars: true, stacked: true }
+        )
+      ],
+      [
+        8,
+        timeseries(
+          {
+            title: "Refusals of accounts",
+            description: "Calls that a target refused for a key, an account or a place.",
+            unit: "short",
+            alerts: ["AccountRefused"]
+          },
+          [[counted("refusals", ["route", "target", "kind"]), "{{route}}: {{target}} ({{kind}})"]],
+          { bars: true, stacked: true }
+        )
+      ]
+    ]
   }
 ] as const
 

@@ -24,14 +24,14 @@ export const over = (regions: Readonly<Record<string, Endpoint>>, attemptTimeout
 export const resilience = ({ chat, maxWait }: Script) =>
   FailoverRouter.layer({
     routes: [chat],
-    // Once more where it failed, and only then at the other region.
+    // Once more, where the other region takes no calls.
     retry: () => LlmRetry.policy({ attempts: 2, base: "50 millis", maxWait })
   }).pipe(
     Layer.merge(Story.observer),
     Layer.provide(
       CircuitBreaker.layer({
         classify: LlmOutcome.classify,
-        tripPolicy: TripPolicy.consecutive(5),
+        tripPolicy: TripPolicy.consecutive(3),
         openDuration: "2 seconds"
       })
     ),

@@ -64,7 +64,7 @@ describe("a breaker that decorates another one", () => {
     const observer = CircuitObserver.layer({
       name: "test",
       onEvent: (event) => {
-        if (event.event.startsWith("failover.")) events.push(event.event)
+        if (/^failover.[sr]/.test(event.event)) events.push(event.event)
       },
       onRoute: (route, targets) => {
         known.push(`${route}: ${targets.join(", ")}`)
@@ -79,7 +79,7 @@ describe("a breaker that decorates another one", () => {
       const { ask, ends, take } = makeTargets({ us: down })
       const heard = yield* Effect.forkChild(
         CircuitBreaker.events.pipe(
-          Stream.filter(({ event }) => event.startsWith("failover.")),
+          Stream.filter(({ event }) => /^failover.[sr]/.test(event)),
           Stream.take(2),
           Stream.runCollect
         ),

@@ -18,7 +18,7 @@ describe("an attempt goes on to the next target", () => {
       ["fails", fails(Outcome.failure("server_error")), "us server_error", "Open"],
       ["is throttled", fails(Outcome.throttled("9 seconds")), "us rate_limited", "Closed"],
       ["says that more calls are useless", fails(Outcome.openNow("quota_exhausted")), "us quota_exhausted", "Open"],
-      ["has a key that is refused", fails(Outcome.ignored("auth")), "us auth", "Closed"],
+      ["has a key that is refused", fails(Outcome.ignored("auth")), "us auth", "Open"],
       ["answers with a failure", answers(Outcome.failure("overloaded")), "us overloaded", "Open"],
       ["answers that it is throttled", answers(Outcome.throttled("9 seconds")), "us rate_limited", "Closed"],
       ["answers that more calls are useless", answers(Outcome.openNow("quota_exhausted")), "us quota_exhausted", "Open"]
@@ -127,10 +127,12 @@ describe("an attempt is the caller's", () => {
   it.effect("of the next target where an answer is a refusal of the account, and the answer if there is none", () =>
     Effect.gen(function*() {
       for (const kind of ["auth", "quota_exhausted"] as const) {
+        yield* FailoverRouter.reset("chat")
         const { ask, take } = makeTargets({ us: answers(Outcome.ignored(kind)) })
         assert.strictEqual(yield* ask(), "eu")
         assert.deepStrictEqual(take(), ["us", "eu"])
       }
+      yield* FailoverRouter.reset("chat")
       const { ask } = makeTargets({ us: answers(Outcome.ignored("context_length")) })
       assert.instanceOf(yield* ask(), Said)
     }).pipe(Effect.provide(route(two))))

@@ -47,7 +47,7 @@ describe("the wait that the error suggests", () => {
       assert.deepStrictEqual((yield* recorded.of("failover.exhausted")).map((event) => "retry_after_ms" in event), [
         false
       ])
-    }).pipe(Effect.provide(route({ targets }))))
+    }).pipe(Effect.provide(route({ targets: ["us", { name: "eu", credentials: "caller" }] }))))
 
   it.effect("does not count who is held open without an end", () =>
     Effect.gen(function*() {

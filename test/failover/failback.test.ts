@@ -185,7 +185,7 @@ describe("I157: the time away", () => {
       assert.strictEqual(yield* ask(), "us")
       assert.deepStrictEqual(take(), ["eu", "us"])
       assert.strictEqual(yield* active, "eu")
-    }).pipe(Effect.provide(router())))
+    }).pipe(Effect.provide(route({ targets: ["us", { name: "eu", credentials: "caller" }, "asia"] }))))
 
   it.effect("is not counted within a tier", () =>
     Effect.gen(function*() {

@@ -105,6 +105,9 @@ describe("/metrics for Prometheus", () => {
       observer.onFault?.("observer", "broken")
       const failover = { at: 0, route: "chat", from_target: "a", to_target: "b" }
       observer.onEvent?.({ event: "failover.switched", ...failover, cause: "open" })
+      observer.onAttempt?.("chat", "a", "open")
+      observer.onAttempt?.("chat", "b", undefined)
+      observer.onEvent?.({ event: "failover.refused", at: 0, route: "chat", target: "a", kind: "auth", calls: 1 })
       observer.onEvent?.({
         event: "failover.exhausted",
         at: 0,

@@ -16,7 +16,9 @@ const requestKinds = new Set<Outcome.Kind>([
   "timeout",
   "slow_first_content",
   "stream_cut",
-  "stream_stalled"
+  "stream_stalled",
+  // As a failure, of a route whose own account was refused: one caller's request may be what is not allowed.
+  "auth"
 ])
 
 export const isRequestKind = (kind: Outcome.Kind | undefined): boolean => kind !== undefined && requestKinds.has(kind)

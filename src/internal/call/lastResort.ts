@@ -3,6 +3,7 @@ import type { CircuitHandle } from "../../CircuitStore.ts"
 import type { Outcome } from "../../Outcome.ts"
 import { circuitMillis } from "../clock/time.ts"
 import { vouchMillis } from "../machine/evidence.ts"
+import { isAccountKind } from "../options/accountKinds.ts"
 import { isRequestKind, mayBeCause } from "./blame.ts"
 import type { Call } from "./call.ts"
 
@@ -26,8 +27,9 @@ export const beginLastResort = (call: Call): boolean => {
   const { circuit, clock } = call
   if (call.lastResort !== true || circuit.stateName !== "open") return false
   const state = circuit.view(clock)
-  if (state._tag !== "Open" || state.reason === "open_now" || !isRequestKind(state.lastFailureKind)) return false
-  const { outageId } = state
+  if (state._tag !== "Open" || state.reason === "open_now") return false
+  const { lastFailureKind, outageId } = state
+  if (!isRequestKind(lastFailureKind) || isAccountKind(lastFailureKind)) return false
   const before = known.get(circuit)
   const asking = before?.outageId === outageId
     ? before

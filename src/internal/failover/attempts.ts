@@ -34,7 +34,7 @@ export const effectAttempt = <A>(
   call: (target: Target, leg: Leg) => AnyEffect<A>,
   breaker: Breaker
 ): Attempt<A> =>
-({ attemptTimeout, target: { key }, target }, trail, lastResort) => {
+({ attemptTimeout, credentials, target: { key }, target }, trail, lastResort) => {
   let outcome: Outcome.Outcome | undefined
   const limit = trail.limit(attemptTimeout)
   let isCutOff = false
@@ -49,7 +49,8 @@ export const effectAttempt = <A>(
     }
   })
   // The circuit contains what it throws, and tells of that.
-  const classify: Classify = (exit) => outcome = isCutOff ? limit!.outcome : checked(trail.classify(exit))
+  const classify: Classify = (exit) =>
+    trail.counted(credentials, outcome = isCutOff ? limit!.outcome : checked(trail.classify(exit)))
   return {
     effect: breaker.execute(limited, { key, classify, evidence: trail.evidence, lastResort }),
     judge: (exit) => outcome ?? trail.judge(exit)
@@ -71,10 +72,10 @@ export const streamAttempt = <A>(
   scope: Scope.Scope,
   breaker: Breaker
 ): Attempt<AnyStream<A>> =>
-({ firstContentTimeout, idleTimeout, target: { key }, target }, trail, lastResort) => {
+({ credentials, firstContentTimeout, idleTimeout, target: { key }, target }, trail, lastResort) => {
   let outcome: Outcome.Outcome | undefined
   let overflow: Outcome.Outcome | undefined
-  const classify: Classify = (exit) => outcome = overflow ?? checked(trail.classify(exit))
+  const classify: Classify = (exit) => trail.counted(credentials, outcome = overflow ?? checked(trail.classify(exit)))
   const limit = trail.limit(firstContentTimeout)
   const self = Stream.transformPull(
     Stream.suspend(() => call(target, legOf(trail))),

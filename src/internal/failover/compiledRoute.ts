@@ -12,6 +12,7 @@ import { makeTarget } from "./target.ts"
 export interface CompiledTarget extends StreamLimits {
   /** What users see of it. */
   readonly target: Target
+  readonly credentials: "own" | "caller"
   readonly attemptTimeout: Duration.Duration
 }
 
@@ -134,6 +135,7 @@ const compileTarget = (
         ? undefined
         : positiveInt(`${field}.contextTokens`, target.contextTokens)
     }, target.payload === undefined ? settings.payload : () => target.payload),
+    credentials: oneOf(`${field}.credentials`, target.credentials ?? "own", ["own", "caller"] as const),
     attemptTimeout: limit("attemptTimeout") ?? longestAttempt,
     ...streamLimits({ firstContentTimeout: limit("firstContentTimeout"), idleTimeout: limit("idleTimeout") })
   })
@@ -174,6 +176,7 @@ const targetFields: Record<keyof TargetOptions, true> = {
   tier: true,
   weight: true,
   contextTokens: true,
+  credentials: true,
   payload: true,
   ...limitFields
 }

@@ -1,8 +1,10 @@
 /** Who serves a route: derived from the circuits of its targets at every look, and announced when it changes. */
 import { type Clock, Duration, Effect, Latch } from "effect"
 import type { CircuitState, CircuitView } from "../../CircuitState.ts"
+import type { Cause } from "../../FailoverEvent.ts"
 import { circuitMillis, wallMillis } from "../clock/time.ts"
 import type { Reporter } from "../observers/observer.ts"
+import { isAccountKind } from "../options/accountKinds.ts"
 import {
   type Availability,
   availability,
@@ -16,6 +18,7 @@ import {
 } from "./choice.ts"
 import type { CompiledRoute, CompiledTarget } from "./compiledRoute.ts"
 import { Ramp } from "./ramp.ts"
+import { Tally } from "./tally.ts"
 
 /** A target, and its circuit. */
 export interface Place extends CompiledTarget {
@@ -49,6 +52,8 @@ export class Route {
   private current: Lead = home
   /** In the order of the places. */
   private readonly ramps: ReadonlyArray<Ramp>
+  /** Of calls that went on, and of refusals. */
+  private readonly tally = new Tally()
   /** Opens when the circuits of the route may have moved. */
   private readonly moved = Latch.makeUnsafe(false)
 
@@ -120,6 +125,50 @@ export class Route {
     this.moved.openUnsafe()
   }
 
+  /** Says that a target served a call. */
+  served({ target: { name } }: CompiledTarget): void {
+    this.reporter.attempt(this.compiled.name, name, undefined)
+  }
+
+  /** Says that a target did not serve a call, and whether it refused our account or place. */
+  missed({ credentials, target }: CompiledTarget, cause: Cause): void {
+    const { clock, compiled: { name: route }, reporter } = this
+    reporter.attempt(route, target.name, cause)
+    if (credentials === "caller" || !isAccountKind(cause)) return
+    this.count(`${cause} ${target.name}`, (calls) =>
+      reporter.announce({
+        event: "failover.refused",
+        route,
+        at: wallMillis(clock),
+        target: target.name,
+        kind: cause,
+        calls
+      }))
+  }
+
+  /** Says that a call which one target did not serve goes on to another. */
+  movedOn(from: CompiledTarget, to: CompiledTarget, cause: Cause): void {
+    const { clock, compiled: { name: route }, reporter } = this
+    const [from_target, to_target] = [from.target.name, to.target.name]
+    this.count(
+      `${cause} ${from_target} ${to_target}`,
+      (calls) =>
+        reporter.announce({
+          event: "failover.moved",
+          route,
+          at: wallMillis(clock),
+          from_target,
+          to_target,
+          cause,
+          calls
+        })
+    )
+  }
+
+  private count(kind: string, announce: (calls: number) => void): void {
+    if (this.tally.count(kind, circuitMillis(this.clock), announce)) this.moved.openUnsafe()
+  }
+
   /** The primary serves, whatever was before. */
   goHome(): void {
     const { now, states } = this.read()
@@ -132,8 +181,9 @@ export class Route {
     return Effect.forever(Effect.suspend(() => {
       this.moved.closeUnsafe()
       const { availabilities, lead, now, states } = this.look()
+      this.tally.flush(now)
       const gates = states.filter((state) => availability(state) === "gated").map((state) => awayMillis(state)!)
-      const wait = Math.min(untilBetter(this.compiled, availabilities, lead, now), ...gates)
+      const wait = Math.min(untilBetter(this.compiled, availabilities, lead, now), this.tally.untilDue(now), ...gates)
       return wait === Infinity
         ? this.moved.await
         : Effect.timeoutOrElse(this.moved.await, { duration: wait, orElse: () => Effect.void })

@@ -7,6 +7,7 @@ import * as Outcome from "../../Outcome.ts"
 import type { CallEvidence } from "../call/callEvidence.ts"
 import { callerError, checked } from "../call/containment.ts"
 import { elapsedMillis } from "../clock/time.ts"
+import { isAccountKind } from "../options/accountKinds.ts"
 import { property } from "../untrusted/values.ts"
 import type { CompiledRoute, CompiledTarget } from "./compiledRoute.ts"
 
@@ -72,6 +73,12 @@ export class Trail {
     } catch {
       return callerError
     }
+  }
+
+  /** What the circuit records: a refusal of our own account or place is a failure, because it meets every call. */
+  counted(credentials: CompiledTarget["credentials"], said: Outcome.Outcome): Outcome.Outcome {
+    const isOurs = credentials === "own" && said._tag === "Ignored" && isAccountKind(said.kind)
+    return isOurs && this.route.failOverOn.has(said.kind) ? Outcome.failure(said.kind) : said
   }
 
   /** Whether a failure leads to another attempt, and is not for the caller to see. */

@@ -126,7 +126,9 @@ class Walk<A> {
   }
 
   private moveOn(from: Place, to: Place): Walked<A> {
-    this.traced((span) => trace.failedOver(span, from.target, to.target, this.journey.trail.cause))
+    const { route, trail: { cause } } = this.journey
+    this.traced((span) => trace.failedOver(span, from.target, to.target, cause))
+    route.movedOn(from, to, cause)
     return this.to(to)
   }
 
@@ -148,7 +150,11 @@ class Walk<A> {
 
   /** Attempts at one target until it serves or nothing more is to be tried there. */
   private at(target: Place, isLastResort: boolean): Walked<A> {
-    const { attempt, itinerary, settings: { retry }, trail } = this.journey
+    const { attempt, itinerary, route, settings: { retry }, trail } = this.journey
+    const missed = (afterMillis: number, failure: unknown, said: Outcome.Outcome) => {
+      trail.missed(target, afterMillis, failure, said)
+      route.missed(target, trail.cause)
+    }
     const once = Effect.suspend(() => {
       const { effect, judge } = attempt(target, trail, isLastResort)
       const afterMillis = trail.afterMillis
@@ -156,14 +162,17 @@ class Walk<A> {
         onSuccess: (value) => {
           const said = judge(Exit.succeed(value))
           const isRefusal = said._tag === "Ignored"
-          if (said._tag === "Success" || (isRefusal && !trail.goesOn(said))) return Effect.succeed(value)
+          if (said._tag === "Success" || (isRefusal && !trail.goesOn(said))) {
+            route.served(target)
+            return Effect.succeed(value)
+          }
           const failure = new FailedAnswer(value, isRefusal)
-          trail.missed(target, afterMillis, failure, said)
+          missed(afterMillis, failure, said)
           return Effect.fail<unknown>(failure)
         },
         onFailure: (cause) => {
           const error = errorOf(cause)
-          if (Option.isSome(error)) trail.missed(target, afterMillis, error.value, judge(Exit.failCause(cause)))
+          if (Option.isSome(error)) missed(afterMillis, error.value, judge(Exit.failCause(cause)))
           return Effect.failCause(cause)
         }
       })

@@ -2,9 +2,11 @@
 import type { Clock, Context } from "effect"
 import type { State } from "../../Circuit.ts"
 import type { CircuitEvent } from "../../CircuitEvent.ts"
+import type { Cause } from "../../FailoverEvent.ts"
 import { definitions, type MetricDefinition } from "../../MetricDefinition.ts"
 import { wallMillis } from "../clock/time.ts"
 import type { CircuitListener, CircuitObserver } from "../observers/observer.ts"
+import { accountKinds } from "../options/accountKinds.ts"
 import { CircuitSeries } from "./circuitSeries.ts"
 import { type Labels, SeriesSet, type Update } from "./metricSeries.ts"
 
@@ -52,6 +54,10 @@ export class MetricsObserver implements CircuitObserver {
         return this.switched(event.route, event.from_target, event.to_target, event.cause, 1)
       case "failover.recovered":
         return this.switched(event.route, event.from_target, event.to_target, "recovered", 0)
+      case "failover.refused": {
+        const { calls, kind, route, target } = event
+        return this.rest.of(definitions.refusals, { route, target, kind })(calls)
+      }
       case "failover.exhausted":
         return this.rest.of(definitions.exhausted, { route: event.route })(1)
       // Comes before `onCircuit`, which brings the state of the circuit. The call is counted by its listener.
@@ -72,9 +78,18 @@ export class MetricsObserver implements CircuitObserver {
 
   /** Every series of a route begins here, because one that appeared with its first count would hide it from a rate. */
   readonly onRoute = (route: string, targets: ReadonlyArray<string>, active: string): void => {
-    for (const target of targets) this.rest.of(definitions.activeTarget, { route, target })(target === active ? 1 : 0)
+    for (const target of targets) {
+      this.rest.of(definitions.activeTarget, { route, target })(target === active ? 1 : 0)
+      this.rest.of(definitions.served, { route, target })(0)
+      for (const kind of accountKinds) this.rest.of(definitions.refusals, { route, target, kind })(0)
+    }
     this.rest.of(definitions.failedOver, { route })(active === targets[0] ? 0 : 1)
     this.rest.of(definitions.exhausted, { route })(0)
+  }
+
+  readonly onAttempt = (route: string, target: string, cause: Cause | undefined): void => {
+    if (cause === undefined) this.rest.of(definitions.served, { route, target })(1)
+    else this.rest.of(definitions.attempts, { route, target, cause })(1)
   }
 
   readonly onFault = (part: "observer" | "classifier", name: string): void => {

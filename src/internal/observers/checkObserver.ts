@@ -9,6 +9,7 @@ const hooks: Record<Exclude<keyof CircuitObserver, "name">, true> = {
   onStoreOperation: true,
   onRoute: true,
   onUnguarded: true,
+  onAttempt: true,
   onFault: true
 }
 

@@ -2,6 +2,7 @@
 import { type Clock } from "effect"
 import type { State } from "../../Circuit.ts"
 import type { CircuitEvent } from "../../CircuitEvent.ts"
+import type { Cause } from "../../FailoverEvent.ts"
 import { wallMillis } from "../clock/time.ts"
 import { frozen } from "./frozen.ts"
 import { Listeners, whenRejected } from "./listeners.ts"
@@ -12,6 +13,8 @@ const maxDepth = 16
 export class Hub {
   /** Whether an observer wants events; if not, none is made. */
   listening = false
+  /** Whether an observer hears of attempts. */
+  private hearsAttempts = false
   /** Rises when observers of circuits come or go. */
   version = 0
   // In the order in which they were attached. One that was attached twice is listed twice and called once.
@@ -46,6 +49,7 @@ export class Hub {
     if (moved && observer.onCircuit !== undefined) this.version++
     this.observers = observers
     this.listening = this.wants("onEvent")
+    this.hearsAttempts = this.wants("onAttempt")
     return moved
   }
 
@@ -96,6 +100,11 @@ export class Hub {
     this.lasting.add(say)
     this.callAll(say)
     return () => this.lasting.delete(say)
+  }
+
+  /** Lets observers know of an attempt of a routed call. */
+  attempt(route: string, target: string, cause: Cause | undefined): void {
+    if (this.hearsAttempts) this.callAll((observer) => observer.onAttempt?.(route, target, cause))
   }
 
   /** Counts a fault of an observer or a classifier. A number at the powers of two, when it is worth an event. */

@@ -1,6 +1,7 @@
 /** What an observer is: below whatever calls one, and below the layers that attach one to a breaker. */
 import type { State } from "../../Circuit.ts"
 import type { CircuitEvent } from "../../CircuitEvent.ts"
+import type { Cause } from "../../FailoverEvent.ts"
 import type { Kind } from "../../Outcome.ts"
 import type { CallResult } from "./callResults.ts"
 
@@ -32,6 +33,7 @@ export interface CircuitListener {
  * - `onStoreOperation` hears of every operation of a store that is not in memory: `error` is the code of its failure.
  * - `onUnguarded` is called at the end of every call that ran without a circuit, because the store is full.
  * - `onRoute` hears of every route of a failover router: its targets, the primary first, and which of them serves now.
+ * - `onAttempt` hears of every attempt of a routed call: why its target did not serve; undefined if it did.
  * - `onFault` hears of every throw of an observer or a classifier, where events come at powers of two only. `name` is
  *   the observer's, or the key of the call.
  *
@@ -47,6 +49,7 @@ export interface CircuitObserver {
     | undefined
   readonly onUnguarded?: (() => void) | undefined
   readonly onRoute?: ((route: string, targets: ReadonlyArray<string>, active: string) => void) | undefined
+  readonly onAttempt?: ((route: string, target: string, cause: Cause | undefined) => void) | undefined
   readonly onFault?: ((part: "observer" | "classifier", name: string) => void) | undefined
 }
 
@@ -56,6 +59,7 @@ export interface CircuitObserver {
  * - `announce`: an event, for `onEvent` and `CircuitBreaker.events`.
  * - `route`: a route, its targets, the primary first, and which of them serves when it is asked: for `onRoute`, also of
  *   observers that come later, until the function that it returns is called.
+ * - `attempt`: an attempt of a routed call, for `onAttempt`.
  * - `faulted`: a throw of a part that is not the caller's own, such as a tracer, which is counted and made an event.
  *
  * @category models
@@ -64,5 +68,6 @@ export interface CircuitObserver {
 export interface Reporter {
   readonly announce: (event: CircuitEvent) => void
   readonly route: (route: string, targets: ReadonlyArray<string>, active: () => string) => () => void
+  readonly attempt: (route: string, target: string, cause: Cause | undefined) => void
   readonly faulted: (part: string, error: unknown) => void
 }
