@@ -84,7 +84,7 @@ export interface Evidence {
  * or spread by hand. A router makes one for each of its calls.
  *
  * A description that is costly to make can be a function: it runs when a circuit has to know, which is when the call
- * fails, and when it is served while failures are remembered.
+ * fails, when it is served while failures are remembered, and otherwise once a second.
  *
  * Throws `InvalidOptions` for what is no description; a function that gives none is a fault, of which observers
  * hear, and its call is a request of its own.

@@ -54,6 +54,7 @@ import { type AiError, EmbeddingModel } from "effect/ai"
 import { CircuitBreaker } from "../CircuitBreaker.ts"
 import { isCircuitBreakerError } from "../CircuitError.ts"
 import type { Classify } from "../CircuitPolicy.ts"
+import * as Evidence from "../Evidence.ts"
 import { checkOptions } from "../internal/options/known.ts"
 import * as validation from "../internal/options/validation.ts"
 import * as LlmOutcome from "../LlmOutcome.ts"
@@ -104,9 +105,17 @@ export const guard = (
     const key = validation.key(options.key)
     validation.optionalFunction("classify", classify)
 
-    const call = <A, R>(method: string, self: Effect.Effect<A, AiError.AiError, R>) =>
+    const call = <A, R>(
+      method: string,
+      self: Effect.Effect<A, AiError.AiError, R>,
+      inputs: () => ReadonlyArray<string>
+    ) =>
       Effect.mapError(
-        breaker.execute(self, { key, classify }),
+        breaker.execute(self, {
+          key,
+          classify,
+          evidence: Evidence.make(() => ({ request: JSON.stringify(inputs()) }))
+        }),
         (error) => isCircuitBreakerError(error) ? toAiError(error, "GuardedEmbeddingModel", method) : error
       )
 
@@ -122,7 +131,11 @@ export const guard = (
           completeUnsafe: (exit) => answers.push(() => entry.completeUnsafe(exit))
         })
         return Effect.ensuring(
-          call("embed", model.resolver.runAll([delayed(first), ...others.map(delayed)], batchKey)),
+          call(
+            "embed",
+            model.resolver.runAll([delayed(first), ...others.map(delayed)], batchKey),
+            () => [first, ...others].map(({ request }) => request.input)
+          ),
           Effect.sync(() => answers.forEach((answer) => answer()))
         )
       }
@@ -136,6 +149,7 @@ export const guard = (
           Effect.withSpan("EmbeddingModel.embed")
         ),
       // Without an input `effect/ai` sends no request, so that no call may be counted.
-      embedMany: (input) => input.length === 0 ? model.embedMany(input) : call("embedMany", model.embedMany(input))
+      embedMany: (input) =>
+        input.length === 0 ? model.embedMany(input) : call("embedMany", model.embedMany(input), () => input)
     })
   })

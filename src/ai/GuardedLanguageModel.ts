@@ -202,11 +202,11 @@ const make = (
       const taken = Effect.mapError(Effect.scoped(breaker.acquire(key)), surface(method))
       return Effect.flatMap(breaker.state(key), (state) => admitsAll(state) ? Effect.void : taken)
     },
-    execute: (method, call) =>
-      Effect.mapError(breaker.execute(call(model), { key, classify: judgement.classify }), surface(method)),
-    stream: (call) =>
+    execute: (method, call, evidence) =>
+      Effect.mapError(breaker.execute(call(model), { key, classify: judgement.classify, evidence }), surface(method)),
+    stream: (call, evidence) =>
       Stream.mapError(
-        breaker.stream(call(model, Effect.void), { ...options, ...judgement }),
+        breaker.stream(call(model, Effect.void), { ...options, ...judgement, evidence }),
         surface("streamText")
       )
   })

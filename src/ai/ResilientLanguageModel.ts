@@ -333,17 +333,22 @@ const make = Effect.fnUntraced(function*<E, R, RProbe>(
         if (state!.targets.some(({ circuit, target }) => isAllowed(target) && admitsAll(circuit))) return
         yield* Effect.mapError(router.execute(route, () => Effect.succeed(trial), call), surface(method))
       }),
-    execute: (method, call) =>
+    execute: (method, call, evidence) =>
       Effect.flatMap(
         CurrentCallOptions,
         (options) =>
-          router.execute(route, (target) => Effect.updateContext(call(target.payload), ofTarget(target.name)), options)
+          router.execute(
+            route,
+            (target) => Effect.updateContext(call(target.payload), ofTarget(target.name)),
+            { evidence, ...options }
+          )
       ).pipe(Effect.mapError(surface(method))),
-    stream: (call) =>
+    stream: (call, evidence) =>
       Stream.unwrap(
         Effect.map(CurrentCallOptions, (options) =>
           router.stream(route, (target, { commit }) =>
             Stream.updateContext(call(target.payload, commit), ofTarget(target.name)), {
+            evidence,
             ...options,
             classifyPart: judgement.classifyPart,
             settleProbeAt

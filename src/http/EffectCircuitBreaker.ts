@@ -64,6 +64,7 @@ import { CircuitBreakerError } from "../CircuitError.ts"
 import type { Transition } from "../CircuitEvent.ts"
 import type { Classify } from "../CircuitPolicy.ts"
 import type { CircuitState } from "../CircuitState.ts"
+import { noteAttempt, ownEvidence } from "../internal/call/callEvidence.ts"
 import * as LlmOutcome from "../LlmOutcome.ts"
 import * as Outcome from "../Outcome.ts"
 
@@ -87,8 +88,9 @@ export const layer: Layer.Layer<EffectBreaker.CircuitBreaker, never, CircuitBrea
         readonly classify?: ((exit: Exit.Exit<A, E>) => Verdict | Effect.Effect<Verdict, never, R2>) | undefined
       }
     ): Effect.Effect<A, E | EffectBreaker.CircuitBreakerError, R | R2> =>
-      Effect.suspend(() => {
+      Effect.withFiber((fiber) => {
         let own: Exit.Exit<A, E> | undefined
+        const evidence = ownEvidence(self, fiber)
         let outcome = Outcome.ignored("caller_error")
         const judged = Effect.uninterruptibleMask((restore) =>
           Effect.flatMap(Effect.exit(restore(self)), (exit): Effect.Effect<A, E, R2> => {
@@ -108,12 +110,15 @@ export const layer: Layer.Layer<EffectBreaker.CircuitBreaker, never, CircuitBrea
             })
           })
         )
-        const options = classify === undefined ? { key } : { key, classify: () => outcome }
+        const options = { key, evidence, ...(classify === undefined ? {} : { classify: () => outcome }) }
         return Effect.mapError(
           breaker.execute(judged, options),
           // Keeps the call's own error, which may be that of a breaker inside it.
-          (error): E | EffectBreaker.CircuitBreakerError =>
-            error instanceof CircuitBreakerError && !isFailureOf(own, error) ? toEffectError(error) : error as E
+          (error): E | EffectBreaker.CircuitBreakerError => {
+            // What the circuit was given is new at each attempt, and only the caller's effect tells a retry.
+            noteAttempt(error, evidence, self)
+            return error instanceof CircuitBreakerError && !isFailureOf(own, error) ? toEffectError(error) : error as E
+          }
         )
       })
 

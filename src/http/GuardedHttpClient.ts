@@ -17,7 +17,8 @@
  * | the caller stops reading, fails or is interrupted | ignored |
  * | the caller does not begin to read, or there can be no body | what the headers said |
  *
- * The guard buffers nothing but up to 64 KiB of the body of an error.
+ * The guard buffers nothing but up to 64 KiB of the body of an error. A request with the same body, or to the same
+ * address without one, is the same piece of evidence; see `Evidence`.
  *
  * **Gotchas**
  *
@@ -68,6 +69,7 @@ import { HttpClient, HttpClientError, HttpClientRequest, HttpClientResponse } fr
 import * as CircuitBreaker from "../CircuitBreaker.ts"
 import type { CircuitBreakerError } from "../CircuitError.ts"
 import type { Classify } from "../CircuitPolicy.ts"
+import * as Evidence from "../Evidence.ts"
 import { checkOptions } from "../internal/options/known.ts"
 import { longestAttempt, streamLimits } from "../internal/options/streamLimits.ts"
 import * as validation from "../internal/options/validation.ts"
@@ -263,6 +265,19 @@ const originOf = (request: HttpClientRequest.HttpClientRequest): string =>
 const shown = (request: HttpClientRequest.HttpClientRequest) =>
   HttpClientRequest.setUrl(HttpClientRequest.removeHash(request), request.url.replace(/[?#].*/s, ""))
 
+/** What is sent: the same body again is the same request, as is an address without one. A body that streams is new. */
+const contentOf = (request: HttpClientRequest.HttpClientRequest): unknown => {
+  switch (request.body._tag) {
+    case "Raw":
+    case "Uint8Array":
+      return request.body.body
+    case "Empty":
+      return Option.match(HttpClientRequest.toUrl(request), { onNone: () => request.url, onSome: ({ href }) => href })
+    default:
+      return request.body
+  }
+}
+
 const guard = <E, R>(
   send: Effect.Effect<HttpClientResponse.HttpClientResponse, E, R>,
   request: HttpClientRequest.HttpClientRequest,
@@ -276,6 +291,7 @@ const guard = <E, R>(
         {
           ...settings.limits,
           key: settings.keyOf(request),
+          evidence: Evidence.make(() => ({ request: contentOf(request) })),
           classify: settings.classify,
           classifyPart: ({ signal }) => signal()
         }

@@ -162,19 +162,22 @@ describe("one call", () => {
       assert.isTrue(yield* isOpen)
     }).pipe(Effect.provide(Breaker)))
 
-  it.effect("is asked for its description when it fails, and when it is served while failures are remembered", () =>
+  it.effect("is asked for its description when it fails, is served while failures are remembered, or else once a second", () =>
     Effect.gen(function*() {
       let asked = 0
       const described = (request: string) => () => {
         asked++
         return { request }
       }
-      yield* works(Evidence.make(described("fine")))
-      assert.strictEqual(asked, 0)
-      yield* fails(Evidence.make(described("poison")))
+      for (let call = 0; call < 10; call++) yield* works(Evidence.make(described("fine")))
       assert.strictEqual(asked, 1)
-      yield* works(Evidence.make(described("fine")))
+      yield* TestClock.adjust("1 second")
+      for (let call = 0; call < 10; call++) yield* works(Evidence.make(described("fine")))
       assert.strictEqual(asked, 2)
+      yield* fails(Evidence.make(described("poison")))
+      assert.strictEqual(asked, 3)
+      yield* works(Evidence.make(described("fine")))
+      assert.strictEqual(asked, 4)
       yield* fails(Evidence.make(described("poison")))
       assert.isFalse(yield* isOpen)
     }).pipe(Effect.provide(Breaker)))

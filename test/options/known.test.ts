@@ -165,7 +165,7 @@ describe("an option that does not exist", () => {
     [
       "CircuitObserver.layer",
       { name: "mine", onEvents: () => {} },
-      "observer.onEvents must be left out (did you mean onEvent?): known are onEvent, onCircuit, onStoreOperation, onRoute, onUnguarded, onFault, but is a function"
+      "observer.onEvents must be left out (did you mean onEvent?): known are onEvent, onCircuit, onStoreOperation, onRoute, onUnguarded, onAttempt, onFault, but is a function"
     ],
     [
       "CircuitMetrics.layerWith",
@@ -210,12 +210,12 @@ describe("an option that does not exist", () => {
     [
       "FailoverRouter.layer",
       { routes: [FailoverRoute.make("chat", { targets: [{ name: "us", waight: 1 } as { readonly name: string }] })] },
-      "routes.chat.targets[0].waight must be left out (did you mean weight?): known are name, key, region, tier, weight, contextTokens, payload, attemptTimeout, firstContentTimeout, idleTimeout, but is 1"
+      "routes.chat.targets[0].waight must be left out (did you mean weight?): known are name, key, region, tier, weight, contextTokens, credentials, payload, attemptTimeout, firstContentTimeout, idleTimeout, but is 1"
     ],
     [
       "FailoverRouter.execute",
       { sticky: "user" },
-      "sticky must be left out: known are allow, stickyKey, deadline, rescue, classifyPart, settleProbeAt, evidence, but is \"a text\""
+      "sticky must be left out: known are allow, stickyKey, deadline, waitFor, rescue, classifyPart, settleProbeAt, evidence, but is \"a text\""
     ],
     [
       "GuardedHttpClient.layer",

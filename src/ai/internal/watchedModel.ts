@@ -2,7 +2,9 @@
 import { Deferred, Effect, Fiber, Latch, Queue, Stream } from "effect"
 import { LanguageModel } from "effect/ai"
 import type { CircuitState } from "../../CircuitState.ts"
+import type { Evidence } from "../../Evidence.ts"
 import { busy, errorsOf, HandlerFailure, idle, isHandlerFailure } from "./judgement.ts"
+import { promptEvidence } from "./promptEvidence.ts"
 import { type CallOptions, type FoundTools, type Results, runApproved, toolsOf, ToolWatch } from "./tools.ts"
 
 export type AnyEffect<A = unknown> = Effect.Effect<A, unknown, unknown>
@@ -14,10 +16,15 @@ export interface Way {
   /** Fails if a call would be turned away now, and otherwise does nothing. */
   readonly admissible: (method: string) => AnyEffect
   /** Runs the call as one attempt. When it succeeds, there is no other attempt. */
-  readonly execute: (method: string, call: (model: LanguageModel.LanguageModel) => AnyEffect) => AnyEffect
+  readonly execute: (
+    method: string,
+    call: (model: LanguageModel.LanguageModel) => AnyEffect,
+    evidence: Evidence
+  ) => AnyEffect
   /** Runs the call as one attempt. After `commit` there is no other attempt. */
   readonly stream: (
-    call: (model: LanguageModel.LanguageModel, commit: Effect.Effect<void>) => AnyStream
+    call: (model: LanguageModel.LanguageModel, commit: Effect.Effect<void>) => AnyStream,
+    evidence: Evidence
   ) => AnyStream
 }
 
@@ -36,7 +43,8 @@ export const make = (way: Way): LanguageModel.LanguageModel => {
 
   const generate = (method: string, ask: Ask<AnyEffect>) => (options: CallOptions): AnyEffect =>
     Effect.flatMap(toolsOf(options), (tools) => {
-      if (tools === undefined) return way.execute(method, (model) => ask(model, options))
+      const evidence = promptEvidence(options.prompt)
+      if (tools === undefined) return way.execute(method, (model) => ask(model, options), evidence)
       return Effect.scopedWith((scope) =>
         Effect.gen(function*() {
           const results = yield* resultsOf(method, tools)
@@ -57,7 +65,7 @@ export const make = (way: Way): LanguageModel.LanguageModel => {
                   return Effect.onInterrupt(Deferred.await(answered), () => Fiber.interrupt(fiber))
                 })
               )
-            }))
+            }), evidence)
           yield* answer!.settled.open
           return yield* Fiber.join(answer!.fiber)
         })
@@ -67,7 +75,8 @@ export const make = (way: Way): LanguageModel.LanguageModel => {
   const streamText = (ask: Ask<AnyStream>) => (options: CallOptions): AnyStream =>
     Stream.unwrap(Effect.gen(function*() {
       const tools = yield* toolsOf(options)
-      if (tools === undefined) return way.stream((model) => ask(model, options))
+      const evidence = promptEvidence(options.prompt)
+      if (tools === undefined) return way.stream((model) => ask(model, options), evidence)
       const results = yield* resultsOf("streamText", tools)
       const call = (model: LanguageModel.LanguageModel, commit: Effect.Effect<void>): AnyStream =>
         Stream.unwrap(Effect.gen(function*() {
@@ -90,7 +99,7 @@ export const make = (way: Way): LanguageModel.LanguageModel => {
                 : Stream.failCause(cause)
           )
         }))
-      return way.stream(call).pipe(
+      return way.stream(call, evidence).pipe(
         Stream.filter((part) => part !== busy && part !== idle),
         Stream.catchIf(isHandlerFailure, ({ cause }) => Stream.failCause(cause)),
         // Unbounded, because `effect/ai` reads the provider into a queue without waiting for the consumer.

@@ -23,11 +23,19 @@ const requestKinds = new Set<Outcome.Kind>([
 
 export const isRequestKind = (kind: Outcome.Kind | undefined): boolean => kind !== undefined && requestKinds.has(kind)
 
+/** How often a circuit without failures asks a costly description which request was served. */
+const betweenServedMillis = 1_000
+
 /** Records that the dependency served a call. */
 export const served = (call: Call, atMillis: number): void => {
   const { circuit } = call
-  if (call.evidence === undefined) circuit.servedAt = atMillis
-  else if (circuit.evidence.failed.length > 0 || !call.evidence.isLazy) {
+  if (call.evidence === undefined) {
+    circuit.servedAt = atMillis
+    return
+  }
+  const { failed, served } = circuit.evidence
+  const isRecent = atMillis - (served[0]?.at ?? -Infinity) < betweenServedMillis
+  if (failed.length > 0 || !isRecent || !call.evidence.isLazy) {
     circuit.evidence = evidence.served(circuit.evidence, known(call).identity, atMillis)
   }
 }

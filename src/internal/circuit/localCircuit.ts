@@ -261,7 +261,7 @@ export class LocalCircuit implements CircuitHandle {
   }
 
   // Draws a number for an outage that begins here, because other circuits and processes may count from one generation.
-  private decide(now: number, after: Circuit.Circuit): Circuit.Circuit {
+  protected decide(now: number, after: Circuit.Circuit): Circuit.Circuit {
     const begins = this.circuit.outage === 0 && after.outage !== 0
     this.replace(now, begins ? { ...after, outage: Math.floor(Math.random() * 2 ** 52) + 1 } : after)
     return this.circuit

@@ -64,6 +64,12 @@ export class Machine extends LocalCircuit {
     }
   }
 
+  /** Without a number that is drawn, which the script does not do. */
+  protected override decide(now: number, after: Circuit.Circuit): Circuit.Circuit {
+    this.replace(now, after)
+    return this.circuit
+  }
+
   private answer(step: Step): ReadonlyArray<number> {
     const before = this.circuit
     switch (step._tag) {

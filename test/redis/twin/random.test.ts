@@ -27,7 +27,8 @@ const sights = ({ before, said, step }: Taken): ReadonlyArray<string> => {
 
 const worthSeeing = [
   ...Circuit.states.map((state) => `in ${state}`),
-  ...Circuit.reasons.filter((reason) => reason !== "initial"),
+  // Nothing leads to the first of these, and the script does not know the other.
+  ...Circuit.reasons.filter((reason) => reason !== "initial" && reason !== "last_resort"),
   "late",
   "slow while closed",
   "slow while half_open",

@@ -76,10 +76,10 @@ const runs = Arbitrary.all({
 })
 type Run = typeof runs extends Arbitrary.Arbitrary<infer A> ? A : never
 
-const policyOf = (policy: typeof Policy.Type): CircuitPolicy.CircuitPolicy => ({
+const policyOf = ({ exponential, trips, ...policy }: typeof Policy.Type): CircuitPolicy.CircuitPolicy => ({
   ...policy,
-  tripPolicy: TripPolicy.anyOf(...policy.trips.map(tripOf)),
-  openDuration: policy.exponential ? Schedule.exponential(policy.openDuration) : policy.openDuration
+  tripPolicy: TripPolicy.anyOf(...trips.map(tripOf)),
+  openDuration: exponential ? Schedule.exponential(policy.openDuration) : policy.openDuration
 })
 
 const tripOf = (trip: typeof Trip.Type): TripPolicy.TripPolicy => {
@@ -90,17 +90,19 @@ const tripOf = (trip: typeof Trip.Type): TripPolicy.TripPolicy => {
       return TripPolicy.failureRate(windowOf(trip))
     case "SlowCallRate":
       return TripPolicy.slowCallRate({ ...windowOf(trip), slowerThan: trip.slowerThan })
-    case "Adaptive":
+    case "Adaptive": {
+      const { _tag, above, furtherFailures, furtherOpen, low, ...options } = trip
       return TripPolicy.adaptive({
-        ...trip,
-        maximumFailures: trip.minimumFailures + trip.furtherFailures,
+        ...options,
+        maximumFailures: trip.minimumFailures + furtherFailures,
         alpha: trip.alpha / 100,
-        lowErrorRate: trip.low / 100,
-        highErrorRate: Math.min(100, trip.low + trip.above) / 100,
+        lowErrorRate: low / 100,
+        highErrorRate: Math.min(100, low + above) / 100,
         hysteresis: trip.hysteresis / 100,
         recoveryWeight: trip.recoveryWeight / 100,
-        maximumOpen: trip.furtherOpen === undefined ? undefined : (trip.minimumOpen ?? 1) + trip.furtherOpen
+        maximumOpen: furtherOpen === undefined ? undefined : (trip.minimumOpen ?? 1) + furtherOpen
       })
+    }
   }
 }
 
