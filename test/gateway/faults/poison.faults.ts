@@ -71,8 +71,6 @@ stories("one caller's request", ({ bothWays, inOnePiece }) => {
           })
       )
 
-      // A hang holds each of its targets for the whole limit of an attempt.
-      if (by === "a hang") continue
       inOnePiece(
         `${by}, ${which} once a second among others: 95 % are served`,
         poisonable(failure),
