@@ -45,6 +45,9 @@ const error = (status: number, headers: Readonly<Record<string, string>> = {}): 
 
 const always = (answer: Answer): Behaviour => ({ whole: () => answer, streamed: () => answer })
 
+/** Our key has expired. */
+export const expired: Behaviour = always(error(401))
+
 /** Fails in every way in which providers fail: by status, by the connection, by silence, and in the middle of a stream. */
 export const broken: Behaviour = {
   whole: (request) => ways[request % ways.length]!,

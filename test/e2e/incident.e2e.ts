@@ -34,6 +34,7 @@ const meant: Readonly<
     { backend: "cohere/command", hold: "disabled" }
   ],
   AllTargetsDown: ["outage", { route: "chat" }],
+  AccountRefused: ["faults", { route: "chat", target: "openai/gpt-5", kind: "auth" }],
   FailedOverTooLong: ["outage", { route: "chat", target: "anthropic/claude-opus" }],
   CircuitStoreDegraded: ["store away", {}],
   CircuitStoreErrors: ["store away", { error: "TIMEOUT" }],

@@ -135,7 +135,9 @@ export const script = (cast: Cast): Readonly<Record<Phase, Effect.Effect<unknown
       first.faults.observer = true
       second.faults.classifier = true
       yield* behave(command, Provider.unavailable)
+      yield* behave(gpt, Provider.expired)
       yield* again(command, 4, 700)
+      yield* behave(gpt, Provider.healthy)
       yield* second.crowd
       first.faults.observer = false
       second.faults.classifier = false
