@@ -31,7 +31,10 @@ export default defineConfig({
           name: "fast",
           include: ["test/**/*.test.ts"],
           exclude: ["**/node_modules/**", ...redis, ...browser, ...packed],
-          globalSetup: [programs, clients]
+          globalSetup: [programs, clients],
+          // Virtual time, for the most part, so that two at once do not disturb each other.
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 }
         }
       },
       { extends: true, test: { name: "redis", include: redis, globalSetup: [programs] } },
