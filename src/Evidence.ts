@@ -14,7 +14,8 @@
  * | of anything else, and of every probe | yes |
  *
  * Those kinds are `server_error`, `unknown`, `malformed_response`, `timeout`, `slow_first_content`, `stream_cut` and
- * `stream_stalled`. What only a dependency can cause, such as `overloaded` or `connection`, counts each time.
+ * `stream_stalled`, and in a route `auth`. What only a dependency can cause, such as `overloaded` or `connection`,
+ * counts each time.
  *
  * Without a description every call is a request of its own, and what `Effect.retry` runs again is the same request: it
  * is recognised by the error that it retries, if that is an object. A request that fails again and again while nothing

@@ -14,7 +14,7 @@
  * @since 0.1.0
  */
 import { Duration } from "effect"
-import { inFields, inWords, longest, untilFull } from "./internal/judgement/waits.ts"
+import { inFields, inWords, longest, unitMillis, untilFull } from "./internal/judgement/waits.ts"
 import { headerLookup } from "./internal/untrusted/headers.ts"
 import { items, json, property } from "./internal/untrusted/values.ts"
 
@@ -75,17 +75,6 @@ export const parseSeconds = (text: string): Duration.Duration | undefined => {
 export const parseMillis = (text: string): Duration.Duration | undefined => {
   const millis = decimal(text)
   return millis === undefined ? undefined : fromMillis(millis)
-}
-
-const unitMillis: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  μs: 1e-3,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000
 }
 
 /**

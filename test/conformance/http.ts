@@ -3,22 +3,9 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Effect, type Layer, Stream } from "effect"
 import * as Sse from "effect/encoding/Sse"
 import { FetchHttpClient, HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
+import { ProviderError } from "../support/ProviderError.ts"
 import { abortSignal, type Call, type Client, deadlineMillis, readerOf, requestOf } from "./client.ts"
 import type { Mode, Provider } from "./wire.ts"
-
-/** What a wrapper around `fetch` commonly throws. */
-class ProviderError extends Error {
-  override readonly name = "ProviderError"
-  readonly status: number
-  readonly headers: Headers
-  readonly body: string
-  constructor(response: Response, body: string) {
-    super(`the provider answered ${response.status}`)
-    this.status = response.status
-    this.headers = response.headers
-    this.body = body
-  }
-}
 
 const send = (call: Call, mode: Mode, signal: AbortSignal) => {
   const { body, url } = requestOf(call, mode)

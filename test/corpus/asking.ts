@@ -4,6 +4,7 @@ import { Effect, type Exit, Stream } from "effect"
 import { CircuitBreaker, LlmOutcome, LlmStream, type Outcome } from "effect-resilience"
 import { GuardedHttpClient } from "effect-resilience/http"
 import { FetchHttpClient, HttpClient } from "effect/http"
+import { ProviderError } from "../support/ProviderError.ts"
 import type { Case } from "./case.ts"
 
 /** Gets what a classifier said of a call. */
@@ -19,20 +20,6 @@ const noted =
   }
 
 const headers = { accept: "application/json", "content-type": "application/json" }
-
-/** What a client throws that is told no. */
-class ProviderError extends Error {
-  readonly status: number
-  readonly headers: Headers
-  readonly body: string
-
-  constructor(response: Response, body: string) {
-    super(`the provider answered ${response.status}`)
-    this.status = response.status
-    this.headers = response.headers
-    this.body = body
-  }
-}
 
 /** `fetch` within `CircuitBreaker.execute`. */
 export const byExecute = (url: string, { id }: Case, note: Note) =>

@@ -13,7 +13,19 @@ import {
 } from "effect-resilience"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
-import { active, breaker, classify, down, fails, failure, makeTargets, route, router, told } from "./targets.ts"
+import {
+  active,
+  breaker,
+  classify,
+  down,
+  fails,
+  failure,
+  makeTargets,
+  route,
+  router,
+  through,
+  told
+} from "./targets.ts"
 
 const all = Effect.flatMap(RecordedEvents.RecordedEvents, ({ all }) => all)
 const ofRouter = Effect.map(all, (events) => events.filter(({ event }) => event.startsWith("failover.")))
@@ -248,6 +260,22 @@ describe("the span of a call", () => {
       ])
     }).pipe(Effect.provide(router()))
   })
+})
+
+describe("the span of a call that passes as a last resort", () => {
+  it.effect("names the target that was asked", () =>
+    Effect.gen(function*() {
+      const broken = fails(Outcome.failure("server_error"))
+      yield* through("us", broken)
+      yield* TestClock.adjust("1 second")
+      yield* through("eu", broken)
+      const { ask } = makeTargets()
+      const asked = Effect.gen(function*() {
+        yield* ask()
+        return (yield* Effect.currentSpan).attributes.get("failover.target")
+      })
+      assert.strictEqual(yield* Effect.withSpan(asked, "answer"), "us")
+    }).pipe(Effect.provide(route({ targets: ["us", "eu"] }))))
 })
 
 describe("without anybody who listens", () => {

@@ -29,7 +29,7 @@ const betweenServedMillis = 1_000
 /** Records that the dependency served a call. */
 export const served = (call: Call, atMillis: number): void => {
   const { circuit } = call
-  if (call.evidence === undefined) {
+  if (call.evidence === undefined || call.evidence.isUndescribed) {
     circuit.servedAt = atMillis
     return
   }

@@ -23,6 +23,11 @@ export class CallEvidence implements Evidence {
     this.isLazy = isLazy
   }
 
+  /** Whether it says nothing but that the call is one: not of the caller's, and of no attempt before. */
+  get isUndescribed(): boolean {
+    return this.identify === undescribed
+  }
+
   get identity(): Identity {
     // Negative, so that it is never the digest of a request.
     return this.found ??= this.identify(--calls)

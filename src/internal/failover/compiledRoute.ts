@@ -2,6 +2,7 @@
 import type { Duration } from "effect"
 import type { RouteOptions, Target, TargetOptions } from "../../FailoverRoute.ts"
 import { type Kind, kinds } from "../../Outcome.ts"
+import { accountKinds } from "../options/accountKinds.ts"
 import { checkOptions } from "../options/known.ts"
 import { longestAttempt, type StreamLimits, streamLimits } from "../options/streamLimits.ts"
 import { formOf, invalid, millis, oneOf, optionalLimit, positiveInt } from "../options/validation.ts"
@@ -97,7 +98,7 @@ const compileRoute = (name: string, route: RouteOptions): CompiledRoute => {
       ["last_resort", "fail"] as const
     ),
     failOverOn: new Set(
-      list(`${field}.failOverOn`, route.failOverOn ?? ["auth", "quota_exhausted"]).map((kind) =>
+      list(`${field}.failOverOn`, route.failOverOn ?? accountKinds).map((kind) =>
         oneOf(`${field}.failOverOn`, kind, kinds)
       )
     )

@@ -3,7 +3,7 @@ import { availability, awayMillis, gateMillis } from "./choice.ts"
 import type { Place } from "./route.ts"
 
 export class Itinerary {
-  readonly first: Place
+  private readonly first: Place
   private readonly order: () => ReadonlyArray<Place>
   private found: ReadonlyArray<Place> | undefined
   private next = 1

@@ -17,7 +17,7 @@ import {
   untilBetter
 } from "./choice.ts"
 import type { CompiledRoute, CompiledTarget } from "./compiledRoute.ts"
-import { Ramp } from "./ramp.ts"
+import { GateRamp } from "./gateRamp.ts"
 import { Tally } from "./tally.ts"
 
 /** A target, and its circuit. */
@@ -51,7 +51,7 @@ export class Route {
   readonly onSwitched: Array<() => void> = []
   private current: Lead = home
   /** In the order of the places. */
-  private readonly ramps: ReadonlyArray<Ramp>
+  private readonly ramps: ReadonlyArray<GateRamp>
   /** Of calls that went on, and of refusals. */
   private readonly tally = new Tally()
   /** Opens when the circuits of the route may have moved. */
@@ -67,7 +67,7 @@ export class Route {
     this.places = places
     this.reporter = reporter
     this.clock = clock
-    this.ramps = places.map(() => new Ramp())
+    this.ramps = places.map(() => new GateRamp())
   }
 
   /** Who served at the last look. */

@@ -106,13 +106,12 @@ class Walk<A> {
     const { trail, waitForMillis } = this.journey
     const waitMillis = waitForMillis === 0 ? 0 : gateMillis(place.circuit)
     return waitMillis > 0 && waitMillis <= waitForMillis && waitMillis < trail.leftMillis
-      ? Effect.andThen(Effect.sleep(waitMillis), this.ask(place))
+      ? Effect.flatMap(Effect.sleep(waitMillis), () => this.ask(place))
       : this.ask(place)
   }
 
   private ask(place: Place): Walked<A> {
     const { itinerary, trail } = this.journey
-    this.traced((span) => trace.asked(span, place.target))
     return orElse(this.at(place, false), (error) => {
       if (trail.committed || trail.direction === "caller") return this.surface(error)
       if (trail.leftMillis <= 0) return this.tooLate
@@ -151,6 +150,7 @@ class Walk<A> {
   /** Attempts at one target until it serves or nothing more is to be tried there. */
   private at(target: Place, isLastResort: boolean): Walked<A> {
     const { attempt, itinerary, route, settings: { retry }, trail } = this.journey
+    this.traced((span) => trace.asked(span, target.target))
     const missed = (afterMillis: number, failure: unknown, said: Outcome.Outcome) => {
       trail.missed(target, afterMillis, failure, said)
       route.missed(target, trail.cause)
@@ -194,7 +194,9 @@ class Walk<A> {
   }
 
   private get exhausted(): Walked<A> {
-    return this.journey.route.compiled.whenExhausted === "last_resort" ? this.lastResort : this.unavailable
+    return Effect.suspend(() =>
+      this.journey.route.compiled.whenExhausted === "last_resort" ? this.lastResort : this.unavailable
+    )
   }
 
   /** Asks those whose circuits are open, the first to come back first, if every circuit turned the call away. */
@@ -204,7 +206,7 @@ class Walk<A> {
     if (hasRun()) return this.unavailable
     return itinerary.lastResorts.reduceRight<Walked<A>>(
       (otherwise, place) =>
-        orElse(this.at(place, true), (error) => {
+        orElse(Effect.suspend(() => this.at(place, true)), (error) => {
           if (trail.direction === "caller") return this.surface(error)
           return hasRun() ? this.unavailable : otherwise
         }),

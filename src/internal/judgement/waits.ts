@@ -5,7 +5,8 @@ import { fieldsOf } from "../untrusted/values.ts"
 /** Reads a wait in one form; undefined if it is none. */
 type Read = (text: string) => number | undefined
 
-const unitMillis: Readonly<Record<string, number>> = {
+/** The units of time, by their short names. */
+export const unitMillis: Readonly<Record<string, number>> = {
   ns: 1e-6,
   us: 1e-3,
   µs: 1e-3,

@@ -2,6 +2,7 @@
 import type { Admission, Circuit, RejectedBy, Rules } from "../../Circuit.ts"
 import { moved } from "./moves.ts"
 import { never, rejectsFor } from "./queries.ts"
+import { earn } from "./ramp.ts"
 
 export const admit = (self: Circuit, rules: Rules, now: number): Admission => {
   switch (self.state) {
@@ -58,11 +59,10 @@ const probe = (self: Circuit, rules: Rules, now: number): Admission => {
   }
 }
 
-// Each call earns the share of the ramp that has passed, and the one that completes a whole share goes through.
 const ramp = (self: Circuit, rules: Rules, now: number): Admission => {
   const elapsed = rules.rampMillis - (self.rampUntil - now)
-  const rampCredit = self.rampCredit + elapsed
-  return rampCredit >= rules.rampMillis
-    ? pass({ ...self, gateUntil: 0, rampCredit: rampCredit - rules.rampMillis })
+  const { credit: rampCredit, passes } = earn(self.rampCredit, elapsed, rules.rampMillis)
+  return passes
+    ? pass({ ...self, gateUntil: 0, rampCredit })
     : reject({ ...self, rampCredit }, "half_open", Math.max(1, rules.rampMillis - rampCredit - elapsed))
 }

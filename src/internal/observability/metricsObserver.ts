@@ -16,6 +16,8 @@ export class MetricsObserver implements CircuitObserver {
   readonly name = "metrics"
   private readonly circuits = new Map<string, CircuitSeries>()
   private others: CircuitSeries | undefined
+  /** By route and target, because one is updated at every routed call. */
+  private readonly served = new Map<string, Map<string, Update>>()
   private readonly rest: CappedSeries
   private storeSeen = false
   private readonly context: Context.Context<never>
@@ -78,9 +80,11 @@ export class MetricsObserver implements CircuitObserver {
 
   /** Every series of a route begins here, because one that appeared with its first count would hide it from a rate. */
   readonly onRoute = (route: string, targets: ReadonlyArray<string>, active: string): void => {
+    const served = new Map(targets.map((target) => [target, this.rest.of(definitions.served, { route, target })]))
+    this.served.set(route, served)
     for (const target of targets) {
       this.rest.of(definitions.activeTarget, { route, target })(target === active ? 1 : 0)
-      this.rest.of(definitions.served, { route, target })(0)
+      served.get(target)!(0)
       for (const kind of accountKinds) this.rest.of(definitions.refusals, { route, target, kind })(0)
     }
     this.rest.of(definitions.failedOver, { route })(active === targets[0] ? 0 : 1)
@@ -88,8 +92,9 @@ export class MetricsObserver implements CircuitObserver {
   }
 
   readonly onAttempt = (route: string, target: string, cause: Cause | undefined): void => {
-    if (cause === undefined) this.rest.of(definitions.served, { route, target })(1)
-    else this.rest.of(definitions.attempts, { route, target, cause })(1)
+    if (cause === undefined) {
+      ;(this.served.get(route)?.get(target) ?? this.rest.of(definitions.served, { route, target }))(1)
+    } else this.rest.of(definitions.attempts, { route, target, cause })(1)
   }
 
   readonly onFault = (part: "observer" | "classifier", name: string): void => {

@@ -82,7 +82,8 @@ const eventText = (event) => {
       return "No target served: " + event.targets.map(({ target, cause }) => target + kind(cause)).join("; ")
     case "failover.moved":
       return event.from_target + " → " + event.to_target + kind(event.cause) + ": " + event.calls + " calls sent on"
-    case "failover.refused": return event.target + " refuses the account" + kind(event.kind) + ": " + event.calls + " calls"
+    case "failover.refused":
+      return event.target + " refuses the account" + kind(event.kind) + ": " + event.calls + " calls"
     case "failover.probe": return "Health probe of " + event.target + ": " + event.result
     default: return plain(event.event.replace(".", " ")) + (event.error ? ": " + event.error : "")
   }

@@ -1,13 +1,14 @@
-/** Brings calls back to a target by and by after its gate has opened, because all at once would shut it again. */
+/** The return of calls to a target after its gate has opened: by and by, because all at once would shut it again. */
+import { earn } from "../machine/ramp.ts"
 
 /** How long it takes: as long as the gate was shut, within these bounds. */
 const minMillis = 1_000
 const maxMillis = 30_000
 
-export class Ramp {
+export class GateRamp {
   private shutAt: number | undefined
   private openAt = 0
-  private earnedMillis = 0
+  private credit = 0
 
   get isOver(): boolean {
     return this.shutAt === undefined
@@ -18,10 +19,10 @@ export class Ramp {
     this.shutAt ??= now
     this.openAt = now + shutMillis
     // The first call goes through.
-    this.earnedMillis = this.millis
+    this.credit = this.millis
   }
 
-  /** Whether a call goes to the target. Each one after the gate earns the share of the ramp that has passed. */
+  /** Whether a call goes to the target. */
   takes(now: number): boolean {
     const elapsed = now - this.openAt
     if (this.shutAt === undefined || elapsed < 0) return true
@@ -29,10 +30,9 @@ export class Ramp {
       this.shutAt = undefined
       return true
     }
-    this.earnedMillis += elapsed
-    if (this.earnedMillis < this.millis) return false
-    this.earnedMillis -= this.millis
-    return true
+    const { credit, passes } = earn(this.credit, elapsed, this.millis)
+    this.credit = credit
+    return passes
   }
 
   private get millis(): number {
