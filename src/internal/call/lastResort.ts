@@ -1,4 +1,4 @@
-/** Calls that have nobody else to ask: an open circuit that such a call can have opened lets one at a time through. */
+/** Calls whose caller has no other target: an open circuit that requests can have opened lets one at a time through. */
 import type { CircuitHandle } from "../../CircuitStore.ts"
 import type { Outcome } from "../../Outcome.ts"
 import { circuitMillis } from "../clock/time.ts"
@@ -17,12 +17,12 @@ interface Asking {
 const known = new WeakMap<CircuitHandle, Asking>()
 
 /**
- * The pause after the first failure. It doubles with each, because a provider that is dead is not to be called more. Of
- * one that has served nobody for a while one failure is enough.
+ * The pause after the first failure. It doubles with each further one, because a provider that is dead is not to be
+ * called more. A provider that has served no call for `vouchMillis` is asked once in an outage.
  */
 const firstPauseMillis = 1_000
 
-/** Whether the call goes through the open circuit. Then its end is due to `endLastResort`, once. */
+/** Whether the call passes the open circuit. If so, the guard has to call `endLastResort` once, when the call ends. */
 export const beginLastResort = (call: Call): boolean => {
   const { circuit, clock } = call
   if (call.lastResort !== true || circuit.stateName !== "open") return false

@@ -98,7 +98,7 @@ export const quota = {
     kind: "quota_exhausted",
     outcome: "OpenNow"
   },
-  /** The status agrees: who may not, who does not pay and who has had enough. */
+  /** Words that count with a status of refused accounts, unpaid ones or used quotas only. */
   message: {
     id: "message/quota-by-status",
     match: {
