@@ -9,7 +9,7 @@ import { type CallEvidence, noteAttempt, ownEvidence } from "./callEvidence.ts"
 import { contained } from "./containment.ts"
 
 /** The kinds of failure that a request can cause by itself. All others come from the dependency, whatever was asked. */
-const requestKinds = new Set<Outcome.Kind>([
+const requestKinds = new Set<Outcome.Kind | undefined>([
   "server_error",
   "unknown",
   "malformed_response",
@@ -21,7 +21,7 @@ const requestKinds = new Set<Outcome.Kind>([
   "auth"
 ])
 
-export const isRequestKind = (kind: Outcome.Kind | undefined): boolean => kind !== undefined && requestKinds.has(kind)
+export const isRequestKind = (kind: Outcome.Kind | undefined): boolean => requestKinds.has(kind)
 
 /** How often a circuit without failures asks a costly description which request was served. */
 const betweenServedMillis = 1_000

@@ -27,7 +27,7 @@ export const guard = <A, E, R>(
     call.partOf = probing
     return run(self, call, { generation: probing.generation, probe: 0 })
   }
-  if (call.lastResort === true && circuit.pass === undefined) return lastResort(self, call)
+  if (call.lastResort && circuit.pass === undefined) return lastResort(self, call)
   return admit(self, call)
 }
 
@@ -146,7 +146,7 @@ export const finish = (
   if (said._tag === "Success") served(call, startedAt + durationMillis)
   const counted = permit === undefined || interrupted ? said : blamed(call, permit, said)
   const waiting = permit && circuit.settle(clock, permit, counted, measuredMillis ?? durationMillis, interrupted)
-  if (call.asLastResort === true) endLastResort(call, said)
+  if (call.asLastResort) endLastResort(call, said)
   if (listeners !== undefined) {
     listeners.onCall(interrupted ? "interrupted" : resultOf[outcome._tag], durationMillis, Outcome.kindOf(outcome))
   }

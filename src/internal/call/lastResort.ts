@@ -25,7 +25,7 @@ const firstPauseMillis = 1_000
 /** Whether the call passes the open circuit. If so, the guard has to call `endLastResort` once, when the call ends. */
 export const beginLastResort = (call: Call): boolean => {
   const { circuit, clock } = call
-  if (call.lastResort !== true || circuit.stateName !== "open") return false
+  if (!call.lastResort || circuit.stateName !== "open") return false
   const state = circuit.view(clock)
   if (state._tag !== "Open" || state.reason === "open_now") return false
   const { lastFailureKind, outageId } = state

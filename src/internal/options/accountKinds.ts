@@ -6,4 +6,4 @@ export const accountKinds = ["auth", "quota_exhausted"] as const satisfies Reado
 export type AccountKind = typeof accountKinds[number]
 
 export const isAccountKind = (kind: string | undefined): kind is AccountKind =>
-  kind !== undefined && (accountKinds as ReadonlyArray<string>).includes(kind)
+  (accountKinds as ReadonlyArray<string | undefined>).includes(kind)
