@@ -32,6 +32,19 @@ export interface Consecutive {
 }
 
 /**
+ * Made by `failureCount`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface FailureCount {
+  readonly [criteria.TypeId]: criteria.Check<FailureCount>
+  readonly _tag: "FailureCount"
+  readonly failures: number
+  readonly window: Duration.Input
+}
+
+/**
  * Made by `failureRate`. `threshold` is a fraction.
  *
  * @category models
@@ -101,7 +114,7 @@ export interface AnyOf {
  * @category models
  * @since 0.1.0
  */
-export type TripPolicy = Consecutive | FailureRate | SlowCallRate | Adaptive | AnyOf
+export type TripPolicy = Consecutive | FailureCount | FailureRate | SlowCallRate | Adaptive | AnyOf
 
 /**
  * Opens at the n-th failure in a row, in order of completion. A success starts the count again.
@@ -114,6 +127,20 @@ export const consecutive = (failures: number): TripPolicy => ({
   _tag: "Consecutive",
   failures
 })
+
+/**
+ * Opens at the n-th failure within `window`, whatever succeeded in between.
+ *
+ * **Gotcha** The more calls there are, the sooner chance alone has n of them fail. Where the load changes, take
+ * `failureRate`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const failureCount = (options: {
+  readonly failures: number
+  readonly window: Duration.Input
+}): TripPolicy => ({ ...options, [criteria.TypeId]: criteria.failureCount, _tag: "FailureCount" })
 
 /**
  * Opens when the share of failures in the window reaches `threshold` (above 0, up to 1).
@@ -224,6 +251,7 @@ export const anyOf = (...policies: ReadonlyArray<TripPolicy>): TripPolicy => ({
  */
 export type Data =
   | Omit<Consecutive, typeof criteria.TypeId>
+  | Omit<FailureCount, typeof criteria.TypeId>
   | Omit<FailureRate, typeof criteria.TypeId>
   | Omit<SlowCallRate, typeof criteria.TypeId>
   | Omit<Adaptive, typeof criteria.TypeId>
@@ -249,6 +277,8 @@ export const fromData = (data: Data): TripPolicy => {
   switch (data._tag) {
     case "Consecutive":
       return { ...data, [criteria.TypeId]: criteria.consecutive }
+    case "FailureCount":
+      return { ...data, [criteria.TypeId]: criteria.failureCount }
     case "FailureRate":
       return { ...data, [criteria.TypeId]: criteria.failureRate }
     case "SlowCallRate":

@@ -12,6 +12,7 @@ export type Criterion =
     | { readonly _tag: "Consecutive"; readonly failures: number }
     | (Rate & { readonly _tag: "FailureRate" })
     | (Rate & { readonly _tag: "SlowCallRate"; readonly slowerThanMillis: number })
+    | { readonly _tag: "FailureCount"; readonly failures: number; readonly windowMillis: number }
     | (Learning & { readonly _tag: "Adaptive" })
   )
 
@@ -28,6 +29,7 @@ export interface Parts {
   failures: number
   readonly failureRates: Array<Measured>
   readonly slowRates: Array<Measured & { readonly slowerThanMillis: number }>
+  readonly failureCounts: Array<{ readonly window: Window; readonly failures: number }>
   readonly learners: Array<Adaptive>
 }
 
@@ -57,7 +59,7 @@ export interface Health {
 }
 
 export const make = (criteria: ReadonlyArray<Criterion>): Health => {
-  const parts: Parts = { failures: Number.POSITIVE_INFINITY, failureRates: [], slowRates: [], learners: [] }
+  const parts: Parts = { failures: Number.POSITIVE_INFINITY, failureRates: [], slowRates: [], failureCounts: [], learners: [] }
   for (const criterion of criteria) criterion.join(parts)
   return new PartsHealth(parts)
 }
@@ -67,17 +69,20 @@ class PartsHealth implements Health {
   private readonly failures: number
   private readonly failureRates: Parts["failureRates"]
   private readonly slowRates: Parts["slowRates"]
+  private readonly failureCounts: Parts["failureCounts"]
   private readonly learners: Parts["learners"]
 
-  constructor({ failureRates, failures, learners, slowRates }: Parts) {
+  constructor({ failureCounts, failureRates, failures, learners, slowRates }: Parts) {
     this.failures = failures
     this.failureRates = exact(failureRates)
     this.slowRates = exact(slowRates)
+    this.failureCounts = exact(failureCounts)
     this.learners = exact(learners)
   }
 
   get remembers(): boolean {
-    return this.failureRates.length > 0 || this.slowRates.length > 0 || this.learners.length > 0
+    return this.failureRates.length > 0 || this.slowRates.length > 0 || this.failureCounts.length > 0 ||
+      this.learners.length > 0
   }
 
   get slowerThanMillis(): number {
@@ -89,12 +94,21 @@ class PartsHealth implements Health {
   record(now: number, failed: boolean, durationMillis: number): boolean {
     for (let i = 0; i < this.failureRates.length; i++) this.failureRates[i]!.window.record(now, failed)
     for (const { slowerThanMillis, window } of this.slowRates) window.record(now, durationMillis > slowerThanMillis)
+    for (const { window } of this.failureCounts) {
+      if (failed) window.record(now, true)
+    }
     for (const learner of this.learners) learner.record(now, failed)
-    return this.failureRates.some(reached) || this.slowRates.some(reached)
+    return this.failureReached() || this.slowRates.some(reached)
   }
 
   slowness(): boolean {
-    return this.slowRates.some(reached) && !this.failureRates.some(reached)
+    return this.slowRates.some(reached) && !this.failureReached()
+  }
+
+  // A count opens with a failure only, because successes do not let its window move on.
+  private failureReached(): boolean {
+    return this.failureRates.some(reached) ||
+      this.failureCounts.some(({ failures, window }) => window.marked >= failures)
   }
 
   failureThreshold(): number {
@@ -123,6 +137,7 @@ class PartsHealth implements Health {
   clear(everything: boolean): void {
     for (const { window } of this.failureRates) window.clear()
     for (const { window } of this.slowRates) window.clear()
+    for (const { window } of this.failureCounts) window.clear()
     if (everything) { for (const learner of this.learners) learner.clear() }
   }
 }
@@ -132,4 +147,11 @@ const none: Array<never> = []
 const exact = <A>(list: Array<A>): Array<A> => list.length === 0 ? none : list.slice()
 
 const reached = ({ minimumCalls, thresholdPpm, window }: Measured): boolean =>
-  window.calls >= minimumCalls && window.marked * 1_000_000 >= thresholdPpm * window.calls
+  isReached(window, minimumCalls, thresholdPpm)
+
+/** Whether enough calls were counted, and too many of them are marked. */
+export const isReached = (
+  { calls, marked }: { readonly calls: number; readonly marked: number },
+  minimumCalls: number,
+  thresholdPpm: number
+): boolean => calls >= minimumCalls && marked * 1_000_000 >= thresholdPpm * calls

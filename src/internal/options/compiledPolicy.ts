@@ -76,6 +76,7 @@ export const compilePolicy = (policy: CircuitPolicy, context: Context.Context<ne
 const belowOpening = (criterion: Criterion): number => {
   switch (criterion._tag) {
     case "Consecutive":
+    case "FailureCount":
       return criterion.failures - 1
     case "Adaptive":
       return criterion.minimumFailures - 1

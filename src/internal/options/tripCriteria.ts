@@ -1,5 +1,5 @@
 /** Trip policies, checked and turned into the numbers that a circuit needs. */
-import type { Adaptive, AnyOf, Consecutive, FailureRate, SlowCallRate, TripPolicy, Window } from "../../TripPolicy.ts"
+import type { Adaptive, AnyOf, Consecutive, FailureCount, FailureRate, SlowCallRate, TripPolicy, Window } from "../../TripPolicy.ts"
 import * as learner from "../machine/adaptive.ts"
 import type { Criterion, Measured, Rate } from "../machine/health.ts"
 import { countWindow, timeWindow } from "../machine/window.ts"
@@ -29,6 +29,18 @@ export const consecutive: Check<Consecutive> = (policy, at) => {
     join: (parts) => {
       parts.failures = Math.min(parts.failures, failures)
     }
+  }]
+}
+
+export const failureCount: Check<FailureCount> = (policy, at) => {
+  checkOptions(policy, { ...policyFields(), failures: true, window: true }, at)
+  const failures = positiveInt(`${at}.failures`, policy.failures)
+  const windowMillis = millis(`${at}.window`, policy.window)
+  return [{
+    _tag: "FailureCount",
+    failures,
+    windowMillis,
+    join: ({ failureCounts }) => failureCounts.push({ failures, window: timeWindow(windowMillis) })
   }]
 }
 

@@ -1,0 +1,46 @@
+/**
+ * Failures in a row, of several processes that each know the order of their own calls only. A failure is in the row
+ * until a success is known that came after it. Plain data; times are whole milliseconds of one clock.
+ */
+
+/** Failures that one process counted at about one time. */
+export interface Run {
+  readonly at: number
+  readonly by: string
+  readonly failures: number
+}
+
+export type Streak = ReadonlyArray<Run>
+
+/**
+ * For how long the order of calls of two processes is not known. A slot of the windows, because an outage may open so
+ * much later.
+ */
+export const unorderedMillis = 100
+
+// Beyond this the oldest are one run, so that a record stays small.
+const maxRuns = 64
+
+export const none: Streak = []
+
+export const length = (self: Streak): number => self.reduce((sum, { failures }) => sum + failures, 0)
+
+/**
+ * Adds a failure of a process, after what its own last success has ended: failures before it, and those of other
+ * processes up to `slackMillis` after it.
+ */
+export const failed = (self: Streak, by: string, at: number, servedAt: number, slackMillis: number): Streak => {
+  const left = self.filter((run) => run.at > servedAt + (run.by === by ? 0 : slackMillis))
+  const last = left.at(-1)
+  if (last?.by === by && last.at === at) return [...left.slice(0, -1), { ...last, failures: last.failures + 1 }]
+  const runs = [...left, { at, by, failures: 1 }]
+  if (runs.length <= maxRuns) return runs
+  const [oldest, next, ...others] = runs as [Run, Run, ...Array<Run>]
+  return [{ ...next, failures: oldest.failures + next.failures }, ...others]
+}
+
+/** What is left after a success that a process reports. */
+export const served = (self: Streak, by: string, servedAt: number): Streak => {
+  const left = self.filter(({ at, by: other }) => other === by ? at > servedAt : at >= servedAt)
+  return left.length === self.length ? self : left
+}

@@ -1,0 +1,292 @@
+/** The record store as one process sees it: operations, bounded in time, and whether their answers can be relied on. */
+import { Cause, Clock, Deferred, Effect, Fiber, FiberSet, Option, Result } from "effect"
+import type { CircuitEvent } from "../../CircuitEvent.ts"
+import { type Reading, type RecordStore, StoreFault, type Update, type Updated } from "../../RecordStore.ts"
+import { circuitMillis, elapsedMillis, wallMillis } from "../clock/time.ts"
+import { Hub } from "../observers/hub.ts"
+import { Part } from "./part.ts"
+
+export interface Settings {
+  readonly operationMillis: number
+  readonly maxStalenessMillis: number
+  readonly flushMillis: number
+  readonly leaseMillis: number
+  readonly idleMillis: number
+}
+
+type Fork = <A, E>(self: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+
+export class Authority {
+  readonly settings: Settings
+  readonly store: RecordStore["Service"]
+  /** The clock of the store's scope, whatever the calling fiber has, because the store has one time for all. */
+  readonly clock: Clock.Clock
+  readonly hub: Hub
+  /** Identifies this process in the probes and updates that it writes. */
+  readonly process = crypto.randomUUID().replaceAll("-", "")
+  /** Runs an effect in the background, until the store's scope closes. */
+  readonly fork: Fork
+  /** Whether every announced change arrives. */
+  private subscribed = false
+  /** Rises when changes may have been missed: what a circuit read in an earlier epoch may be out of date. */
+  epoch = 0
+  /** Whether the store's scope has closed. */
+  closed = false
+  private readonly parts = new Map<string, Part>()
+  private started = false
+  /** How many parts have come back whose circuits are still merged. */
+  rejoining = 0
+  private updates = 0
+  /** Whether any circuit was used, so that observers care about trouble. */
+  private used = false
+  /** What was announced of the present trouble. */
+  private announced: CircuitEvent | undefined
+  private trouble: { readonly at: number; readonly operation: string; readonly error: string } | undefined
+  private asked: Array<{ readonly id: string; readonly answer: Deferred.Deferred<Reading, StoreFault> }> = []
+
+  constructor(store: RecordStore["Service"], settings: Settings, clock: Clock.Clock, fork: Fork) {
+    this.store = store
+    this.settings = settings
+    this.clock = clock
+    this.fork = fork
+    this.hub = new Hub(clock)
+    this.hub.lasting.add((observer) => {
+      if (this.announced !== undefined) this.hub.deliver(observer, this.announced)
+    })
+  }
+
+  static readonly make = Effect.fnUntraced(function*(store: RecordStore["Service"], settings: Settings) {
+    const clock = yield* Clock.Clock
+    const run = yield* FiberSet.makeRuntime()
+    const authority = new Authority(store, settings, clock, (self) => {
+      const timed = Effect.provideService(self, Clock.Clock, clock)
+      // With the caller's context, because events that come of this work belong to the caller's span.
+      const caller = Fiber.getCurrent()
+      return run(caller === undefined ? timed : Effect.provideContext(timed, caller.context))
+    })
+    // A call may end after the store's scope has closed: its circuit then decides by itself.
+    yield* Effect.addFinalizer(() => Effect.sync(() => authority.closed = true))
+    return authority
+  })
+
+  /** The time between two beats. */
+  get beatMillis(): number {
+    return Math.min(this.settings.maxStalenessMillis / 2, this.settings.leaseMillis / 3)
+  }
+
+  now(): number {
+    return circuitMillis(this.clock)
+  }
+
+  partOf(id: string): Part {
+    const name = this.store.partOf(id)
+    let part = this.parts.get(name)
+    if (part === undefined) this.parts.set(name, part = new Part(!this.started))
+    return part
+  }
+
+  /** The parts that do not answer. */
+  get degradedParts(): ReadonlyArray<Part> {
+    return [...this.parts.values()].filter(({ degraded }) => degraded)
+  }
+
+  /** How this process signs its next update. */
+  nextWriter(): string {
+    return `${this.process}.${++this.updates}`
+  }
+
+  isOwn(writer: string): boolean {
+    return writer.startsWith(this.process)
+  }
+
+  update(id: string, update: Update): Effect.Effect<Updated, StoreFault> {
+    return this.timed(id, this.store.update(id, update))
+  }
+
+  /** Reads a record, together with those that are asked for at the same moment. */
+  read(id: string): Effect.Effect<Reading, StoreFault> {
+    return Effect.suspend(() => {
+      const answer = Deferred.makeUnsafe<Reading, StoreFault>()
+      this.asked.push({ id, answer })
+      if (this.asked.length === 1) this.fork(Effect.andThen(Effect.yieldNow, this.readAsked))
+      return this.timed(id, Deferred.await(answer))
+    })
+  }
+
+  private readonly readAsked: Effect.Effect<void> = Effect.suspend(() => {
+    const { asked } = this
+    this.asked = []
+    const batches: Array<typeof asked> = []
+    for (let at = 0; at < asked.length; at += maxBatch) batches.push(asked.slice(at, at + maxBatch))
+    return Effect.forEach(batches, (batch) => this.readBatch(batch), { concurrency: maxReads, discard: true })
+  })
+
+  private readBatch(batch: typeof this.asked): Effect.Effect<void> {
+    const read = this.bounded(this.store.read(batch.map(({ id }) => id)))
+    return Effect.matchCause(read, {
+      onFailure: (cause) => {
+        for (const { answer } of batch) Deferred.doneUnsafe(answer, Effect.fail(faultOf(cause)))
+      },
+      onSuccess: (results) => {
+        for (const [index, { answer }] of batch.entries()) {
+          Deferred.doneUnsafe(answer, Effect.fromResult(results[index] ?? Result.fail(malformed)))
+        }
+      }
+    })
+  }
+
+  // Every answer says what time the part has.
+  private timed<A extends Reading>(id: string, self: Effect.Effect<A, StoreFault>): Effect.Effect<A, StoreFault> {
+    return Effect.tap(self, ({ nowMillis }) => Effect.sync(() => this.keepsTime(this.partOf(id), nowMillis)))
+  }
+
+  keepsTime(part: Part, nowMillis: number): void {
+    part.shift = this.now() - nowMillis
+  }
+
+  /** Gives up after `operationTimeout`, because a call may be waiting. What a store throws is a fault, too. */
+  bounded<A>(self: Effect.Effect<A, StoreFault>): Effect.Effect<A, StoreFault> {
+    const contained = Effect.catchCause(
+      self,
+      (cause) => Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause) : Effect.fail(faultOf(cause))
+    )
+    return Effect.raceFirst(contained, deadline(this.settings.operationMillis))
+  }
+
+  /** The same, and reports to observers how long it took. */
+  within<A>(operation: string, self: Effect.Effect<A, StoreFault>): Effect.Effect<A, StoreFault> {
+    const limited = this.bounded(self)
+    return Effect.suspend(() => {
+      if (!this.hub.wants("onStoreOperation")) return limited
+      const startedAt = elapsedMillis(this.clock)
+      return Effect.onExitPrimitive(limited, (exit) => {
+        const fault = exit._tag === "Success" ? undefined : Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+        if (exit._tag === "Failure" && fault === undefined) return
+        const durationMillis = elapsedMillis(this.clock) - startedAt
+        this.hub.callAll((observer) => observer.onStoreOperation?.(operation, durationMillis, fault?.code))
+      })
+    })
+  }
+
+  /** An operation failed: from now on every circuit of this part decides by itself. */
+  degrade(part: Part, operation: string, { code }: StoreFault, id = part.suspect): void {
+    part.suspect = id
+    part.degraded = true
+    this.troubled(operation, code)
+  }
+
+  /** A part answers again. */
+  recover(part: Part): void {
+    part.degraded = false
+    this.epoch++
+  }
+
+  /** This process lives. Fails if the store cannot be written to. */
+  beat(part: Part, beat: number): Effect.Effect<void, StoreFault> {
+    const leaseMillis = Math.max(1000, 4 * this.settings.maxStalenessMillis)
+    const sent = Effect.map(this.store.beat(this.process, beat, leaseMillis), (nowMillis) => this.keepsTime(part, nowMillis))
+    return this.within("pulse", sent)
+  }
+
+  /** Writes nothing to the record whose operation failed last, to see whether its part answers again. */
+  touch(part: Part): Effect.Effect<unknown, StoreFault> {
+    const update: Update = {
+      guard: { generation: 0 },
+      add: new Map(),
+      remove: [],
+      writer: this.nextWriter(),
+      expiresInMillis: this.settings.idleMillis,
+      announce: false
+    }
+    return this.within("pulse", this.update(part.suspect, update))
+  }
+
+  get isStarted(): boolean {
+    return this.started
+  }
+
+  /** The store has answered for the first time: parts are well until one fails. */
+  starts(): void {
+    this.started = true
+  }
+
+  /** Changes may have been missed: each circuit reads its record before it decides again. */
+  subscriptionLost(code: string): void {
+    this.subscribed = false
+    this.epoch++
+    this.troubled("subscribe", code)
+  }
+
+  /** From now on every change arrives. */
+  subscriptionWorks(): void {
+    if (this.subscribed) return
+    this.subscribed = true
+    this.epoch++
+    this.restored()
+  }
+
+  /** Whether the store answers and every change arrives. */
+  get reliable(): boolean {
+    return this.started && this.subscribed && this.rejoining === 0 && this.degradedParts.length === 0
+  }
+
+  /** What is wrong, as a code of `store.degraded`, or nothing. */
+  get fault(): string | undefined {
+    return this.trouble?.error ?? (this.reliable ? undefined : timedOut.code)
+  }
+
+  /** A circuit is used for the first time: observers get the trouble that was there before. */
+  use(): void {
+    if (this.used) return
+    this.used = true
+    this.announceTrouble()
+  }
+
+  private troubled(operation: string, error: string): void {
+    // As long as no observer has the trouble, one that says more replaces it.
+    if (this.trouble !== undefined && (this.used || weightOf(error) <= weightOf(this.trouble.error))) return
+    this.trouble = { at: this.now(), operation, error }
+    if (this.used) this.announceTrouble()
+  }
+
+  private announceTrouble(): void {
+    if (this.trouble === undefined) return
+    const { error, operation } = this.trouble
+    const event: CircuitEvent = { event: "store.degraded", at: wallMillis(this.clock), operation, error }
+    this.announced = event
+    this.hub.announce(event)
+  }
+
+  /** Says that the trouble is over, if it is. */
+  restored(): void {
+    if (this.trouble === undefined || !this.reliable) return
+    const { at } = this.trouble
+    this.trouble = undefined
+    this.announced = undefined
+    if (!this.used || !this.hub.listening) return
+    this.hub.announce({ event: "store.recovered", at: wallMillis(this.clock), degraded_ms: this.now() - at })
+  }
+}
+
+/** How many records are read with one command, and how many of these commands are on their way at once. */
+const maxBatch = 250
+const maxReads = 4
+
+// How much an error says: words of the server most, that it cannot be reached less, and its silence least.
+const weightOf = (error: string) => error === "SILENT" ? 0 : error === "CONNECTION" || error === "TIMEOUT" ? 1 : 2
+
+const faultOf = (cause: Cause.Cause<unknown>): StoreFault => {
+  const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+  return error instanceof StoreFault ? error : thrown
+}
+
+/** Why the store has failed, as a word in capitals. */
+export const codeOf = (cause: Cause.Cause<unknown>): string => faultOf(cause).code
+
+const timedOut = new StoreFault({ code: "TIMEOUT" })
+const malformed = new StoreFault({ code: "REPLY" })
+const thrown = new StoreFault({ code: "THROWN" })
+
+// After one more turn of the event loop, because a process that was busy until the deadline has yet to read the answer.
+const deadline = (millis: number): Effect.Effect<never, StoreFault> =>
+  Effect.sleep(millis).pipe(Effect.andThen(Effect.yieldNow), Effect.andThen(Effect.fail(timedOut)))

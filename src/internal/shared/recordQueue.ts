@@ -1,0 +1,245 @@
+/**
+ * The record of one circuit, and the changes of it that this process has to make. One update is on its way at a time,
+ * with all changes that came up meanwhile, so that a process never competes with itself.
+ */
+import { Deferred, Effect } from "effect"
+import { never } from "../../Circuit.ts"
+import { absent, type CircuitRecord, type Reading, StoreFault } from "../../RecordStore.ts"
+import { expired } from "../machine/slots.ts"
+import type { Authority } from "./authority.ts"
+import { empty, type Entry, type Longest, read, write } from "./entry.ts"
+import type { Part } from "./part.ts"
+
+/** What a change is computed from. */
+export interface Basis {
+  readonly entry: Entry
+  readonly counters: ReadonlyMap<string, number>
+  /** The time of this process, and what to add to a time of the store to get one of it. */
+  readonly now: number
+  readonly shift: number
+}
+
+/** What a change comes to. */
+export interface Next {
+  /** The same entry, if only counters change. */
+  readonly entry: Entry
+  readonly add?: ReadonlyMap<string, number> | undefined
+  /** Whether all counters are dropped, as they are with a new generation. */
+  readonly clears?: boolean | undefined
+  /** Whether other processes should read the record soon, as they do with a new generation. */
+  readonly announces?: boolean | undefined
+}
+
+/** Computes what is next. It runs again if another process has written in between. */
+export type Change = (basis: Basis) => Next
+
+/** A record that was read, and what it says. */
+export interface Known {
+  readonly record: CircuitRecord
+  readonly entry: Entry
+}
+
+/** Why a record cannot be used as it is. */
+export type Problem = "unreadable_fields" | "wrong_type" | "newer_version"
+
+/** What the circuit makes of its record. */
+export interface Follower {
+  readonly adopt: (known: Known) => void
+  /** Brings what this process knows into a record that the store has lost or set back. */
+  readonly teach: Change
+  readonly announceProblem: (problem: Problem) => void
+  readonly longest: Longest
+}
+
+interface Pending {
+  readonly change: Change
+  /** Called when the store has carried the change out, before the record is taken over. */
+  readonly carriedOut: (known: Known) => void
+  readonly done: Deferred.Deferred<void, StoreFault>
+}
+
+export class RecordQueue {
+  readonly part: Part
+  private readonly id: string
+  private readonly authority: Authority
+  private readonly follower: Follower
+  known: Known
+  /** When the record was read last, and whether it was read at all. */
+  readAt = -Infinity
+  /** Why this process decides by itself, if the record cannot be used. */
+  unusable: Problem | undefined
+  private epoch = -1
+  /** Numbers of questions: the latest one, and the one that was the latest when the known record came in. */
+  private asked = 0
+  private knownSince = 0
+  private pending: Array<Pending> = []
+  private isBusy = false
+  /** Whether the store has lost the record that this process knew. */
+  private isLost = false
+  private announced: Problem | undefined
+
+  constructor(id: string, authority: Authority, follower: Follower) {
+    this.id = id
+    this.authority = authority
+    this.follower = follower
+    this.part = authority.partOf(id)
+    this.known = { record: absent, entry: empty(0) }
+  }
+
+  /** Whether no change was missed since the record was read. */
+  get isUpToDate(): boolean {
+    return this.epoch === this.authority.epoch
+  }
+
+  get hasRead(): boolean {
+    return this.readAt !== -Infinity
+  }
+
+  /** Reads the record, and takes it over. */
+  get read(): Effect.Effect<void, StoreFault> {
+    return Effect.suspend(() => {
+      const asked = ++this.asked
+      // Taken before the question: what was announced until then is in the answer, what follows may not be.
+      const { epoch } = this.authority
+      return Effect.matchEffect(this.authority.read(this.id), {
+        onFailure: (fault) => this.failed(fault),
+        onSuccess: (reading) => {
+          this.take(reading, asked, epoch)
+          return this.isLost ? this.change(this.follower.teach) : Effect.void
+        }
+      })
+    })
+  }
+
+  /** Makes a change, with others that wait. `carriedOut` may run before the caller goes on. */
+  change(change: Change, carriedOut: (known: Known) => void = () => {}): Effect.Effect<void, StoreFault> {
+    return Effect.suspend(() => {
+      const done = Deferred.makeUnsafe<void, StoreFault>()
+      this.pending.push({ change, carriedOut, done })
+      if (!this.isBusy) {
+        this.isBusy = true
+        this.authority.fork(this.work)
+      }
+      return Deferred.await(done)
+    })
+  }
+
+  private readonly work: Effect.Effect<void> = Effect.suspend(() => {
+    const batch = this.pending
+    if (batch.length === 0) {
+      this.isBusy = false
+      return Effect.void
+    }
+    this.pending = []
+    return this.authority.bounded(this.update(batch)).pipe(
+      Effect.catch((fault) =>
+        Effect.andThen(Effect.ignore(this.failed(fault)), Effect.sync(() => {
+          for (const { done } of batch) Deferred.doneUnsafe(done, Effect.fail(fault))
+        }))
+      ),
+      Effect.andThen(this.work)
+    )
+  })
+
+  private update(batch: ReadonlyArray<Pending>): Effect.Effect<void, StoreFault> {
+    return Effect.suspend(() => {
+      if (this.unusable !== undefined) return Effect.fail(new StoreFault({ code: this.unusable, ofRecord: true }))
+      const { authority, known: { entry, record }, part } = this
+      const basis = { now: authority.now(), shift: part.shift }
+      const counters = new Map(record.counters)
+      let add = new Map<string, number>()
+      let next = entry
+      let clears = false
+      let announces = false
+      let made = 0
+      // What waits is not for a generation that begins here.
+      while (made < batch.length && next.circuit.generation === entry.circuit.generation) {
+        const change = batch[made++]!.change({ ...basis, entry: next, counters })
+        next = change.entry
+        announces ||= change.announces === true
+        for (const [name, n] of change.add ?? []) {
+          add.set(name, (add.get(name) ?? 0) + n)
+          counters.set(name, (counters.get(name) ?? 0) + n)
+        }
+        if (change.clears === true) {
+          clears = true
+          add = new Map()
+          counters.clear()
+        }
+      }
+      this.pending.unshift(...batch.slice(made))
+      const carriedOut = batch.slice(0, made)
+      const moves = next.circuit.generation !== entry.circuit.generation
+      if (next === entry && add.size === 0) return Effect.sync(() => this.finish(carriedOut))
+      const asked = ++this.asked
+      const { epoch } = authority
+      const updated = authority.update(this.id, {
+        guard: next === entry ? { generation: record.generation } : { revision: record.revision },
+        set: next === entry ? undefined : write(next, basis.shift),
+        newGeneration: moves ? { atLeast: next.circuit.generation } : undefined,
+        add,
+        remove: clears ? [...record.counters.keys()] : expired(record.counters, basis.now - basis.shift),
+        writer: authority.nextWriter(),
+        expiresInMillis: this.keptFor(next, basis.now),
+        announce: announces || moves
+      })
+      return Effect.flatMap(updated, (updated) => {
+        if (updated.applied) {
+          this.take(updated, asked, epoch, () => this.finish(carriedOut))
+          return Effect.void
+        }
+        this.take(updated, asked, epoch)
+        const teaching = { change: this.follower.teach, carriedOut: () => {}, done: Deferred.makeUnsafe<void, StoreFault>() }
+        return this.update(this.isLost ? [teaching, ...carriedOut] : carriedOut)
+      })
+    })
+  }
+
+  private finish(carriedOut: ReadonlyArray<Pending>): void {
+    for (const one of carriedOut) one.carriedOut(this.known)
+    for (const { done } of carriedOut) Deferred.doneUnsafe(done, Effect.void)
+  }
+
+  // A record outlives its deadlines by the idle time, and an operator's decision without an end for good.
+  private keptFor({ circuit: { gateUntil, openUntil, probes, rampUntil, state } }: Entry, now: number): number | undefined {
+    if (state === "disabled" || openUntil === never) return undefined
+    const latest = Math.max(now, openUntil, gateUntil, rampUntil, ...probes.map(({ leaseUntil }) => leaseUntil))
+    return latest - now + Math.max(this.authority.settings.idleMillis, leastKeptMillis)
+  }
+
+  // Takes over what was read, unless a later question was answered before.
+  private take({ record }: Reading, asked: number, epoch: number, before: () => void = () => {}): void {
+    const { authority, follower, known } = this
+    const isOlder = record.generation < known.record.generation || record.revision < known.record.revision
+    if (isOlder && asked <= this.knownSince) return before()
+    const found = read(record.state, record.generation, this.part.shift, authority.now(), follower.longest)
+    this.readAt = authority.now()
+    this.epoch = Math.max(this.epoch, epoch)
+    this.unusable = found === undefined ? "newer_version" : undefined
+    this.notice(found === undefined ? "newer_version" : found.corrupt ? "unreadable_fields" : undefined)
+    if (found === undefined) return before()
+    this.knownSince = this.asked
+    this.isLost = isOlder
+    this.known = { record, entry: found.entry }
+    before()
+    if (!isOlder) follower.adopt(this.known)
+  }
+
+  // A fault of this record alone leaves the store as it is.
+  private failed(fault: StoreFault): Effect.Effect<void, StoreFault> {
+    if (fault.ofRecord !== true) return Effect.fail(fault)
+    if (fault.code !== this.unusable) {
+      this.unusable = "wrong_type"
+      this.notice("wrong_type")
+    }
+    return Effect.void
+  }
+
+  private notice(problem: Problem | undefined): void {
+    if (problem !== undefined && problem !== this.announced) this.follower.announceProblem(problem)
+    this.announced = problem
+  }
+}
+
+// Longer than any window looks back but for the longest, so that a short idle time does not lose what was counted.
+const leastKeptMillis = 60_000

@@ -1,0 +1,62 @@
+/** What a process brings into a record: what it decided by itself, or what it knows of a record that was lost. */
+import type * as Circuit from "../../Circuit.ts"
+import type { Operator } from "../../CircuitStore.ts"
+import { merge } from "../machine/merge.ts"
+import type { CompiledPolicy } from "../options/compiledPolicy.ts"
+import type { Basis, Known, Next } from "./recordQueue.ts"
+import { advanced, countedBy } from "./settlement.ts"
+
+export interface Teacher {
+  readonly mine: Circuit.Circuit
+  /** The generation of the store from which this process has gone on. */
+  readonly confirmed: number
+  readonly hold: Operator | undefined
+  /** The record that this process took over last. */
+  readonly followed: Known
+  /** The probes of this process that run, and its name. */
+  readonly running: ReadonlySet<number>
+  readonly process: string
+}
+
+export const taught = (policy: CompiledPolicy, basis: Basis, teacher: Teacher): Next => {
+  const { entry, now } = basis
+  const { confirmed, followed, hold, mine, process, running } = teacher
+  const stored = entry.circuit
+  const isMoved = mine.generation !== followed.record.generation && mine.generation !== confirmed
+  const merged = merge(stored, { ...mine, generation: confirmed }, now, isMoved && mine.reason === "reset")
+  const isEmpty = stored.reason === "initial" && entry.streak.length === 0
+  const takesMine = merged.state === "mine"
+  const streak = isEmpty && mine.failures > 0
+    ? followed.entry.streak.length > 0
+      ? followed.entry.streak
+      : [{ at: now, by: process, failures: mine.failures }]
+    : entry.streak
+  const isSame = !takesMine && merged.circuit.gateUntil === stored.gateUntil &&
+    merged.circuit.openUntil === stored.openUntil && merged.circuit.state === stored.state && streak === entry.streak
+  // What was counted is brought back by the first process that comes.
+  const add = isEmpty && basis.counters.size === 0 ? followed.record.counters : undefined
+  if (isSame) return { entry, add }
+  // A generation that this process has shown never names another opening.
+  const generation = takesMine && (confirmed > stored.generation || merged.circuit.state !== stored.state || isMoved)
+    ? Math.max(stored.generation + 1, mine.generation)
+    : merged.circuit.state !== stored.state
+    ? stored.generation + 1
+    : stored.generation
+  const next = advanced(policy, entry, { ...merged.circuit, generation, failures: lengthOf(streak) }, countedBy(basis))
+  const isHeld = merged.hold === "mine" ? hold !== undefined : entry.held
+  return {
+    add,
+    entry: {
+      ...next,
+      circuit: { ...next.circuit, outage: merged.circuit.outage },
+      streak,
+      held: isHeld,
+      words: merged.hold === "mine" && hold !== undefined ? hold : entry.words,
+      owners: takesMine && merged.circuit.state === "half_open"
+        ? new Map([...running].map((id) => [id, process]))
+        : next.owners
+    }
+  }
+}
+
+const lengthOf = (streak: Known["entry"]["streak"]) => streak.reduce((sum, { failures }) => sum + failures, 0)
