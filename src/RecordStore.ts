@@ -116,6 +116,20 @@ export class StoreFault extends Data.TaggedError("StoreFault")<{
 }
 
 /**
+ * The store did not answer while the layer was built, and `requireConnection` is set. `error` is a code as in the
+ * `store.degraded` event.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class StoreUnavailable extends Data.TaggedError("StoreUnavailable")<{ readonly error: string }> {
+  override get message(): string {
+    return `The store of circuits did not answer in time (${this.error}). ` +
+      "Check the connection, or leave out requireConnection to start without it."
+  }
+}
+
+/**
  * A database of records. What it promises is at the top of this module.
  *
  * - `read`: results in the order of the ids, so that a part of the store that does not answer fails its own ids only.

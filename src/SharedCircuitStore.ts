@@ -19,12 +19,11 @@
  *
  * @since 0.1.0
  */
-import { Data, type Duration, Effect, Layer } from "effect"
+import { type Duration, Effect, Layer } from "effect"
 import { CircuitStore, type MemoryOptions } from "./CircuitStore.ts"
 import { checkOptions } from "./internal/options/known.ts"
-import { boolean, millis, positiveInt } from "./internal/options/validation.ts"
-import * as sharedStore from "./internal/shared/sharedStore.ts"
-import { RecordStore } from "./RecordStore.ts"
+import { makeShared, sharedFields, sharedSettings } from "./internal/shared/options.ts"
+import { RecordStore, type StoreUnavailable } from "./RecordStore.ts"
 
 /**
  * How a store behaves, whatever keeps its records.
@@ -52,20 +51,6 @@ export interface Options extends MemoryOptions {
 }
 
 /**
- * The store did not answer while the layer was built, and `requireConnection` is set. `error` is a code as in the
- * `store.degraded` event.
- *
- * @category errors
- * @since 0.1.0
- */
-export class StoreUnavailable extends Data.TaggedError("StoreUnavailable")<{ readonly error: string }> {
-  override get message(): string {
-    return `The store of circuits did not answer in time (${this.error}). ` +
-      "Check the connection, or leave out requireConnection to start without it."
-  }
-}
-
-/**
  * Circuits on the records of a `RecordStore`, in the time of the clock with which the layer is built.
  *
  * @category layers
@@ -81,32 +66,7 @@ export const layer: {
   Layer.effect(
     CircuitStore,
     Effect.gen(function*() {
-      checkOptions(options, fields)
-      const settings = read(options)
-      const { fault, store } = yield* sharedStore.make(yield* RecordStore, settings)
-      if (fault !== undefined && settings.requireConnection) return yield* new StoreUnavailable({ error: fault })
-      return store
+      checkOptions(options, sharedFields)
+      return yield* makeShared(yield* RecordStore, sharedSettings(options))
     })
   ) as Layer.Layer<CircuitStore, never, RecordStore>
-
-const fields: Record<keyof Options, true> = {
-  operationTimeout: true,
-  maxStaleness: true,
-  flushInterval: true,
-  lease: true,
-  idleTimeToLive: true,
-  maxCircuits: true,
-  connectTimeout: true,
-  requireConnection: true
-}
-
-const read = (options: Options) => ({
-  operationMillis: millis("operationTimeout", options.operationTimeout ?? "100 millis"),
-  maxStalenessMillis: millis("maxStaleness", options.maxStaleness ?? "1 second", 10),
-  flushMillis: millis("flushInterval", options.flushInterval ?? "200 millis"),
-  leaseMillis: millis("lease", options.lease ?? "10 seconds", 100),
-  idleMillis: millis("idleTimeToLive", options.idleTimeToLive ?? "1 hour"),
-  connectMillis: millis("connectTimeout", options.connectTimeout ?? "1 second"),
-  maxCircuits: positiveInt("maxCircuits", options.maxCircuits ?? 100_000),
-  requireConnection: boolean("requireConnection", options.requireConnection ?? false)
-})

@@ -1,20 +1,13 @@
 /**
  * One breaker for the whole fleet: circuits whose authority is a Redis server, a Cluster or a server behind Sentinels.
  *
- * Every process keeps a replica of each circuit in memory. Healthy calls are admitted and ended there, and rejections
- * are decided there, without waiting for Redis. A call waits at the first use of a key, for a failure that counts, and
- * for a probe: one round trip each, never longer than `operationTimeout`. Transitions are pushed to every process.
- * While Redis does not answer, a process is degraded: its circuits decide by themselves, and are merged when Redis is
- * back.
+ * How processes share a circuit, what a call waits for, and what happens while Redis is away, is in
+ * `SharedCircuitStore`; this module keeps the records in Redis.
  *
  * **Gotchas**
  *
  * - This store lives in real time. Under `TestClock` provide `CircuitStore.layerMemory`.
- * - A shared window of more than 64 calls (or milliseconds) forgets by slots of a 64th of it, not call by call.
- * - Successes reach the windows of the fleet within `flushInterval`, and failures at once.
- * - A success that ends while a failure of another process is on its way here does not end that streak. Where many
- *   calls end within one round trip to Redis, take a longer streak or a rate.
- * - An operator's order while Redis is away holds in that process only. Of these orders only `forceOpen` is merged.
+ * - Teams that share a server need a `prefix` each, or their circuits of the same name are one.
  *
  * **Example** (swapping one layer)
  *
@@ -38,52 +31,32 @@
  *
  * @since 0.1.0
  */
-import { Config, Data, type Duration, Effect, Layer, type Scope } from "effect"
+import { Clock, Config, Effect, Layer, type Scope } from "effect"
 import type { Redis as RedisService } from "effect/persistence/Redis"
 import type { Cluster, ClusterNode, Redis } from "ioredis"
-import { CircuitStore, type MemoryOptions } from "../CircuitStore.ts"
-import { Initial } from "../internal/circuit/initial.ts"
-import { Registry } from "../internal/circuit/registry.ts"
-import { UnguardedCircuit } from "../internal/circuit/unguardedCircuit.ts"
-import { wallMillis } from "../internal/clock/time.ts"
+import { CircuitStore } from "../CircuitStore.ts"
 import { checkOptions } from "../internal/options/known.ts"
 import { invalidAsConfigError, setting, underPrefix } from "../internal/options/settings.ts"
-import { boolean, invalid, millis, positiveInt } from "../internal/options/validation.ts"
-import { Authority } from "./internal/authority.ts"
-import * as circuitId from "./internal/circuitId.ts"
+import { invalid } from "../internal/options/validation.ts"
+import { makeShared, sharedFields, sharedSettings } from "../internal/shared/options.ts"
+import type { StoreUnavailable } from "../RecordStore.ts"
+import type * as SharedCircuitStore from "../SharedCircuitStore.ts"
 import * as effectRedisPort from "./internal/effectRedisPort.ts"
-import { Heartbeat } from "./internal/heartbeat.ts"
 import * as ioredisPort from "./internal/ioredisPort.ts"
 import type { RedisPort } from "./internal/port.ts"
-import { readMessage } from "./internal/record.ts"
-import { RedisCircuit } from "./internal/redisCircuit.ts"
+import * as redisRecordStore from "./internal/redisRecordStore.ts"
 
 /**
- * How a store behaves, whatever its client.
+ * How a store behaves, whatever its client: the options of `SharedCircuitStore`, and
  *
  * - `prefix`: what every key and channel begins with. Breakers that share it share their circuits; other programs
  *   should have another. Default: `effect-resilience`.
- * - `operationTimeout`: how long an operation may take before this process is degraded. Default: 100 ms.
- * - `maxStaleness`: how old the view of a circuit in use may be when pushed messages are lost. Default: 1 second.
- * - `flushInterval`: how long successes that only a rate counts wait to be reported together. Default: 200 ms.
- * - `lease`: how long the probe slot of a process that died stays taken. It is renewed while the probe runs, up to the
- *   policy's `probeLease`. Default: 10 seconds.
- * - `idleTimeToLive`, `maxCircuits`: as in `CircuitStore.layerMemoryWith`, for the circuits of this process;
- *   `idleTimeToLive` also for the records in Redis.
- * - `connectTimeout`: how long the layer waits for Redis before the program starts without it. Default: 1 second.
- * - `requireConnection`: fail with `RedisUnavailable` instead. Default: false.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options extends MemoryOptions {
+export interface Options extends SharedCircuitStore.Options {
   readonly prefix?: string | undefined
-  readonly operationTimeout?: Duration.Input | undefined
-  readonly maxStaleness?: Duration.Input | undefined
-  readonly flushInterval?: Duration.Input | undefined
-  readonly lease?: Duration.Input | undefined
-  readonly connectTimeout?: Duration.Input | undefined
-  readonly requireConnection?: boolean | undefined
 }
 
 /**
@@ -110,28 +83,15 @@ export type Connection =
   | { readonly client: Redis | Cluster }
 
 /**
- * Redis did not answer while the layer was built, and `requireConnection` is set. `error` is a code as in the
- * `store.degraded` event.
- *
- * @category errors
- * @since 0.1.0
- */
-export class RedisUnavailable extends Data.TaggedError("RedisUnavailable")<{ readonly error: string }> {
-  override get message(): string {
-    return `Redis did not answer in time (${this.error}). Check the connection, or leave out requireConnection to start without it.`
-  }
-}
-
-/**
  * Circuits in Redis, through ioredis, which has to be installed beside this library.
  *
  * @category layers
  * @since 0.1.0
  */
 export const layer: {
-  (options: Connection & Options & { readonly requireConnection: true }): Layer.Layer<CircuitStore, RedisUnavailable>
+  (options: Connection & Options & { readonly requireConnection: true }): Layer.Layer<CircuitStore, StoreUnavailable>
   (options: Connection & Options & { readonly requireConnection?: false | undefined }): Layer.Layer<CircuitStore>
-  (options: Connection & Options): Layer.Layer<CircuitStore, RedisUnavailable>
+  (options: Connection & Options): Layer.Layer<CircuitStore, StoreUnavailable>
 } = (options: Connection & Options) =>
   Layer.effect(CircuitStore, make(connect(options), options, connectionFields)) as Layer.Layer<CircuitStore>
 
@@ -146,11 +106,11 @@ export const layer: {
 export const layerRedis: {
   (
     options: Options & { readonly requireConnection: true }
-  ): Layer.Layer<CircuitStore, RedisUnavailable, RedisService>
+  ): Layer.Layer<CircuitStore, StoreUnavailable, RedisService>
   (
     options?: Options & { readonly requireConnection?: false | undefined }
   ): Layer.Layer<CircuitStore, never, RedisService>
-  (options: Options): Layer.Layer<CircuitStore, RedisUnavailable, RedisService>
+  (options: Options): Layer.Layer<CircuitStore, StoreUnavailable, RedisService>
 } = (options: Options = {}) =>
   Layer.effect(CircuitStore, make(effectRedisPort.make, options, fields)) as Layer.Layer<
     CircuitStore,
@@ -204,23 +164,13 @@ export const config = (prefix = "CIRCUIT_REDIS"): Config.Config<{ readonly url: 
  */
 export const layerConfig = (
   options: Config.Config<Connection & Options> = config()
-): Layer.Layer<CircuitStore, Config.ConfigError | RedisUnavailable> =>
+): Layer.Layer<CircuitStore, Config.ConfigError | StoreUnavailable> =>
   Layer.effect(
     CircuitStore,
     Effect.flatMap(options, (options) => invalidAsConfigError(make(connect(options), options, connectionFields)))
   )
 
-const fields: Record<keyof Options, true> = {
-  prefix: true,
-  operationTimeout: true,
-  maxStaleness: true,
-  flushInterval: true,
-  lease: true,
-  idleTimeToLive: true,
-  maxCircuits: true,
-  connectTimeout: true,
-  requireConnection: true
-}
+const fields: Record<keyof Options, true> = { prefix: true, ...sharedFields }
 
 const connectionFields = { url: true, redisOptions: true, cluster: true, client: true, ...fields } as const
 
@@ -250,57 +200,15 @@ const make = Effect.fnUntraced(function*<R>(
   known: Record<keyof Options, true>
 ) {
   checkOptions(options, known)
-  const settings = read(options)
-  const opened = yield* port
-  const authority = yield* Authority.make(opened, settings)
-  const heartbeat = new Heartbeat(authority, opened, () => registry.values(), (message) => {
-    const published = readMessage(message, authority.now())
-    if (published !== undefined && published.owner !== authority.owner) {
-      registry.peek(circuitId.decode(published.id))?.learn(published.read)
-    }
-  })
-  // In microseconds, as generations of Redis are, and seldom equal in two processes.
-  const initial = new Initial(wallMillis(authority.clock) * 1000 + Math.ceil(Math.random() * 1000))
-  const registry = new Registry<RedisCircuit>(
-    {
-      make: (key, policy) => {
-        authority.use()
-        return new RedisCircuit(key, policy, authority, heartbeat, initial, true)
-      },
-      unguarded: (key, policy) => new UnguardedCircuit(key, policy, authority.hub, initial.circuit, initial.pass),
-      dropped: (circuit) => {
-        circuit.forgotten()
-        initial.outlive(circuit)
-      }
-    },
-    authority.hub,
-    settings
-  )
-  yield* Effect.addFinalizer(() => heartbeat.flushed)
-  yield* heartbeat.start(settings.connectMillis)
-  if (settings.requireConnection && authority.fault !== undefined) {
-    return yield* new RedisUnavailable({ error: authority.fault })
-  }
-  return CircuitStore.of({
-    circuit: (key, policy, clock, now) => registry.use(key, policy, clock, now),
-    keep: (key, policy, clock, now) => registry.keep(key, policy, clock, now),
-    find: (key, policy, now) =>
-      registry.get(key, now) ?? new RedisCircuit(key, policy, authority, heartbeat, initial, false),
-    circuits: (now) => registry.all(now),
-    hub: authority.hub
-  })
+  const { prefix, ...settings } = read(options)
+  const records = redisRecordStore.make(yield* port, prefix)
+  // Redis has the time of people, also where a test has its own.
+  return yield* Effect.provideService(makeShared(records, settings), Clock.Clock, Clock.Clock.defaultValue())
 })
 
-const read = (options: Options) => ({
-  prefix: prefixOf(options.prefix ?? "effect-resilience"),
-  operationMillis: millis("operationTimeout", options.operationTimeout ?? "100 millis"),
-  maxStalenessMillis: millis("maxStaleness", options.maxStaleness ?? "1 second", 10),
-  flushMillis: millis("flushInterval", options.flushInterval ?? "200 millis"),
-  leaseMillis: millis("lease", options.lease ?? "10 seconds", 100),
-  idleMillis: millis("idleTimeToLive", options.idleTimeToLive ?? "1 hour"),
-  connectMillis: millis("connectTimeout", options.connectTimeout ?? "1 second"),
-  maxCircuits: positiveInt("maxCircuits", options.maxCircuits ?? 100_000),
-  requireConnection: boolean("requireConnection", options.requireConnection ?? false)
+const read = ({ prefix, ...options }: Options) => ({
+  prefix: prefixOf(prefix ?? "effect-resilience"),
+  ...sharedSettings(options)
 })
 
 const prefixOf = (prefix: unknown): string =>

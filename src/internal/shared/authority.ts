@@ -1,5 +1,5 @@
 /** The record store as one process sees it: operations, bounded in time, and whether their answers can be relied on. */
-import { Cause, Clock, Deferred, Effect, Fiber, FiberSet, Option, Result } from "effect"
+import { Cause, Clock, Deferred, Effect, Fiber, FiberSet, Latch, Option, Result } from "effect"
 import type { CircuitEvent } from "../../CircuitEvent.ts"
 import { type Reading, type RecordStore, StoreFault, type Update, type Updated } from "../../RecordStore.ts"
 import { circuitMillis, elapsedMillis, wallMillis } from "../clock/time.ts"
@@ -26,14 +26,17 @@ export class Authority {
   readonly process = crypto.randomUUID().replaceAll("-", "")
   /** Runs an effect in the background, until the store's scope closes. */
   readonly fork: Fork
-  /** Whether every announced change arrives. */
+  /** Whether every announced change arrives, and whether it is known that they do not. */
   private subscribed = false
+  private missesChanges = false
   /** Rises when changes may have been missed: what a circuit read in an earlier epoch may be out of date. */
   epoch = 0
   /** Whether the store's scope has closed. */
   closed = false
   private readonly parts = new Map<string, Part>()
   private started = false
+  /** Open from the first answer of the store on. */
+  readonly answered = Latch.makeUnsafe()
   /** How many parts have come back whose circuits are still merged. */
   rejoining = 0
   private updates = 0
@@ -208,11 +211,13 @@ export class Authority {
   /** The store has answered for the first time: parts are well until one fails. */
   starts(): void {
     this.started = true
+    this.answered.openUnsafe()
   }
 
   /** Changes may have been missed: each circuit reads its record before it decides again. */
   subscriptionLost(code: string): void {
     this.subscribed = false
+    this.missesChanges = true
     this.epoch++
     this.troubled("subscribe", code)
   }
@@ -221,13 +226,14 @@ export class Authority {
   subscriptionWorks(): void {
     if (this.subscribed) return
     this.subscribed = true
+    this.missesChanges = false
     this.epoch++
     this.restored()
   }
 
-  /** Whether the store answers and every change arrives. */
+  /** Whether the store answers, and no change is known to be missed. */
   get reliable(): boolean {
-    return this.started && this.subscribed && this.rejoining === 0 && this.degradedParts.length === 0
+    return this.started && !this.missesChanges && this.rejoining === 0 && this.degradedParts.length === 0
   }
 
   /** What is wrong, as a code of `store.degraded`, or nothing. */

@@ -140,9 +140,13 @@ export class Heartbeat {
     const listening = Stream.runForEach(authority.store.changes(onListening), (change) => Effect.sync(() => receive(change)))
     // Gives up a subscription that stays silent, because a dead connection may not report that it is closed.
     const untilSilent = Effect.andThen(this.silent.await, Effect.fail(silence))
-    return Effect.raceFirst(Effect.andThen(listening, Effect.fail(ended)), untilSilent).pipe(
-      Effect.catchCause((cause) => Effect.sync(() => authority.subscriptionLost(codeOf(cause)))),
-      Effect.repeat(Schedule.jittered(Schedule.spaced("250 millis")))
+    // Not before the store answers, because it could not be listened to either.
+    return Effect.andThen(
+      authority.answered.await,
+      Effect.raceFirst(Effect.andThen(listening, Effect.fail(ended)), untilSilent).pipe(
+        Effect.catchCause((cause) => Effect.sync(() => authority.subscriptionLost(codeOf(cause)))),
+        Effect.repeat(Schedule.jittered(Schedule.spaced("250 millis")))
+      )
     )
   })
 

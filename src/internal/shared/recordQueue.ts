@@ -170,7 +170,15 @@ export class RecordQueue {
       this.pending.unshift(...batch.slice(made))
       const carriedOut = batch.slice(0, made)
       const moves = next.circuit.generation !== entry.circuit.generation
-      if (next === entry && add.size === 0) return Effect.sync(() => this.finish(carriedOut))
+      const report = () => {
+        for (const one of carriedOut) one.carriedOut(this.known)
+      }
+      if (next === entry && add.size === 0) {
+        return Effect.sync(() => {
+          report()
+          finish(carriedOut)
+        })
+      }
       const asked = ++this.asked
       const { epoch } = authority
       const updated = authority.update(this.id, {
@@ -185,19 +193,14 @@ export class RecordQueue {
       })
       return Effect.flatMap(updated, (updated) => {
         if (updated.applied) {
-          this.take(updated, asked, epoch, () => this.finish(carriedOut))
-          return Effect.void
+          this.take(updated, asked, epoch, report)
+          return Effect.sync(() => finish(carriedOut))
         }
         this.take(updated, asked, epoch)
         const teaching = { change: this.follower.teach, carriedOut: () => {}, done: Deferred.makeUnsafe<void, StoreFault>() }
         return this.update(this.isLost ? [teaching, ...carriedOut] : carriedOut)
       })
     })
-  }
-
-  private finish(carriedOut: ReadonlyArray<Pending>): void {
-    for (const one of carriedOut) one.carriedOut(this.known)
-    for (const { done } of carriedOut) Deferred.doneUnsafe(done, Effect.void)
   }
 
   // A record outlives its deadlines by the idle time, and an operator's decision without an end for good.
@@ -239,6 +242,10 @@ export class RecordQueue {
     if (problem !== undefined && problem !== this.announced) this.follower.announceProblem(problem)
     this.announced = problem
   }
+}
+
+const finish = (carriedOut: ReadonlyArray<Pending>): void => {
+  for (const { done } of carriedOut) Deferred.doneUnsafe(done, Effect.void)
 }
 
 // Longer than any window looks back but for the longest, so that a short idle time does not lose what was counted.

@@ -1,6 +1,6 @@
-/** Why an operation of a Redis client failed, as the code of a `RedisFault`. */
+/** Why an operation of a Redis client failed, as the code of a `StoreFault`. */
 import { property } from "../../internal/untrusted/values.ts"
-import { RedisFault } from "./port.ts"
+import { StoreFault } from "../../RecordStore.ts"
 
 /**
  * The first word of the server's error, `CONNECTION` for any other error. Every error of a server begins with a word in
@@ -18,7 +18,10 @@ export const faultCode = (error: unknown): string => {
   return "CONNECTION"
 }
 
-export const fault = (error: unknown): RedisFault => new RedisFault({ code: faultCode(error) })
+export const fault = (error: unknown): StoreFault => {
+  const code = faultCode(error)
+  return new StoreFault({ code, ofRecord: code === "WRONGTYPE" })
+}
 
 // Effect's `RedisError` wraps what its client failed with, and that may wrap another error.
 const maxDepth = 5

@@ -1,10 +1,12 @@
 /** The port on ioredis: a single server, one behind Sentinels, or a Cluster. */
-import { Deferred, Effect, type Scope } from "effect"
+import { Deferred, Effect, type Scope, Stream } from "effect"
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from "ioredis"
 import { invalid } from "../../internal/options/validation.ts"
 import { property } from "../../internal/untrusted/values.ts"
+import { StoreFault } from "../../RecordStore.ts"
 import { fault, faultCode } from "./faultCode.ts"
-import { RedisFault, type RedisPort, type Script } from "./port.ts"
+import { keySlot } from "./keySlot.ts"
+import type { RedisPort, Script } from "./port.ts"
 
 export type Client = Redis | Cluster
 
@@ -56,48 +58,58 @@ export const make = (client: Client): Effect.Effect<RedisPort> =>
     const run = runner(client)
     return {
       keyPrefix: `${databaseOf(client)}${String(client.options.keyPrefix ?? "")}`,
-      run: (script, key, args) =>
+      run: (script, keys, args) =>
         Effect.suspend(() =>
           client.status === "ready"
-            ? Effect.tryPromise({ try: () => run(script, key, args), catch: fault })
+            ? Effect.tryPromise({ try: () => run(script, keys, args), catch: fault })
             : Effect.fail(noConnection)
         ),
-      subscribe: (channels, onMessage) => subscribe(client, channels, onMessage)
+      isSpread: isCluster(client),
+      partOf: (key) => isCluster(client) ? client.slots[keySlot(`${client.options.keyPrefix ?? ""}${key}`)]?.[0] ?? "" : "",
+      scan: (pattern) => scan(client, pattern),
+      subscribe: (channel, onMessage) => subscribe(client, channel, onMessage)
     }
   })
 
 // Keeps the channels of two databases apart, because Redis publishes to all databases.
 const databaseOf = ({ options }: Client): string => "db" in options && options.db ? `${options.db}:` : ""
 
-// Runs a script by its hash. If the server does not know it, one call sends the text, and the others wait for that.
+// Runs a script by its hash, and by its text where the server does not know it: at first, and after it has forgotten.
 const runner = (client: Client) => {
-  const sends = new Map<Script, Promise<unknown>>()
-  const byHash = (script: Script, key: string, args: ReadonlyArray<string>, otherwise: () => Promise<unknown>) =>
-    client.evalsha(script.sha1, 1, key, ...args).catch((error: unknown) => {
-      if (faultCode(error) !== "NOSCRIPT") throw error
-      return otherwise()
-    })
-  return (script: Script, key: string, args: ReadonlyArray<string>): Promise<unknown> => {
-    const send = () => client.eval(script.lua, 1, key, ...args)
-    return byHash(script, key, args, () => {
-      const first = sends.get(script)
-      // By the text again if it has to be, because another node of a Cluster may not know the script yet.
-      if (first !== undefined) return first.then(() => byHash(script, key, args, send), send)
-      const sent = send().finally(() => sends.delete(script))
-      sends.set(script, sent)
-      return sent
-    })
+  const taught = new Set<Script>()
+  return async (script: Script, keys: ReadonlyArray<string>, args: ReadonlyArray<string>): Promise<unknown> => {
+    if (taught.has(script)) {
+      try {
+        return await client.evalsha(script.sha1, keys.length, ...keys, ...args)
+      } catch (error) {
+        if (faultCode(error) !== "NOSCRIPT") throw error
+      }
+    }
+    taught.add(script)
+    return await client.eval(script.lua, keys.length, ...keys, ...args)
   }
 }
 
-const noConnection = new RedisFault({ code: "CONNECTION" })
+const scan = (client: Client, pattern: string): Stream.Stream<string, StoreFault> => {
+  const prefix = String(client.options.keyPrefix ?? "")
+  const nodes = isCluster(client) ? client.nodes("master") : [client]
+  return Stream.flatMap(Stream.fromIterable(nodes), (node) =>
+    Stream.flattenIterable(
+      Stream.fromAsyncIterable(
+        node.scanStream({ match: `${prefix}${pattern}`, count: 1000 }) as AsyncIterable<ReadonlyArray<string>>,
+        fault
+      )
+    )).pipe(Stream.map((key) => key.slice(prefix.length)))
+}
+
+const noConnection = new StoreFault({ code: "CONNECTION" })
 
 const subscribe = Effect.fnUntraced(function*(
   client: Client,
-  channels: ReadonlyArray<string>,
-  onMessage: (channel: string, message: string) => void
+  channel: string,
+  onMessage: (message: string) => void
 ) {
-  const lost = Deferred.makeUnsafe<never, RedisFault>()
+  const lost = Deferred.makeUnsafe<never, StoreFault>()
   const lose = () => Deferred.doneUnsafe(lost, Effect.fail(noConnection))
   const connection = yield* Effect.acquireRelease(
     Effect.sync(() => subscriber(client)),
@@ -107,11 +119,11 @@ const subscribe = Effect.fnUntraced(function*(
   let reason: unknown
   connection.on("error", (error) => reason = error)
   connection.on("close", lose)
-  connection.on("message", onMessage)
+  connection.on("message", (_, message) => onMessage(message))
   return yield* Effect.tryPromise({
     try: async () => {
       await connection.connect()
-      await connection.subscribe(...channels)
+      await connection.subscribe(channel)
     },
     // ioredis reports a server that refuses the connection (`WRONGPASS`) only by an event.
     catch: (cause) => {
@@ -121,7 +133,7 @@ const subscribe = Effect.fnUntraced(function*(
   }).pipe(
     Effect.timeoutOrElse({
       duration: "5 seconds",
-      orElse: () => Effect.fail(new RedisFault({ code: "TIMEOUT" }))
+      orElse: () => Effect.fail(new StoreFault({ code: "TIMEOUT" }))
     }),
     Effect.onError(() => Effect.sync(() => connection.disconnect())),
     Effect.as(Deferred.await(lost))
