@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, ConfigProvider, Effect, Exit, Layer, Scope } from "effect"
-import type { CircuitStore } from "effect-resilience"
+import { type CircuitStore, RecordStore } from "effect-resilience"
 import { InvalidOptions } from "effect-resilience/CircuitPolicy"
 import { RedisCircuitStore } from "effect-resilience/redis"
 import { Redis } from "ioredis"
@@ -125,7 +125,7 @@ describe("options from the environment", () => {
     Effect.gen(function*() {
       assert.include(String(yield* problemOf(from({}))), `CIRCUIT_REDIS_URL must be ${anUrl}, but is undefined`)
       const gone = { CIRCUIT_REDIS_URL: "redis://127.0.0.1:1", CIRCUIT_REDIS_REQUIRE_CONNECTION: "true" }
-      assert.instanceOf(yield* problemOf(from(gone)), RedisCircuitStore.RedisUnavailable)
+      assert.instanceOf(yield* problemOf(from(gone)), RecordStore.StoreUnavailable)
     }))
 })
 

@@ -22,15 +22,15 @@ const get = script("return redis.call('GET', KEYS[1])")
 const say = script("return redis.call('PUBLISH', ARGV[1], ARGV[2])")
 const ping = script("return 'PONG'")
 
-const ready = (port: RedisPort) => eventually(Effect.as(port.run(ping, "{ready}", []), true))
+const ready = (port: RedisPort) => eventually(Effect.as(port.run(ping, ["{ready}"], []), true))
 
 const codeOf = <R>(self: Effect.Effect<unknown, { readonly code: string }, R>) =>
   Effect.map(Effect.flip(self), ({ code }) => code)
 
-type OnMessage = (channel: string, message: string) => void
+type OnMessage = (message: string) => void
 
-const subscribe = (port: RedisPort, onMessage: OnMessage, ...channels: ReadonlyArray<string>) =>
-  Effect.asVoid(port.subscribe(["channel", ...channels], onMessage))
+const subscribe = (port: RedisPort, onMessage: OnMessage, channel = "channel") =>
+  Effect.asVoid(port.subscribe(channel, onMessage))
 
 const again = Schedule.spaced("20 millis")
 
@@ -41,7 +41,7 @@ const atOnce = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.orDie(Effect.ti
 const listener = () => {
   const heard: Array<string> = []
   return {
-    onMessage: (channel: string, message: string): void => void heard.push(`${channel}: ${message}`),
+    onMessage: (message: string): void => void heard.push(message),
     hears: (...messages: ReadonlyArray<string>) =>
       Effect.andThen(
         eventually(Effect.sync(() => heard.length >= messages.length)),
@@ -99,14 +99,14 @@ describe.each(implementations)("a port on $name", ({ make }) => {
     Effect.gen(function*() {
       const port = yield* open(yield* RedisServer.make())
       const nested = script("return {KEYS[1], {ARGV[1], 2, {}}, ARGV[2], false, #ARGV}")
-      assert.deepStrictEqual(yield* port.run(nested, "schlüssel", ["ü\n", ""]), [
+      assert.deepStrictEqual(yield* port.run(nested, ["schlüssel"], ["ü\n", ""]), [
         "schlüssel",
         ["ü\n", 2, []],
         "",
         null,
         2
       ])
-      assert.strictEqual(yield* port.run(get, "none", []), null)
+      assert.strictEqual(yield* port.run(get, ["none"], []), null)
     }))
 
   it.live("teaches a script to a server that does not know it, once", () =>
@@ -116,11 +116,11 @@ describe.each(implementations)("a port on $name", ({ make }) => {
       for (let round = 1; round <= 2; round++) {
         yield* server.command("SCRIPT", "FLUSH")
         yield* server.resetStats
-        for (let call = 1; call <= 3; call++) yield* port.run(incr, "count", [])
+        for (let call = 1; call <= 3; call++) yield* port.run(incr, ["count"], [])
         const { eval: evals = 0, "script|load": loads = 0 } = yield* server.commandstats
         assert.strictEqual(evals + loads, 1)
       }
-      assert.strictEqual(yield* port.run(get, "count", []), "6")
+      assert.strictEqual(yield* port.run(get, ["count"], []), "6")
     }))
 
   it.live("tells the server's error by its first word", () =>
@@ -131,33 +131,33 @@ describe.each(implementations)("a port on $name", ({ make }) => {
       const port = yield* open(server)
 
       yield* server.command("RPUSH", "list", 1)
-      assert.strictEqual(yield* codeOf(port.run(incr, "list", [])), "WRONGTYPE")
+      assert.strictEqual(yield* codeOf(port.run(incr, ["list"], [])), "WRONGTYPE")
       const unknown = script("return redis.call('FOO', 'NOSCRIPT', 'NOPERM')")
-      assert.strictEqual(yield* codeOf(port.run(unknown, "key", [])), "ERR")
-      assert.strictEqual(yield* codeOf(port.run(script("not Lua"), "key", [])), "ERR")
-      assert.strictEqual(yield* codeOf(port.run(script("error('NOPERM')"), "key", [])), "ERR")
+      assert.strictEqual(yield* codeOf(port.run(unknown, ["key"], [])), "ERR")
+      assert.strictEqual(yield* codeOf(port.run(script("not Lua"), ["key"], [])), "ERR")
+      assert.strictEqual(yield* codeOf(port.run(script("error('NOPERM')"), ["key"], [])), "ERR")
 
       const reader = yield* make(url.replace("//", "//reader:secret@"))
-      yield* eventually(Effect.as(reader.run(ping, "mine", []), true))
-      assert.strictEqual(yield* codeOf(reader.run(ping, "yours", [])), "NOPERM")
-      assert.strictEqual(yield* codeOf(reader.subscribe(["mine", "yours"], () => {})), "NOPERM")
+      yield* eventually(Effect.as(reader.run(ping, ["mine"], []), true))
+      assert.strictEqual(yield* codeOf(reader.run(ping, ["yours"], [])), "NOPERM")
+      assert.strictEqual(yield* codeOf(reader.subscribe("yours", () => {})), "NOPERM")
 
       const spin = yield* Effect.forkChild(server.command("EVAL", "while true do end", 0))
-      yield* eventually(Effect.map(codeOf(port.run(ping, "key", [])), (code) => code === "BUSY"))
+      yield* eventually(Effect.map(codeOf(port.run(ping, ["key"], [])), (code) => code === "BUSY"))
       yield* server.command("SCRIPT", "KILL")
       yield* Fiber.await(spin)
 
       yield* server.command("CONFIG", "SET", "min-replicas-to-write", 1)
-      assert.strictEqual(yield* codeOf(port.run(incr, "key", [])), "NOREPLICAS")
+      assert.strictEqual(yield* codeOf(port.run(incr, ["key"], [])), "NOREPLICAS")
       yield* server.command("CONFIG", "SET", "min-replicas-to-write", 0)
       yield* server.command("CONFIG", "SET", "maxmemory", 1)
-      assert.strictEqual(yield* codeOf(port.run(incr, "key", [])), "OOM")
+      assert.strictEqual(yield* codeOf(port.run(incr, ["key"], [])), "OOM")
       yield* server.command("CONFIG", "SET", "maxmemory", 0)
 
       yield* server.command("REPLICAOF", "127.0.0.1", 1)
-      assert.strictEqual(yield* codeOf(port.run(incr, "key", [])), "READONLY")
+      assert.strictEqual(yield* codeOf(port.run(incr, ["key"], [])), "READONLY")
       yield* server.command("CONFIG", "SET", "replica-serve-stale-data", "no")
-      yield* eventually(Effect.map(codeOf(port.run(get, "key", [])), (code) => code === "MASTERDOWN"))
+      yield* eventually(Effect.map(codeOf(port.run(get, ["key"], [])), (code) => code === "MASTERDOWN"))
     }))
 
   it.live("fails at once without a connection, keeps nothing for later, and comes back with the server", () =>
@@ -167,12 +167,12 @@ describe.each(implementations)("a port on $name", ({ make }) => {
       yield* server.kill
       yield* Effect.sleep("20 millis")
       for (let call = 1; call <= 10; call++) {
-        assert.strictEqual(yield* atOnce(codeOf(port.run(incr, "count", []))), "CONNECTION")
+        assert.strictEqual(yield* atOnce(codeOf(port.run(incr, ["count"], []))), "CONNECTION")
       }
-      assert.strictEqual(yield* codeOf(Effect.scoped(port.subscribe(["channel"], () => {}))), "CONNECTION")
+      assert.strictEqual(yield* codeOf(Effect.scoped(port.subscribe("channel", () => {}))), "CONNECTION")
       yield* server.restart
       yield* ready(port)
-      assert.strictEqual(yield* port.run(incr, "count", []), 1)
+      assert.strictEqual(yield* port.run(incr, ["count"], []), 1)
     }))
 
   it.live("can be interrupted at once while the server hangs", () =>
@@ -180,7 +180,7 @@ describe.each(implementations)("a port on $name", ({ make }) => {
       const server = yield* RedisServer.make()
       const port = yield* open(server)
       yield* server.freeze
-      for (const hangs of [port.run(incr, "count", []), Effect.scoped(port.subscribe(["channel"], () => {}))]) {
+      for (const hangs of [port.run(incr, ["count"], []), Effect.scoped(port.subscribe("channel", () => {}))]) {
         const fiber = yield* Effect.forkChild(hangs)
         yield* Effect.sleep("50 millis")
         assert.isUndefined(fiber.pollUnsafe())
@@ -191,26 +191,26 @@ describe.each(implementations)("a port on $name", ({ make }) => {
       yield* eventually(Effect.map(subscribers(server), (count) => count === 0))
     }))
 
-  it.live("hears the messages of its channels, until the scope closes", () =>
+  it.live("hears the messages of its channel, until the scope closes", () =>
     Effect.gen(function*() {
       const server = yield* RedisServer.make()
       const port = yield* open(server)
       const one = listener()
       const other = listener()
       yield* Effect.gen(function*() {
-        const lost = yield* port.subscribe(["a", "b"], one.onMessage)
+        const lost = yield* port.subscribe("a", one.onMessage)
         yield* subscribe(port, other.onMessage, "b")
-        assert.strictEqual(yield* port.run(say, "key", ["a", "1"]), 1)
-        yield* one.hears("a: 1")
-        assert.strictEqual(yield* port.run(say, "key", ["b", "2"]), 2)
-        assert.strictEqual(yield* port.run(say, "key", ["c", "3"]), 0)
-        assert.strictEqual(yield* port.run(say, "key", ["a", ""]), 1)
-        yield* one.hears("a: 1", "b: 2", "a: ")
-        yield* other.hears("b: 2")
+        assert.strictEqual(yield* port.run(say, ["key"], ["a", "1"]), 1)
+        yield* one.hears("1")
+        assert.strictEqual(yield* port.run(say, ["key"], ["b", "2"]), 1)
+        assert.strictEqual(yield* port.run(say, ["key"], ["c", "3"]), 0)
+        assert.strictEqual(yield* port.run(say, ["key"], ["a", ""]), 1)
+        yield* one.hears("1", "")
+        yield* other.hears("2")
         assert.isTrue((yield* Effect.timeoutOption(lost, "20 millis"))._tag === "None")
       }).pipe(Effect.scoped)
       yield* eventually(Effect.map(subscribers(server), (count) => count === 0))
-      assert.strictEqual(yield* port.run(say, "key", ["b", "4"]), 0)
+      assert.strictEqual(yield* port.run(say, ["key"], ["b", "4"]), 0)
     }))
 })
 
@@ -234,9 +234,9 @@ describe("a port on ioredis", () => {
         const proxy = yield* TcpProxy.make(server.port)
         const port = yield* Effect.tap(onIoredis(`redis://127.0.0.1:${proxy.port}`), ready)
         const { hears, onMessage } = listener()
-        const lost = yield* port.subscribe(["channel"], onMessage)
+        const lost = yield* port.subscribe("channel", onMessage)
         yield* server.command("PUBLISH", "channel", "before")
-        yield* hears("channel: before")
+        yield* hears("before")
         yield* lose(server, proxy)
         // Nobody has to be waiting for it.
         yield* Effect.sleep("50 millis")
@@ -249,8 +249,8 @@ describe("a port on ioredis", () => {
       const server = yield* RedisServer.make()
       const port = yield* onIoredis(server.url.replace("//", "//nobody:wrong@"))
       yield* Effect.sleep("50 millis")
-      assert.strictEqual(yield* codeOf(port.run(ping, "key", [])), "CONNECTION")
-      assert.strictEqual(yield* codeOf(port.subscribe(["channel"], () => {})), "WRONGPASS")
+      assert.strictEqual(yield* codeOf(port.run(ping, ["key"], [])), "CONNECTION")
+      assert.strictEqual(yield* codeOf(port.subscribe("channel", () => {})), "WRONGPASS")
     }))
 
   it.live("drops a connection that may not listen", () =>
@@ -258,7 +258,7 @@ describe("a port on ioredis", () => {
       const server = yield* RedisServer.make()
       const port = yield* Effect.tap(onIoredis(server.url), ready)
       yield* server.command("ACL", "SETUSER", "default", "resetchannels")
-      assert.strictEqual(yield* codeOf(port.subscribe(["channel"], () => {})), "NOPERM")
+      assert.strictEqual(yield* codeOf(port.subscribe("channel", () => {})), "NOPERM")
       yield* eventually(Effect.map(clients(server), (count) => count === 1))
     }))
 
@@ -271,7 +271,7 @@ describe("a port on ioredis", () => {
       yield* server.command("DEBUG", "POPULATE", 1000)
       yield* server.command("CONFIG", "SET", "key-load-delay", 500)
       const reload = yield* Effect.forkChild(server.command("DEBUG", "RELOAD"))
-      yield* eventually(Effect.map(codeOf(port.run(incr, "key", [])), (code) => code === "LOADING"))
+      yield* eventually(Effect.map(codeOf(port.run(incr, ["key"], [])), (code) => code === "LOADING"))
       yield* Fiber.join(reload)
       yield* ready(port)
     }))
@@ -281,15 +281,15 @@ describe("a port on ioredis", () => {
       const server = yield* RedisServer.make()
       const proxy = yield* TcpProxy.make(server.port)
       const port = yield* Effect.tap(onIoredis(`redis://127.0.0.1:${proxy.port}`), ready)
-      yield* port.run(incr, "count", [])
+      yield* port.run(incr, ["count"], [])
       yield* proxy.delay(10_000)
-      const fiber = yield* Effect.forkChild(codeOf(port.run(incr, "count", [])))
+      const fiber = yield* Effect.forkChild(codeOf(port.run(incr, ["count"], [])))
       yield* eventually(Effect.map(server.command("GET", "count"), (count) => count === "2"))
       yield* proxy.cut
       assert.strictEqual(yield* atOnce(Fiber.join(fiber)), "CONNECTION")
       yield* proxy.delay(0)
       yield* ready(port)
-      assert.strictEqual(yield* port.run(get, "count", []), "2")
+      assert.strictEqual(yield* port.run(get, ["count"], []), "2")
     }))
 
   it.live("leaves a connection on which nothing is answered", () =>
@@ -299,7 +299,7 @@ describe("a port on ioredis", () => {
       const port = yield* Effect.tap(onIoredis(`redis://127.0.0.1:${proxy.port}`, { socketTimeout: 200 }), ready)
       yield* proxy.silence
       yield* proxy.target(server.port)
-      assert.strictEqual(yield* codeOf(port.run(ping, "key", [])), "CONNECTION")
+      assert.strictEqual(yield* codeOf(port.run(ping, ["key"], [])), "CONNECTION")
       yield* proxy.restore
       yield* ready(port)
     }))
@@ -311,8 +311,8 @@ describe("a port on ioredis", () => {
       const port = yield* Effect.tap(onIoredis(`redis://127.0.0.1:${proxy.port}`), ready)
       yield* one.command("REPLICAOF", "127.0.0.1", two.port)
       yield* proxy.target(two.port)
-      assert.strictEqual(yield* codeOf(port.run(incr, "count", [])), "READONLY")
-      yield* eventually(Effect.as(port.run(incr, "count", []), true))
+      assert.strictEqual(yield* codeOf(port.run(incr, ["count"], [])), "READONLY")
+      yield* eventually(Effect.as(port.run(incr, ["count"], []), true))
       assert.strictEqual(yield* two.command("GET", "count"), "1")
     }))
 
@@ -321,7 +321,7 @@ describe("a port on ioredis", () => {
       const server = yield* RedisServer.make()
       yield* server.kill
       const port = yield* atOnce(onIoredis(server.url))
-      assert.strictEqual(yield* atOnce(codeOf(port.run(ping, "key", []))), "CONNECTION")
+      assert.strictEqual(yield* atOnce(codeOf(port.run(ping, ["key"], []))), "CONNECTION")
       yield* Effect.sleep("300 millis")
       yield* server.restart
       yield* ready(port)
@@ -333,7 +333,7 @@ describe("a port on ioredis", () => {
       for (const to of [{ cluster: { nodes: [nowhere] } }, { options: { name: "master", sentinels: [nowhere] } }]) {
         const port = yield* atOnce(Effect.flatMap(ioredisPort.connect(to), ioredisPort.make))
         for (let time = 1; time <= 2; time++) {
-          assert.strictEqual(yield* atOnce(codeOf(port.run(ping, "key", []))), "CONNECTION")
+          assert.strictEqual(yield* atOnce(codeOf(port.run(ping, ["key"], []))), "CONNECTION")
           assert.strictEqual(yield* atOnce(codeOf(subscribe(port, () => {}))), "CONNECTION")
           yield* Effect.sleep("50 millis")
         }
@@ -388,9 +388,9 @@ describe("a port on ioredis", () => {
       yield* Effect.scoped(Effect.gen(function*() {
         const port = yield* Effect.tap(ioredisPort.make(client), ready)
         yield* subscribe(port, onMessage)
-        yield* port.run(incr, "count", [])
-        yield* port.run(say, "key", ["channel", "hello"])
-        yield* hears("channel: hello")
+        yield* port.run(incr, ["count"], [])
+        yield* port.run(say, ["key"], ["channel", "hello"])
+        yield* hears("hello")
       }))
       assert.strictEqual(yield* server.command("GET", "app:count"), "1")
       yield* eventually(Effect.map(subscribers(server), (count) => count === 0))
@@ -407,11 +407,11 @@ describe("a port on ioredis", () => {
       yield* server.kill
       yield* eventually(Effect.sync(() => client.status !== "ready"))
       for (let call = 1; call <= 3; call++) {
-        assert.strictEqual(yield* atOnce(codeOf(port.run(incr, "count", []))), "CONNECTION")
+        assert.strictEqual(yield* atOnce(codeOf(port.run(incr, ["count"], []))), "CONNECTION")
       }
       yield* server.restart
       yield* ready(port)
-      assert.strictEqual(yield* port.run(incr, "count", []), 1)
+      assert.strictEqual(yield* port.run(incr, ["count"], []), 1)
     }))
 
   it.live("works on a user's client that pipelines by itself", () =>
@@ -419,9 +419,9 @@ describe("a port on ioredis", () => {
       const server = yield* RedisServer.make()
       const client = yield* owned(() => new Redis({ port: server.port, enableAutoPipelining: true }))
       const port = yield* Effect.tap(ioredisPort.make(client), ready)
-      yield* Effect.all(Array.from({ length: 20 }, () => port.run(incr, "count", [])), { concurrency: "unbounded" })
-      assert.strictEqual(yield* port.run(get, "count", []), "20")
-      assert.strictEqual(yield* codeOf(port.run(script("return redis.call('FOO')"), "count", [])), "ERR")
+      yield* Effect.all(Array.from({ length: 20 }, () => port.run(incr, ["count"], [])), { concurrency: "unbounded" })
+      assert.strictEqual(yield* port.run(get, ["count"], []), "20")
+      assert.strictEqual(yield* codeOf(port.run(script("return redis.call('FOO')"), ["count"], [])), "ERR")
     }))
 
   it.live("connects to a URL with a user and a password", () =>
@@ -432,8 +432,8 @@ describe("a port on ioredis", () => {
       const port = yield* Effect.tap(onIoredis(server.url.replace("//", "//app:p%40ss%2Fword@")), ready)
       const { hears, onMessage } = listener()
       yield* subscribe(port, onMessage)
-      yield* port.run(say, "key", ["channel", "hello"])
-      yield* hears("channel: hello")
+      yield* port.run(say, ["key"], ["channel", "hello"])
+      yield* hears("hello")
     }))
 
   it.live("does not tell a password in a URL that is none", () =>
@@ -452,11 +452,11 @@ describe("a port on ioredis", () => {
       const port = yield* Effect.tap(onIoredis(server.url, { tls }), ready)
       const { hears, onMessage } = listener()
       yield* subscribe(port, onMessage)
-      yield* port.run(say, "key", ["channel", "hello"])
-      yield* hears("channel: hello")
+      yield* port.run(say, ["key"], ["channel", "hello"])
+      yield* hears("hello")
 
       const distrustful = yield* onIoredis(server.url)
-      assert.strictEqual(yield* codeOf(distrustful.subscribe(["channel"], () => {})), "CONNECTION")
+      assert.strictEqual(yield* codeOf(distrustful.subscribe("channel", () => {})), "CONNECTION")
     }))
 
   it("tells what to install if there is no ioredis", () => {
@@ -487,15 +487,15 @@ describe.concurrent("a port on ioredis, in its own time,", () => {
       const { failover, name, replica, sentinels } = yield* RedisSentinel.make
       const client = yield* ioredisPort.connect({ options: { name, sentinels: [...sentinels] } })
       const port = yield* Effect.tap(ioredisPort.make(client), ready)
-      const lost = yield* port.subscribe(["channel"], () => {})
+      const lost = yield* port.subscribe("channel", () => {})
       yield* failover
       assert.strictEqual(yield* codeOf(lost), "CONNECTION")
-      yield* eventually(Effect.as(port.run(incr, "count", []), true))
+      yield* eventually(Effect.as(port.run(incr, ["count"], []), true))
       assert.strictEqual(yield* replica.command("GET", "count"), "1")
       const { hears, onMessage } = listener()
       yield* Effect.retry(subscribe(port, onMessage), again)
       yield* replica.command("PUBLISH", "channel", "hello")
-      yield* hears("channel: hello")
+      yield* hears("hello")
     }))
 
   it.live("gives up on a server that accepts a subscriber and says nothing", () =>
@@ -503,7 +503,7 @@ describe.concurrent("a port on ioredis, in its own time,", () => {
       const server = yield* RedisServer.make()
       const port = yield* Effect.tap(onIoredis(server.url, { socketTimeout: 60_000 }), ready)
       yield* server.freeze
-      const code = codeOf(port.subscribe(["channel"], () => {}))
+      const code = codeOf(port.subscribe("channel", () => {}))
       assert.strictEqual(yield* Effect.timeout(code, "6 seconds"), "TIMEOUT")
     }))
 
@@ -520,7 +520,7 @@ describe.concurrent("a port on ioredis, in its own time,", () => {
     it.live("runs scripts where their keys are, also when a slot moves", () =>
       Effect.gen(function*() {
         const { cluster, port } = yield* open
-        const all = Effect.forEach(keys, (key) => port.run(incr, key, []), { concurrency: "unbounded" })
+        const all = Effect.forEach(keys, (key) => port.run(incr, [key], []), { concurrency: "unbounded" })
         assert.deepStrictEqual(yield* all, keys.map(() => 1))
         const owners = yield* Effect.forEach(keys, cluster.slotOwner)
         assert.strictEqual(new Set(owners).size, 3)
@@ -535,8 +535,8 @@ describe.concurrent("a port on ioredis, in its own time,", () => {
         const { cluster, port } = yield* open
         const elsewhere = (yield* cluster.slotOwner("key")) === 0 ? 1 : 0
         const single = yield* onIoredis(cluster.servers[elsewhere]!.url)
-        yield* eventually(Effect.map(codeOf(single.run(incr, "key", [])), (code) => code === "MOVED"))
-        assert.strictEqual(yield* port.run(incr, "key", []), 1)
+        yield* eventually(Effect.map(codeOf(single.run(incr, ["key"], [])), (code) => code === "MOVED"))
+        assert.strictEqual(yield* port.run(incr, ["key"], []), 1)
       }))
 
     it.live("leaves a user's Cluster open, uses its prefix for keys, and not for channels", () =>
@@ -547,9 +547,9 @@ describe.concurrent("a port on ioredis, in its own time,", () => {
         yield* Effect.scoped(Effect.gen(function*() {
           const port = yield* Effect.tap(ioredisPort.make(client), ready)
           yield* subscribe(port, onMessage)
-          yield* port.run(incr, "count", [])
-          yield* port.run(say, "key", ["channel", "hello"])
-          yield* hears("channel: hello")
+          yield* port.run(incr, ["count"], [])
+          yield* port.run(say, ["key"], ["channel", "hello"])
+          yield* hears("hello")
         }))
         const owner = cluster.servers[yield* cluster.slotOwner("app:count")]!
         assert.strictEqual(yield* owner.command("GET", "app:count"), "1")
@@ -565,7 +565,7 @@ describe.concurrent("a port on ioredis, in its own time,", () => {
         const slot = Number(yield* source.command("CLUSTER", "KEYSLOT", "key"))
         yield* target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", String(yield* source.command("CLUSTER", "MYID")))
         yield* source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", String(yield* target.command("CLUSTER", "MYID")))
-        assert.deepStrictEqual([yield* port.run(incr, "key", []), yield* port.run(incr, "key", [])], [1, 2])
+        assert.deepStrictEqual([yield* port.run(incr, ["key"], []), yield* port.run(incr, ["key"], [])], [1, 2])
         assert.strictEqual(yield* target.command("CLUSTER", "COUNTKEYSINSLOT", slot), 1)
       }))
 
@@ -573,10 +573,10 @@ describe.concurrent("a port on ioredis, in its own time,", () => {
       Effect.gen(function*() {
         const { cluster, port } = yield* open
         const { hears, onMessage } = listener()
-        const lost = yield* port.subscribe(["channel"], onMessage)
+        const lost = yield* port.subscribe("channel", onMessage)
         const said: Array<string> = []
         for (const key of keys.slice(0, 6)) {
-          yield* port.run(say, key, ["channel", key])
+          yield* port.run(say, [key], ["channel", key])
           yield* hears(...said, `channel: ${key}`)
           said.push(`channel: ${key}`)
         }
@@ -594,10 +594,10 @@ describe.concurrent("a port on ioredis, in its own time,", () => {
           command("CONFIG", "SET", "cluster-require-full-coverage", "no"))
         const owners = yield* Effect.forEach(keys, cluster.slotOwner)
         yield* Effect.forEach(keys, (key) =>
-          port.run(incr, key, []))
+          port.run(incr, [key], []))
         yield* cluster.servers[owners[0]!]!.kill
         for (const [index, key] of keys.entries()) {
-          const run = port.run(incr, key, [])
+          const run = port.run(incr, [key], [])
           if (owners[index] === owners[0]) {
             const code = yield* atOnce(codeOf(run))
             assert.include(["CONNECTION", "CLUSTERDOWN"], code)
@@ -609,12 +609,12 @@ describe.concurrent("a port on ioredis, in its own time,", () => {
     it.live("comes back after all nodes were gone", () =>
       Effect.gen(function*() {
         const { client, cluster, port } = yield* open
-        const lost = yield* port.subscribe(["channel"], () => {})
+        const lost = yield* port.subscribe("channel", () => {})
         yield* Effect.forEach(cluster.servers, ({ freeze }) => freeze)
         yield* Effect.forEach(cluster.servers, ({ kill }) => kill, { concurrency: "unbounded" })
         assert.strictEqual(yield* codeOf(lost), "CONNECTION")
-        yield* eventually(Effect.map(codeOf(port.run(ping, "{ready}", [])), (code) => code === "CONNECTION"))
-        assert.strictEqual(yield* codeOf(port.subscribe(["channel"], () => {})), "CONNECTION")
+        yield* eventually(Effect.map(codeOf(port.run(ping, ["{ready}"], [])), (code) => code === "CONNECTION"))
+        assert.strictEqual(yield* codeOf(port.subscribe("channel", () => {})), "CONNECTION")
         yield* Effect.forEach(cluster.servers, ({ restart }) => restart)
         yield* Effect.forEach(cluster.servers, ({ command }) => command("CLUSTER", "INFO"))
         yield* ready(port)

@@ -1,6 +1,6 @@
 // What the compiler promises of the entries beside the core: `npm run check` is the test.
 import { type Config, type Duration, type Effect, type Layer, Redacted } from "effect"
-import type { CircuitBreaker, CircuitError, CircuitStore, FailoverRouter } from "effect-resilience"
+import type { CircuitBreaker, CircuitError, CircuitStore, FailoverRouter, RecordStore } from "effect-resilience"
 import { GuardedEmbeddingModel, GuardedLanguageModel, ResilientLanguageModel } from "effect-resilience/ai"
 import { CircuitConsole } from "effect-resilience/console"
 import { EffectCircuitBreaker, GuardedHttpClient } from "effect-resilience/http"
@@ -78,15 +78,15 @@ expectTypeOf(EffectCircuitBreaker.layer).toEqualTypeOf<
 const url = "redis://cache:6379"
 expectTypeOf(RedisCircuitStore.layer({ url })).toEqualTypeOf<Layer.Layer<Store>>()
 expectTypeOf(RedisCircuitStore.layer({ url, requireConnection: true })).toEqualTypeOf<
-  Layer.Layer<Store, RedisCircuitStore.RedisUnavailable>
+  Layer.Layer<Store, RecordStore.StoreUnavailable>
 >()
 declare const requireConnection: boolean
 expectTypeOf(RedisCircuitStore.layer({ url, requireConnection })).toEqualTypeOf<
-  Layer.Layer<Store, RedisCircuitStore.RedisUnavailable>
+  Layer.Layer<Store, RecordStore.StoreUnavailable>
 >()
 expectTypeOf(RedisCircuitStore.layerRedis()).toEqualTypeOf<Layer.Layer<Store, never, Redis.Redis>>()
 expectTypeOf(RedisCircuitStore.layerConfig()).toEqualTypeOf<
-  Layer.Layer<Store, Config.ConfigError | RedisCircuitStore.RedisUnavailable>
+  Layer.Layer<Store, Config.ConfigError | RecordStore.StoreUnavailable>
 >()
 // @ts-expect-error nothing to connect to
 RedisCircuitStore.layer({ prefix: "app" })

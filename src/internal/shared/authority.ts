@@ -208,6 +208,10 @@ export class Authority {
     return this.started
   }
 
+  get hearsChanges(): boolean {
+    return this.started && this.subscribed
+  }
+
   /** The store has answered for the first time: parts are well until one fails. */
   starts(): void {
     this.started = true

@@ -28,7 +28,7 @@ export class Heartbeat {
   private sent = 0
   private arrived = 0
   /** Beats up to this one may have been sent before the process listened. */
-  private mayMiss = 0
+  private mayMiss = Number.POSITIVE_INFINITY
 
   constructor(authority: Authority, circuits: () => Iterable<Tended>, onChange: (change: Change) => void) {
     this.authority = authority
@@ -42,13 +42,17 @@ export class Heartbeat {
     this.anyUnflushed.openUnsafe()
   }
 
-  /** Starts everything, and ends when the store answers, or after this time at the latest. */
-  start(connectMillis: number): Effect.Effect<void> {
+  /**
+   * Starts everything, and ends when the store answers, or after this time at the latest. A program that requires the
+   * store waits for its changes, too.
+   */
+  start(connectMillis: number, requiresChanges: boolean): Effect.Effect<void> {
     const { authority } = this
+    const isReady = () => requiresChanges ? authority.hearsChanges : authority.isStarted
     const soon = Effect.andThen(Effect.sleep("20 millis"), this.beat)
     const first = this.beat.pipe(
       Effect.andThen(Effect.suspend(() =>
-        authority.isStarted ? Effect.void : Effect.repeat(soon, { until: () => authority.isStarted })
+        isReady() ? Effect.void : Effect.repeat(soon, { until: isReady })
       )),
       Effect.timeoutOption(connectMillis)
     )
@@ -71,10 +75,7 @@ export class Heartbeat {
       onSuccess: () => {
         authority.starts()
         // The last beat has arrived by now, or the subscription does not work.
-        if (this.arrived < this.sent) {
-          authority.subscriptionLost(silence.code)
-          if (this.sent > this.mayMiss) this.silent.openUnsafe()
-        }
+        if (this.arrived < this.sent && this.sent > this.mayMiss) this.silent.openUnsafe()
         this.sent = beat
         return Effect.forEach(authority.degradedParts, (one) => one === part ? this.rejoin(one) : this.attempt(one), {
           concurrency: 16,
@@ -144,7 +145,12 @@ export class Heartbeat {
     return Effect.andThen(
       authority.answered.await,
       Effect.raceFirst(Effect.andThen(listening, Effect.fail(ended)), untilSilent).pipe(
-        Effect.catchCause((cause) => Effect.sync(() => authority.subscriptionLost(codeOf(cause)))),
+        Effect.catchCause((cause) =>
+          Effect.sync(() => {
+            this.mayMiss = Number.POSITIVE_INFINITY
+            authority.subscriptionLost(codeOf(cause))
+          })
+        ),
         Effect.repeat(Schedule.jittered(Schedule.spaced("250 millis")))
       )
     )

@@ -42,6 +42,7 @@ export class SharedCircuit implements CircuitHandle, Kept {
   /** What the replica took over last. */
   private followed: Known
   private confirmed: Circuit.Circuit
+  private hasFollowed = false
   /** Whether this process has decided by itself, and has not yet brought that into the record. */
   private diverged = false
   /** Successes that no other process knows of, by slot. */
@@ -344,7 +345,8 @@ export class SharedCircuit implements CircuitHandle, Kept {
     const { entry, record } = known
     const generation = record.generation === 0 ? this.unknown.generation : record.generation
     // A transition is announced if it happened while this process watched: not what the first read finds.
-    const announces = this.queue.hasRead || this.inStore(replica.generation) > 0
+    const announces = this.hasFollowed || this.inStore(replica.generation) > 0
+    this.hasFollowed = true
     this.followed = known
     if (record.generation !== this.inStore(this.confirmed.generation)) this.unsent = new Map()
     // Keeps the state that all circuits without a record share, because most keys never see a failure.

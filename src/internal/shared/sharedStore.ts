@@ -13,6 +13,7 @@ import { SharedCircuit } from "./sharedCircuit.ts"
 
 export interface StoreSettings extends Settings {
   readonly connectMillis: number
+  readonly requireConnection: boolean
   readonly maxCircuits: number
 }
 
@@ -40,7 +41,7 @@ export const make = Effect.fnUntraced(function*(records: RecordStore["Service"],
     settings
   )
   yield* Effect.addFinalizer(() => heartbeat.flushed)
-  yield* heartbeat.start(settings.connectMillis)
+  yield* heartbeat.start(settings.connectMillis, settings.requireConnection)
   const store: CircuitStore["Service"] = {
     circuit: (key, policy, clock, now) => registry.use(key, policy, clock, now),
     keep: (key, policy, clock, now) => registry.keep(key, policy, clock, now),
@@ -50,5 +51,5 @@ export const make = Effect.fnUntraced(function*(records: RecordStore["Service"],
     circuits: (now) => registry.all(now),
     hub: authority.hub
   }
-  return { store, fault: authority.isStarted ? undefined : authority.fault }
+  return { store, fault: authority.hearsChanges ? undefined : authority.fault }
 })

@@ -110,7 +110,7 @@ describe("a store on Redis", () => {
       const url = `redis://app:${password}@127.0.0.1:1`
       const layer = RedisCircuitStore.layer({ url, requireConnection: true, connectTimeout: "50 millis" })
       const error = yield* Effect.flip(Effect.scoped(Layer.build(layer)))
-      assert.strictEqual(error._tag, "RedisUnavailable")
+      assert.strictEqual(error._tag, "StoreUnavailable")
       assertClean(faces(error))
     }))
 
