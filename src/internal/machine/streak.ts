@@ -16,7 +16,7 @@ export type Streak = ReadonlyArray<Run>
  * For how long the order of calls of two processes is not known. A slot of the windows, because an outage may open so
  * much later.
  */
-export const unorderedMillis = 100
+const unorderedMillis = 100
 
 // Beyond this the oldest are one run, so that a record stays small.
 const maxRuns = 64
@@ -26,11 +26,13 @@ export const none: Streak = []
 export const length = (self: Streak): number => self.reduce((sum, { failures }) => sum + failures, 0)
 
 /**
- * Adds a failure of a process, after what its own last success has ended: failures before it, and those of other
- * processes up to `slackMillis` after it.
+ * Adds a failure of a process. `servedAt` is when the process served a call since its failure before this one: that
+ * has ended its own failures, and those of other processes up to a moment later.
  */
-export const failed = (self: Streak, by: string, at: number, servedAt: number, slackMillis: number): Streak => {
-  const left = self.filter((run) => run.at > servedAt + (run.by === by ? 0 : slackMillis))
+export const failed = (self: Streak, by: string, at: number, servedAt: number | undefined): Streak => {
+  const left = servedAt === undefined
+    ? self
+    : self.filter((run) => run.by !== by && run.at > servedAt + unorderedMillis)
   const last = left.at(-1)
   if (last?.by === by && last.at === at) return [...left.slice(0, -1), { ...last, failures: last.failures + 1 }]
   const runs = [...left, { at, by, failures: 1 }]
@@ -39,8 +41,8 @@ export const failed = (self: Streak, by: string, at: number, servedAt: number, s
   return [{ ...next, failures: oldest.failures + next.failures }, ...others]
 }
 
-/** What is left after a success that a process reports. */
+/** What is left after a success that a process reports, which came after all its own failures. */
 export const served = (self: Streak, by: string, servedAt: number): Streak => {
-  const left = self.filter(({ at, by: other }) => other === by ? at > servedAt : at >= servedAt)
+  const left = self.filter(({ at, by: other }) => other !== by && at >= servedAt)
   return left.length === self.length ? self : left
 }

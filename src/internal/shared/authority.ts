@@ -140,11 +140,7 @@ export class Authority {
 
   // Every answer says what time the part has.
   private timed<A extends Reading>(id: string, self: Effect.Effect<A, StoreFault>): Effect.Effect<A, StoreFault> {
-    return Effect.tap(self, ({ nowMillis }) => Effect.sync(() => this.keepsTime(this.partOf(id), nowMillis)))
-  }
-
-  keepsTime(part: Part, nowMillis: number): void {
-    part.shift = this.now() - nowMillis
+    return Effect.tap(self, ({ nowMillis }) => Effect.sync(() => this.partOf(id).answered(this.now(), nowMillis)))
   }
 
   /** Gives up after `operationTimeout`, because a call may be waiting. What a store throws is a fault, too. */
@@ -187,7 +183,7 @@ export class Authority {
   /** This process lives. Fails if the store cannot be written to. */
   beat(part: Part, beat: number): Effect.Effect<void, StoreFault> {
     const leaseMillis = Math.max(1000, 4 * this.settings.maxStalenessMillis)
-    const sent = Effect.map(this.store.beat(this.process, beat, leaseMillis), (nowMillis) => this.keepsTime(part, nowMillis))
+    const sent = Effect.map(this.store.beat(this.process, beat, leaseMillis), (nowMillis) => part.answered(this.now(), nowMillis))
     return this.within("pulse", sent)
   }
 

@@ -3,12 +3,28 @@
 export class Part {
   /** Whether the circuits of this process decide by themselves, because this part does not answer. */
   degraded: boolean
-  /** What to add to a time of this part to get one of this process. */
-  shift = 0
+  /** How much later the last answers came, in the time of this process, than they were given in that of the part. */
+  private readonly shifts: Array<number> = []
   /** The record whose operation failed last: whether the part answers again is tried with it. */
   suspect = ""
 
   constructor(degraded: boolean) {
     this.degraded = degraded
   }
+
+  /**
+   * What to add to a time of this part to get one of this process. Of the answer that was the quickest, because one
+   * that was slow makes the clock of the part look slow.
+   */
+  get shift(): number {
+    return this.shifts.length === 0 ? 0 : Math.min(...this.shifts)
+  }
+
+  /** Takes in the time of an answer. A clock that was set back is believed after a few of them. */
+  answered(now: number, nowMillis: number): void {
+    this.shifts.push(now - nowMillis)
+    if (this.shifts.length > remembered) this.shifts.shift()
+  }
 }
+
+const remembered = 8

@@ -16,10 +16,9 @@ export interface End {
   readonly permit: Circuit.Permit
   readonly outcome: Outcome
   readonly durationMillis: number
-  /** Which process it is, when it served a call last, and whether its call before this one failed. */
+  /** Which process it is, and when it served a call since its failure before this one, if it did. */
   readonly process: string
-  readonly servedAt: number
-  readonly failedBefore: boolean
+  readonly servedAt: number | undefined
 }
 
 /** What became of it. `late` if its permit is of the past. */
@@ -78,7 +77,7 @@ export const settle = (
   const unhealthy = !isProbe && (failed || succeeded) && judgement.unhealthy
   const latencyTripped = isProbe ? slow && succeeded : unhealthy && judgement.slowness
   const row = failed && !isProbe
-    ? streak.failed(entry.streak, process, now, end.servedAt, end.failedBefore ? 0 : streak.unorderedMillis)
+    ? streak.failed(entry.streak, process, now, end.servedAt)
     : entry.streak
   const earlier = failed && !isProbe ? streak.length(row) - 1 : before.failures
   const from = earlier === before.failures

@@ -47,8 +47,8 @@ export class SharedCircuit implements CircuitHandle, Kept {
   private diverged = false
   /** Successes that no other process knows of, by slot. */
   private unsent = new Map<string, number>()
-  private servedHere = -Infinity
-  private failedHere = -Infinity
+  /** When a call was served here since the last failure here. */
+  private servedHere: number | undefined
 
   constructor(
     key: string,
@@ -368,18 +368,14 @@ export class SharedCircuit implements CircuitHandle, Kept {
   }
 
   private order() {
-    return {
-      process: this.authority.process,
-      servedAt: this.servedHere,
-      failedBefore: this.failedHere > this.servedHere
-    }
+    return { process: this.authority.process, servedAt: this.servedHere }
   }
 
   // A success that ends a streak is reported at once, but its call does not wait. Those that a rate counts are sent
   // together, and only while the fleet has counted a failure.
   private served(outcome: Outcome.Outcome, durationMillis: number): undefined {
     const { authority, queue, replica } = this
-    const { servedHere } = this
+    const servedAt = authority.now()
     replica.observe(authority.clock, outcome, durationMillis)
     if (replica.remembers) {
       slotsOf(this.policy, authority.now() - queue.part.shift, false, durationMillis, this.unsent)
@@ -390,7 +386,7 @@ export class SharedCircuit implements CircuitHandle, Kept {
     const { process } = authority
     authority.fork(Effect.ignore(this.send("report", (basis) => {
       const { entry } = basis
-      const left = streak.served(entry.streak, process, servedHere)
+      const left = streak.served(entry.streak, process, servedAt)
       if (left === entry.streak) return { entry }
       const failures = streak.length(left)
       const ended = failures === 0 ? { lastFailureKind: "", hintUntil: 0 } : undefined
@@ -410,7 +406,7 @@ export class SharedCircuit implements CircuitHandle, Kept {
       const { clock } = authority
       const { durationMillis, outcome, permit } = call
       const order = this.order()
-      if (outcome._tag === "Failure") this.failedHere = authority.now()
+      if (outcome._tag === "Failure") this.servedHere = undefined
       const isCounted = permit.probe === 0 && replica.remembers &&
         (outcome._tag === "Success" || outcome._tag === "Failure")
       if (permit.probe === 0) replica.observe(clock, outcome, durationMillis)
