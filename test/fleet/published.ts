@@ -1,7 +1,6 @@
-/** What the script publishes, as an outsider hears it: every record but those of mere counting, in order. */
+/** The records of a fleet, as an outsider reads them when they are announced, in order. */
 import { Effect, type Scope } from "effect"
 import type { Circuit } from "effect-resilience"
-import { numbers, texts } from "../../src/redis/internal/luaRecord.ts"
 import { connectTo } from "../support/redis/connectTo.ts"
 
 /** `now` and the deadlines are in the server's time. */
@@ -17,29 +16,35 @@ export interface Published {
 
 export const listen = (port: number, prefix: string): Effect.Effect<ReadonlyArray<Published>, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const redis = yield* connectTo({ port })
+    const [redis, reader] = [yield* connectTo({ port }), yield* connectTo({ port })]
     const heard: Array<Published> = []
-    redis.on("message", (_, message: string) => heard.push(read(message)))
-    yield* Effect.promise(() => redis.subscribe(`${prefix}:transitions`))
+    redis.on("message", (_, message: string) => {
+      const [id] = JSON.parse(message) as readonly [string, number, string]
+      if (id === "") return
+      const asked = reader.multi().hmget(`${prefix}:{${id}}`, "g", "s").time().exec()
+      asked.then((replies) => heard.push(...read(replies)), () => {})
+    })
+    yield* Effect.promise(() => redis.subscribe(`${prefix}:changes`))
     return heard
   })
 
-const read = (message: string): Published => {
-  const [, , now, ...record] = JSON.parse(message) as ReadonlyArray<string>
-  const fields = new Map([...texts, ...numbers].map((name, index) => [name as string, record[index]!]))
-  const number = (name: typeof numbers[number]) => Number(fields.get(name))
-  return {
-    now: Number(now),
-    state: fields.get("state") as Circuit.State,
-    reason: fields.get("reason") as Circuit.Reason,
-    generation: number("generation"),
-    issued: number("issued"),
-    openUntil: number("openUntil"),
-    probes: Array.from(fields.get("probes")!.matchAll(/(\d+):(\d+):\w+;/g), ([, id, leaseUntil]) => ({
-      id: Number(id),
-      leaseUntil: Number(leaseUntil)
-    }))
+const read = (replies: ReadonlyArray<readonly [Error | null, unknown]> | null): ReadonlyArray<Published> => {
+  const [[, fields] = [], [, time] = []] = replies ?? []
+  const [generation, text] = fields as readonly [string | null, string | null]
+  const [seconds, micros] = time as readonly [string, string]
+  if (generation === null || text === null) return []
+  const { issued, openUntil, probes, reason, state } = JSON.parse(text) as Omit<Published, "probes"> & {
+    readonly probes: ReadonlyArray<readonly [id: number, leaseUntil: number, process: string]>
   }
+  return [{
+    now: Number(seconds) * 1000 + Math.floor(Number(micros) / 1000),
+    state,
+    reason,
+    generation: Number(generation),
+    issued,
+    openUntil,
+    probes: probes.map(([id, leaseUntil]) => ({ id, leaseUntil }))
+  }]
 }
 
 /** The first record of each generation: the transitions themselves. Generation 0 is that of a key without a past. */

@@ -25,8 +25,9 @@ describe.concurrent("a stranger on the same server", () => {
       const { command, port } = yield* RedisServer.make()
       const member = yield* memberAt(port)
       yield* up(member, "used")
-      const [channel] = (yield* command("PUBSUB", "CHANNELS", "effect-resilience:pulse:*")) as ReadonlyArray<string>
-      assert.strictEqual(yield* command("PUBLISH", channel!, "1e300"), 1)
+      const [process] = (yield* command("ZRANGE", "effect-resilience:processes", 0, -1)) as ReadonlyArray<string>
+      const beat = JSON.stringify(["", 1e300, process])
+      yield* eventually(Effect.map(command("PUBLISH", "effect-resilience:changes", beat), (heard) => heard === 1))
       yield* command("CLIENT", "KILL", "TYPE", "pubsub")
       yield* tells(member, "store.degraded")
       yield* tells(member, "store.recovered")

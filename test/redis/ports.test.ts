@@ -577,8 +577,8 @@ describe.concurrent("a port on ioredis, in its own time,", () => {
         const said: Array<string> = []
         for (const key of keys.slice(0, 6)) {
           yield* port.run(say, [key], ["channel", key])
-          yield* hears(...said, `channel: ${key}`)
-          said.push(`channel: ${key}`)
+          yield* hears(...said, key)
+          said.push(key)
         }
         const listening = yield* Effect.forEach(cluster.servers, subscribers)
         assert.deepStrictEqual([...listening].sort(), [0, 0, 1])

@@ -171,6 +171,9 @@ export class Authority {
   degrade(part: Part, operation: string, { code }: StoreFault, id = part.suspect): void {
     part.suspect = id
     part.degraded = true
+    // Until a beat arrives again, because a store that does not answer may not announce either.
+    this.missesChanges ||= this.subscribed
+    this.subscribed = false
     this.troubled(operation, code)
   }
 

@@ -75,7 +75,10 @@ export class Heartbeat {
       onSuccess: () => {
         authority.starts()
         // The last beat has arrived by now, or the subscription does not work.
-        if (this.arrived < this.sent && this.sent > this.mayMiss) this.silent.openUnsafe()
+        if (this.arrived < this.sent && this.sent > this.mayMiss) {
+          authority.subscriptionLost(silence.code)
+          this.silent.openUnsafe()
+        }
         this.sent = beat
         return Effect.forEach(authority.degradedParts, (one) => one === part ? this.rejoin(one) : this.attempt(one), {
           concurrency: 16,

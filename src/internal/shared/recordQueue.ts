@@ -45,6 +45,8 @@ export type Problem = "unreadable_fields" | "wrong_type" | "newer_version"
 /** What the circuit makes of its record. */
 export interface Follower {
   readonly adopt: (known: Known) => void
+  /** The record can be used again: what this process has decided meanwhile is brought in. */
+  readonly returns: (known: Known) => void
   /** Brings what this process knows into a record that the store has lost or set back. */
   readonly teach: Change
   readonly announceProblem: (problem: Problem) => void
@@ -216,6 +218,7 @@ export class RecordQueue {
     const isOlder = record.generation < known.record.generation || record.revision < known.record.revision
     if (isOlder && asked <= this.knownSince) return before()
     const found = read(record.state, record.generation, this.part.shift, authority.now(), follower.longest)
+    const returns = this.unusable !== undefined
     this.readAt = authority.now()
     this.epoch = Math.max(this.epoch, epoch)
     this.unusable = found === undefined ? "newer_version" : undefined
@@ -225,7 +228,8 @@ export class RecordQueue {
     this.isLost = isOlder
     this.known = { record, entry: found.entry }
     before()
-    if (!isOlder) follower.adopt(this.known)
+    if (returns) follower.returns(this.known)
+    else if (!isOlder) follower.adopt(this.known)
   }
 
   // A fault of this record alone leaves the store as it is.

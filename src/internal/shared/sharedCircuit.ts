@@ -45,6 +45,8 @@ export class SharedCircuit implements CircuitHandle, Kept {
   private hasFollowed = false
   /** Whether this process has decided by itself, and has not yet brought that into the record. */
   private diverged = false
+  /** What it has brought into the record, if it is not done with that. */
+  private taught: Circuit.Circuit | undefined
   /** Successes that no other process knows of, by slot. */
   private unsent = new Map<string, number>()
   /** When a call was served here since the last failure here. */
@@ -70,6 +72,11 @@ export class SharedCircuit implements CircuitHandle, Kept {
     this.replica = new Replica(key, policy, authority.hub, initial.circuit, initial.pass)
     this.queue = new RecordQueue(id, authority, {
       adopt: (known) => this.follow(known),
+      returns: (known) => {
+        const merge = this.rejoin()
+        if (merge === undefined) this.follow(known)
+        else authority.fork(merge)
+      },
       teach: this.teach,
       announceProblem: (problem) => this.announceProblem(problem),
       longest: { gateMillis: policy.rules.maxHintMillis * 2 }
@@ -318,9 +325,16 @@ export class SharedCircuit implements CircuitHandle, Kept {
   private readonly merge: Effect.Effect<void> = Effect.suspend(() => {
     const { current } = this.replica
     return Effect.matchEffect(this.asked("merge", Effect.andThen(this.queue.read, this.queue.change(this.teach))), {
-      onFailure: () => Effect.void,
+      onFailure: () =>
+        Effect.sync(() => {
+          this.taught = undefined
+        }),
       onSuccess: () => {
-        if (this.replica.current !== current) return this.merge
+        if (this.replica.current !== current) {
+          this.taught = current
+          return this.merge
+        }
+        this.taught = undefined
         this.diverged = false
         this.follow(this.queue.known)
         return Effect.void
@@ -333,6 +347,8 @@ export class SharedCircuit implements CircuitHandle, Kept {
       mine: this.replica.current,
       confirmed: this.inStore(this.confirmed.generation),
       hold: this.replica.hold,
+      isReset: this.taught !== undefined && this.replica.current.reason === "reset" &&
+        this.taught.generation !== this.replica.generation,
       followed: this.followed,
       running: this.claims.running,
       process: this.authority.process

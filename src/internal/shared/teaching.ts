@@ -11,6 +11,8 @@ export interface Teacher {
   /** The generation of the store from which this process has gone on. */
   readonly confirmed: number
   readonly hold: Operator | undefined
+  /** Whether an operator has reset the circuit here after this process had brought it in. */
+  readonly isReset: boolean
   /** The record that this process took over last. */
   readonly followed: Known
   /** The probes of this process that run, and its name. */
@@ -20,10 +22,10 @@ export interface Teacher {
 
 export const taught = (policy: CompiledPolicy, basis: Basis, teacher: Teacher): Next => {
   const { entry, now } = basis
-  const { confirmed, followed, hold, mine, process, running } = teacher
+  const { confirmed, followed, hold, isReset, mine, process, running } = teacher
   const stored = entry.circuit
   const isMoved = mine.generation !== followed.record.generation && mine.generation !== confirmed
-  const merged = merge(stored, { ...mine, generation: confirmed }, now, isMoved && mine.reason === "reset")
+  const merged = merge(stored, { ...mine, generation: confirmed }, now, isReset)
   const isEmpty = stored.reason === "initial" && entry.streak.length === 0
   const takesMine = merged.state === "mine"
   const streak = isEmpty && mine.failures > 0

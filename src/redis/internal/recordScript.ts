@@ -28,8 +28,8 @@ if ARGV[1] == "read" then
   return { now, records }
 end
 if ARGV[1] == "beat" then
-  redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now)
   redis.call("ZADD", KEYS[1], tonumber(now) + tonumber(ARGV[5]), ARGV[3])
+  redis.call("ZREMRANGEBYSCORE", KEYS[1], "-inf", now)
   publish("", tonumber(ARGV[4]), ARGV[3])
   return { now }
 end
@@ -40,8 +40,10 @@ local head = redis.call("HMGET", key, "r", "g")
 local revision, generation = whole(head[1]), whole(head[2])
 local applied = (change.guard == "revision" and revision or generation) == change.expected
 if applied then
+  if change.atLeast then generation = math.max(generation + 1, change.atLeast, micros) end
+  -- First, because a server without memory refuses the first write of a script, and only that.
+  redis.call("HSET", key, "g", int(generation))
   if change.atLeast then
-    generation = math.max(generation + 1, change.atLeast, micros)
     for _, field in ipairs(redis.call("HKEYS", key)) do
       if string.sub(field, 1, 1) == "c" then redis.call("HDEL", key, field) end
     end
@@ -54,7 +56,6 @@ if applied then
     revision = math.max(revision + 1, micros)
     redis.call("HSET", key, "r", int(revision), "s", change.set, "w", change.writer)
   end
-  redis.call("HSET", key, "g", int(generation))
   if change.expires then redis.call("PEXPIRE", key, change.expires) else redis.call("PERSIST", key) end
   if change.announce then publish(change.id, revision, change.writer) end
 end

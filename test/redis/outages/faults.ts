@@ -91,7 +91,7 @@ export const memberAt = (
   return member(RedisCircuitStore.layer({ url, ...settings, ...options }))
 }
 
-/** A member that listens by a way of its own. */
+/** A member that listens by a way of its own, and does so when it starts. */
 export const memberListeningAt = (
   commands: number,
   messages: () => number,
@@ -105,7 +105,7 @@ export const memberListeningAt = (
       return client.on("error", () => {})
     }),
     (client) => Effect.sync(() => client.disconnect())
-  ).pipe(Effect.flatMap((client) => member(RedisCircuitStore.layer({ client, ...settings, ...options }))))
+  ).pipe(Effect.flatMap((client) => Effect.orDie(member(RedisCircuitStore.layer({ client, ...settings, connectTimeout: "10 seconds", ...options, requireConnection: true })))))
 
 /** The ways to call through a circuit. */
 export const forms = {

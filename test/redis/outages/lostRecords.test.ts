@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Latch } from "effect"
 import { eventually } from "../../support/eventually.ts"
+import { failuresIn } from "../../support/redis/records.ts"
 import * as RedisServer from "../../support/redis/RedisServer.ts"
 import {
   all,
@@ -56,7 +57,7 @@ describe.concurrent.each([["FLUSHALL", flush], ["eviction", evict]] as const)("%
       yield* lost("key")
       assert.strictEqual(yield* up(other, "key"), "hello")
       assert.strictEqual(yield* down(other, "key"), "503")
-      assert.strictEqual(yield* server.command("HGET", recordOf("key"), "failures"), "1")
+      assert.strictEqual(yield* failuresIn(server, recordOf("key")), 1)
       assert.strictEqual(yield* up(other, "key"), "hello")
       yield* unharmed(members)
     }))

@@ -5,6 +5,7 @@ import { RedisCircuitStore } from "effect-resilience/redis"
 import { RecordedEvents } from "effect-resilience/testing"
 import { eventually } from "../../support/eventually.ts"
 import * as RedisServer from "../../support/redis/RedisServer.ts"
+import { stateIn } from "../../support/redis/records.ts"
 import * as TcpProxy from "../../support/redis/TcpProxy.ts"
 import { memberAt, settings, tells, up } from "./faults.ts"
 
@@ -80,7 +81,7 @@ describe("while Redis comes back", () => {
       const states = Effect.gen(function*() {
         const found: Array<unknown> = []
         for (const name of (yield* server.command("KEYS", "*:{*}")) as ReadonlyArray<string>) {
-          found.push(yield* server.command("HGET", name, "state"))
+          found.push((yield* stateIn(server, name)).state)
         }
         return found
       })
