@@ -139,9 +139,8 @@ export class Heartbeat {
     }
     const onListening = Effect.sync(() => {
       this.mayMiss = this.beats
-      this.silent.closeUnsafe()
     })
-    const listening = Stream.runForEach(authority.store.changes(onListening), (change) => Effect.sync(() => receive(change)))
+    const listening = Effect.andThen(this.silent.close, Stream.runForEach(authority.store.changes(onListening), (change) => Effect.sync(() => receive(change))))
     // Gives up a subscription that stays silent, because a dead connection may not report that it is closed.
     const untilSilent = Effect.andThen(this.silent.await, Effect.fail(silence))
     // Not before the store answers, because it could not be listened to either.
