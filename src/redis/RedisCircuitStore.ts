@@ -118,7 +118,8 @@ export type Connection =
  */
 export class RedisUnavailable extends Data.TaggedError("RedisUnavailable")<{ readonly error: string }> {
   override get message(): string {
-    return `Redis did not answer in time (${this.error}). Check the connection, or leave out requireConnection to start without it.`
+    return `Redis did not answer in time (${this.error}). ` +
+      "Check the connection, or leave out requireConnection to start without it."
   }
 }
 
