@@ -339,7 +339,7 @@ describe("I138: routes", () => {
 })
 
 describe("I139: routes", () => {
-  it.effect("are the router's own: whoever changes the object that was given changes nothing", () => {
+  it.effect("are the router's own: a later change of the object that was given changes nothing", () => {
     const list: Array<string | { name: string; region: string }> = ["us", { name: "eu", region: "eu" }]
     const regions = ["eu"]
     const failOverOn: Array<"auth"> = []

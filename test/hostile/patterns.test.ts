@@ -1,4 +1,4 @@
-// Regular expressions, on texts made to confuse them: whoever writes an error must not be able to keep a process busy.
+// Regular expressions, on texts made to confuse them: a provider that writes an error must not be able to keep a process busy.
 import { assert, describe, it } from "@effect/vitest"
 import { Exit } from "effect"
 import { LlmOutcome, LlmStream, RetryHint } from "effect-resilience"

@@ -860,7 +860,7 @@ describe("LlmOutcome.classify: failures without a status", () => {
       assert.strictEqual(judge(yield* failed(() => fetch(`http://127.0.0.1:${port}`))), "Failure connection")
     }))
 
-  it.effect("I46 TLS with somebody who does not speak it", () =>
+  it.effect("I46 TLS with a server that does not speak it", () =>
     Effect.gen(function*() {
       const port = yield* serving((_, response) => response.end())
       assert.strictEqual(judge(yield* failed(() => fetch(`https://127.0.0.1:${port}`))), "Failure connection")
@@ -1004,7 +1004,7 @@ describe("LlmOutcome.classify: exits", () => {
     assert.strictEqual(LlmOutcome.classify(Exit.void), Outcome.success)
   })
 
-  it("interruption alone is cancelled", () => {
+  it("interruption by itself is cancelled", () => {
     assert.strictEqual(failure(interrupt), "Ignored cancelled")
     assert.strictEqual(failure(interrupt, interrupt), "Ignored cancelled")
   })

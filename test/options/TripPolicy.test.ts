@@ -12,7 +12,7 @@ describe("TripPolicy", () => {
     AnyOf: TripPolicy.anyOf(TripPolicy.consecutive(3), TripPolicy.adaptive())
   }
 
-  it("is told apart by its tag", () => {
+  it("is distinguished by its tag", () => {
     for (const [tag, policy] of Object.entries(all)) assert.strictEqual(policy._tag, tag)
   })
 

@@ -168,7 +168,7 @@ void GuardedHttpClient.withCircuitBreaker(client, {
 // @ts-expect-error for calls that give numbers
 void GuardedHttpClient.withCircuitBreaker(client, { classify: ofNumbers })
 
-// Whoever judges calls of every kind takes no classifier of one kind.
+// A function that judges calls of every kind takes no classifier of one kind.
 FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us"] })], classify })
 FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us"] })], classify: mine })
 // @ts-expect-error for calls that give numbers

@@ -22,7 +22,7 @@ export class LocalCircuit implements CircuitHandle {
   protected readonly hub: Hub
   protected circuit: Circuit.Circuit
   private health: Health | undefined
-  /** The permit every call gets as things stand; undefined if there is something to decide. */
+  /** The permit every call gets at present; undefined if there is something to decide. */
   pass: Circuit.Permit | undefined
   seenAt = 0
   private skips = 0
