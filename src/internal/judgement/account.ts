@@ -12,8 +12,12 @@ const who = part`
     user(?! (?:message|role|prompt|content|input|turn))|(?:api |model )?access
   )
 `
+const owner = part`(?:account|org\w{0,12}|team|workspace|tenant|project)`
 const stopped = part`
-  (?:disabled|suspended|deactivated|banned|blocked|restricted|locked|terminated|on hold|inactive|revoked|deleted)
+  (?:
+    disabled|suspended|deactivated|banned|blocked|restricted|locked|terminated|on hold|inactive|revoked|deleted|
+    leaked|compromised
+  )
 `
 const negated = part`
   not (?:been |yet )?(?:verified|authorized|active|activated|enabled|allowed|permitted|entitled|registered)
@@ -38,6 +42,10 @@ const refusals = [
     ^${who} (?:'' |\S{1,40} )?(?:is |has been |was |are )?(?:\w{1,12} )?
     (?:${stopped}|expired|invalid|not (?:active|valid|authorized|allowed|found|verified))\b
   `,
+  // `No such project: x`, `The organization x does not exist.`
+  pattern`
+    ^(?:no such ${owner}\b|(?:(?:the|your|this) )?${owner}\b[^:"]{0,60}\b(?:does not|doesn't) exist\b)
+  `,
   // `This credential is only authorized for …`
   pattern`^(?:your|this|the) ${key}\b.{0,24}\b(?:only (?:authorized|allowed|valid|permitted)|cannot be used)\b`,
   // `User location is not supported.`
@@ -58,7 +66,7 @@ const refusals = [
   // `Invalid API key.`
   pattern`
     ^(?:an? )?(?:invalid|incorrect|wrong|missing|expired|no|unauthorized|malformed|revoked|bad)
-    (?: or \w{1,12})? (?:\w{1,12} ){0,2}?(?:${key}|authentication|authorization)\b
+    (?: or \w{1,12})? (?:\w{1,12} ){0,3}?(?:${key}|authentication|authorization)\b
   `,
   // `The API key is invalid.`
   pattern`
@@ -120,7 +128,7 @@ const named = [
   pattern`
     (?:account|organi[sz]ation|user|project|team|workspace|key|tenant).{0,4}(?:
       on.?hold|restricted|disabled|deactivated|suspended|banned|blocked|locked|inactive|
-      not.?active|terminated|not.?verified|invalid
+      not.?active|terminated|not.?verified|invalid|not.?found|(?:does.?)?not.?exist
     )
   `,
   /(?:unsupported|unavailable|restricted|blocked|invalid).?(?:country|region|location|territory)/i,

@@ -32,7 +32,7 @@ export const content = {
         "IMAGE_SAFETY",
         "sensitive",
         /content.?(?:filter|policy|moderation|block|safety|violation|risk)/i,
-        /moderation|guardrail|jailbreak|cyber.?policy|usage.?policy/i,
+        /censor|moderation|guardrail|jailbreak|cyber.?policy|usage.?policy/i,
         /sensitive.?(?:content|words?|data|info)|(?:data|content).?inspection|risk.?detect|infringement|inappropriate/i,
         /safety.?(?:check|filter|system|violation|block|breach|error|policy|rejected)/i,
         /(?:prompt|input|output|text|image).?(?:blocked|flagged|rejected.?by.?safety|policy.?violation)/i,
@@ -54,7 +54,7 @@ export const content = {
   message: {
     id: "message/content-policy",
     match: {
-      status: [400, 403, 406, 409, 421, 422, 446, 451, 500, "none"],
+      status: [400, 403, 406, 409, 421, 422, 424, 446, 451, 500, "none"],
       message: [
         pattern`
           content (?:usage )?
@@ -89,6 +89,8 @@ export const content = {
         `,
         /\bcontent[- ](?:is |was |has been )?(?:blocked|prohibited|rejected|not allowed|not permitted)\b/i,
         /\bpolicy violations?\b/i,
+        // `The content you provided is blocked.`, `Prompt blocked.`
+        /^the content you \w{2,12}\b.{0,40}\bblocked\b|^(?:prompt|response) (?:was )?blocked\b/i,
         /SAFETY_CHECK_TYPE|GUARDRAIL_INTERVENED/,
         /敏感|违规|违禁|不合规|内容安全|安全审核|不安全|风控|违法/
       ]

@@ -45,7 +45,8 @@ export const context = {
         pattern`
           \bmaximum context length|
           \bexceeds? (?:the |its |this )?(?:model'?s )?(?:maximum )?context (?:window|length|limit)
-        `
+        `,
+        /\brequired for long[- ]context\b/i
       ]
     },
     kind: "context_length",

@@ -36,7 +36,8 @@ export const overload = {
           (?:model|server|service|engine|system|backend|upstream|provider|temporarily|resource)s?
           .?(?:is.?|temporarily.?)?(?:busy|unavailable|not.?ready|loading|unreachable)
         `,
-        /^unavailable|unreachable.?backend|closed.?endpoint|endpoint.?(?:paused|closed|not.?ready)/i,
+        /^unavailable|unreachable.?backend|closed.?endpoint/i,
+        /endpoint.?(?:paused|closed|stopped|not.?(?:ready|running))/i,
         /no.?(?:available|healthy).?(?:channel|provider|upstream|backend|key)/i,
         "error_code/2",
         "error_code/336100",
@@ -80,8 +81,9 @@ export const overload = {
         `,
         // `The endpoint is paused.`
         pattern`
-          ^(?:sorry,? )?(?:(?:the|this|our|your|selected|requested|inference) ){0,2}
-          (?:model|endpoint|server|service|engine|deployment|instance|backend|function)(?: id)?(?: ''| \S{1,40})?:?
+          ^(?:sorry,? )?(?:(?:the|this|our|your|selected|requested|inference|dedicated) ){0,2}
+          (?:model|endpoint|server|service|engine|deployment|instance|backend|function)
+          (?: id| for)?(?: ''| \S{1,80})?:?
           (?: is | has | was | failed| could not| cannot be| did| degraded)\b.{0,24}\b(?:
             paused|degraded|unhealthy|invoked|crashed|not loaded|failed to load|unloaded|unavailable|stopped|down|
             not running|not deployed|out of memory|died|exited|scaled to zero|to load|respond|asleep|sleeping|closed|

@@ -47,6 +47,7 @@ export const quota = {
           (?:spend|spending|billing|usage|budget|credit|monthly|weekly|daily|set).?(?:hard.?|soft.?)?(?:limit|cap)
           (?:.?(?:exceeded|reached|error|exception|exhausted))?$
         `,
+        /(?:daily|weekly|monthly).?(?:requests?|tokens?|usage).?(?:count|quota)/i,
         /budget.?exceeded|payment.?required|overdue|arrear/i,
         /billing.?(?:error|issue|disabled|not|inactive|required|suspended)/i,
         /free.?(?:tier|trial|quota|credits?).{0,6}(?:only|exceeded|exhausted|expired|ended|used)/i,
@@ -177,10 +178,12 @@ export const quota = {
         `,
         pattern`
           \b(?:
-            payment (?:is )?required|past[- ]due|overdue|unpaid|arrears|past invoices|add a payment method|
+            payment (?:is )?required|past[- ]due|overdue|unpaid|arrears|past invoices|
             outstanding (?:balance|invoice)|good stand(?:ing)
           )\b
         `,
+        // A payment method that would only make a rate higher is no matter of money.
+        /(?<!\brate limit.{0,80})\badd a payment method\b(?!.{0,60}\brate limit)/i,
         /\b(?:subscription|plan|package|trial|membership)\b.{0,40}\b(?:expired|ended|lapsed|cancell?ed|is over)\b/i,
         /\b(?:calls?|requests?|tokens?|messages?|queries) ?(?:per|\/|a|each) ?(?:week|month)\b/i,
         /余额不足|(?:额度|配额|资源包|积分|点数).{0,6}(?:不足|用[尽完]|耗尽)|欠费|充值|套餐.{0,6}(?:到期|过期|用完)/

@@ -41,7 +41,7 @@ export const throttle = {
   /** The allowance of a day, unless the provider says that it is a short wait. */
   daily: {
     id: "message/per-day",
-    match: { status: [429], message: [/\bper[- ]day\b|\bdaily\b/i] },
+    match: { status: [429], message: [/\bper[- ]day\b|\bdaily\b|\b[rt]pd\b/i] },
     kind: "rate_limited",
     outcome: { short: "Throttled", long: "OpenNow", none: "OpenNow" }
   },

@@ -34,7 +34,7 @@ const unitOf = (unit: string): number => {
 const lead = new RegExp(
   part`
     \b(?:try(?:ing)? again|retry(?:ing)?|wait|resets?|renews?|available|resumes?|back|access)
-    (?: again)?(?: in| after| for| within)? (?:about |approximately |another |at least )?(?=\d)
+    (?: again)?(?: in| after| for| within)? (?:about |approximately |another |at least |~ ?)?(?=\d)
   `,
   "gi"
 )
