@@ -45,7 +45,7 @@ describe("I138: routes", () => {
       [
         "a route without a name",
         one({ targets: ["us"] }, " "),
-        "routes must be a list of routes that have a name, but is \" \""
+        "route must be a name that is not blank, but is \" \""
       ],
       [
         "a route that is a list",

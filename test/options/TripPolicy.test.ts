@@ -24,6 +24,20 @@ describe("TripPolicy", () => {
     assert.strictEqual(fingerprint(again), fingerprint(policy))
   })
 
+  it.each([
+    ["{ \"_tag\": \"consecutive\", \"failures\": 3 }", "\"consecutive\""],
+    ["{ \"_tag\": \"AnyOf\", \"policies\": 3 }", "\"AnyOf\""],
+    ["{}", "an object"],
+    ["5", "5"],
+    ["null", "an object"],
+    ["[{ \"_tag\": \"Consecutive\", \"failures\": 3 }]", "a list"]
+  ])("data of no policy, %s, is no default: its layer refuses it", (text, form) => {
+    assert.throws(
+      () => compilePolicy({ tripPolicy: TripPolicy.fromData(JSON.parse(text)) }, Context.empty()),
+      `tripPolicy must be a policy made by TripPolicy, but is ${form}`
+    )
+  })
+
   it("wants ten calls before it trusts a share, or as many as its window holds", () => {
     const minimumCalls = (window: TripPolicy.Window) => {
       const policy = TripPolicy.failureRate({ threshold: 0.5, window })

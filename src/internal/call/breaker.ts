@@ -28,13 +28,11 @@ import { beginProbe, CurrentProbe } from "./probing.ts"
 import { followBuild } from "./rebuilt.ts"
 import * as trace from "./trace.ts"
 
-/** `identity` is the same for every build of a layer. */
 export const make = Effect.fnUntraced(function*(
-  policy: CircuitPolicy | ((key: string) => CircuitPolicy),
-  identity: object = policy
+  policy: CircuitPolicy | ((key: string) => CircuitPolicy)
 ) {
   const store = yield* CircuitStore
-  yield* followBuild(identity, store)
+  yield* followBuild(store)
   const { hub } = store
   const context = yield* Effect.context<never>()
   const policyOf = policyResolver(policy, context)
