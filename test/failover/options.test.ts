@@ -421,7 +421,7 @@ describe("layerConfig", () => {
     ))
 
   it.effect.each<readonly [string, Record<string, string>, string]>([
-    ["nothing", {}, "FAILOVER_ROUTES must be routes as JSON, but is \"\""],
+    ["nothing", {}, "FAILOVER_ROUTES must be routes as JSON, but is undefined"],
     ["what is no JSON", { FAILOVER_ROUTES: "{" }, "FAILOVER_ROUTES must be routes as JSON, but is \"{\""],
     [
       "what has another form",
