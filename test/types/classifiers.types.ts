@@ -70,7 +70,7 @@ declare const either: Effect.Effect<1, "a"> | Effect.Effect<2, "b">
 expectTypeOf(either.pipe(execute({ key, classify }))).toEqualTypeOf<
   Effect.Effect<1 | 2, "a" | "b" | BreakerError, CircuitBreaker.CircuitBreaker>
 >()
-const named = Effect.fn("ask")((_: string) => ask, execute({ key, classify }))
+const named = Effect.fn("ask")((prompt: string) => Effect.tap(ask, Effect.log(prompt)), execute({ key, classify }))
 expectTypeOf(named("hello")).toEqualTypeOf<Guarded>()
 expectTypeOf(ask.pipe(execute({ ...options, lastResort: true }))).toEqualTypeOf<Guarded>()
 expectTypeOf(ask.pipe(execute({ key, classify }), Effect.retry(LlmRetry.policy()))).toEqualTypeOf<Guarded>()
