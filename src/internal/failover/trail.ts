@@ -61,9 +61,9 @@ export class Trail {
     const left = this.leftMillis
     const ownMillis = Duration.toMillis(own)
     if (Math.min(left, ownMillis) === Infinity) return undefined
-    if (ownMillis <= left) return { duration: own, outcome: Outcome.failure("timeout") }
+    if (ownMillis <= left) return { duration: own, outcome: timeout }
     const fair = left > this.deadlineMillis! / 2
-    return { duration: Duration.millis(Math.max(1, left)), outcome: fair ? Outcome.failure("timeout") : cancelled }
+    return { duration: Duration.millis(Math.max(1, left)), outcome: fair ? timeout : cancelled }
   }
 
   /** What an end says that the circuit was not asked about. */
@@ -183,4 +183,5 @@ const kindOf = ({ reason }: CircuitError.CircuitBreakerError): Outcome.Kind | un
   }
 }
 
+const timeout = Outcome.failure("timeout")
 const cancelled = Outcome.ignored("cancelled")
