@@ -28,7 +28,8 @@ export class Trail {
   cause: Attempt["cause"] = "unknown"
   private readonly route: CompiledRoute
   readonly classify: Classify
-  private readonly startedAt: number
+  /** Set by the first look at the clock, which comes before anything that takes time. */
+  private startedAt: number | undefined
   readonly deadlineMillis: number | undefined
   /** One for all attempts, so that a circuit counts the call once. */
   readonly evidence: CallEvidence
@@ -43,13 +44,13 @@ export class Trail {
     this.route = route
     this.classify = classify
     this.clock = clock
-    this.startedAt = elapsedMillis(clock)
     this.deadlineMillis = deadlineMillis
     this.evidence = evidence
   }
 
   get afterMillis(): number {
-    return elapsedMillis(this.clock) - this.startedAt
+    const now = elapsedMillis(this.clock)
+    return now - (this.startedAt ??= now)
   }
 
   get leftMillis(): number {

@@ -118,7 +118,7 @@ class Walk<A> {
 
   private ask(place: Place): Walked<A> {
     const { itinerary, trail } = this.journey
-    return orElse(this.at(place, false), (error) => {
+    return this.at(place, false, (error) => {
       if (trail.committed || trail.direction === "caller") return this.surface(error)
       if (trail.leftMillis <= 0) return this.tooLate
       const tooLong = trail.direction === "larger"
@@ -155,27 +155,28 @@ class Walk<A> {
   }
 
   /** Attempts at one target until it serves or nothing more is to be tried there. */
-  private at(target: Place, isLastResort: boolean): Walked<A> {
+  private at(target: Place, isLastResort: boolean, otherwise: (error: unknown) => Walked<A>): Walked<A> {
     const { itinerary, settings: { retry }, trail } = this.journey
     const traced = this.traced
     if (traced !== undefined) trace.asked(traced, target.target)
-    const once = () => this.once(target, isLastResort)
-    if (retry === undefined) return once()
+    if (retry === undefined) return this.once(target, isLastResort, otherwise)
     const schedule = Schedule.while(
       retry(target.target),
       ({ duration }) => Duration.toMillis(duration) < trail.leftMillis
     )
     const again = () => trail.direction === "again" && !trail.committed && !itinerary.othersTakeCalls
-    return Effect.retry(Effect.suspend(once), { schedule, while: again })
+    const once = Effect.suspend(() => this.once(target, isLastResort, Effect.fail))
+    return orElse(Effect.retry(once, { schedule, while: again }), otherwise)
   }
 
-  private once(target: Place, isLastResort: boolean): Walked<A> {
+  private once(target: Place, isLastResort: boolean, otherwise: (error: unknown) => Walked<A>): Walked<A> {
     const { attempt, fiber, route, trail } = this.journey
     const { effect, judge } = attempt(target, trail, isLastResort, fiber)
     const afterMillis = trail.afterMillis
     const missed = (failure: unknown, said: Outcome.Outcome) => {
       trail.missed(target, afterMillis, failure, said)
       route.missed(target, trail.cause)
+      return otherwise(failure)
     }
     return Effect.matchCauseEffect(effect, {
       onSuccess: (value) => {
@@ -186,14 +187,11 @@ class Walk<A> {
           route.served(target)
           return exit
         }
-        const failure = new FailedAnswer(value, isRefusal)
-        missed(failure, said)
-        return Effect.fail<unknown>(failure)
+        return missed(new FailedAnswer(value, isRefusal), said)
       },
       onFailure: (cause) => {
         const error = errorOf(cause)
-        if (Option.isSome(error)) missed(error.value, judge(Exit.failCause(cause)))
-        return Effect.failCause(cause)
+        return Option.isSome(error) ? missed(error.value, judge(Exit.failCause(cause))) : Effect.failCause(cause)
       }
     })
   }
@@ -218,10 +216,12 @@ class Walk<A> {
     if (hasRun()) return this.unavailable
     return itinerary.lastResorts.reduceRight<Walked<A>>(
       (otherwise, place) =>
-        orElse(Effect.suspend(() => this.at(place, true)), (error) => {
-          if (trail.direction === "caller") return this.surface(error)
-          return hasRun() ? this.unavailable : otherwise
-        }),
+        Effect.suspend(() =>
+          this.at(place, true, (error) => {
+            if (trail.direction === "caller") return this.surface(error)
+            return hasRun() ? this.unavailable : otherwise
+          })
+        ),
       this.unavailable
     )
   }
