@@ -418,9 +418,8 @@ export const isFailedOver = (route: Reference): Effect.Effect<boolean, FailoverE
  * @category queries
  * @since 0.1.0
  */
-export const snapshot: Effect.Effect<ReadonlyArray<RouteState>, never, FailoverRouter> = FailoverRouter.use((router) =>
-  router.snapshot
-)
+export const snapshot: Effect.Effect<ReadonlyArray<RouteState>, never, FailoverRouter> = /* @__PURE__ */ FailoverRouter
+  .use((router) => router.snapshot)
 
 /**
  * Closes the circuits of all targets of a route and forgets their past: its primary serves again, at once.

@@ -132,8 +132,7 @@ class Walk<A> {
 
   private moveOn(from: Place, to: Place): Walked<A> {
     const { route, trail: { cause } } = this.journey
-    const traced = this.traced
-    if (traced !== undefined) trace.failedOver(traced, from.target, to.target, cause)
+    trace.failedOver(this.traced, from.target, to.target, cause)
     route.movedOn(from, to, cause)
     return this.to(to)
   }
@@ -157,8 +156,7 @@ class Walk<A> {
   /** Attempts at one target until it serves or nothing more is to be tried there. */
   private at(target: Place, isLastResort: boolean, otherwise: (error: unknown) => Walked<A>): Walked<A> {
     const { itinerary, settings: { retry }, trail } = this.journey
-    const traced = this.traced
-    if (traced !== undefined) trace.asked(traced, target.target)
+    trace.asked(this.traced, target.target)
     if (retry === undefined) return this.once(target, isLastResort, otherwise)
     const schedule = Schedule.while(
       retry(target.target),
@@ -279,11 +277,9 @@ class Walk<A> {
     })
   }
 
-  /** For the span of the call, if it has one. */
-  private get traced(): trace.TracedCall | undefined {
+  private get traced(): trace.TracedCall {
     const { fiber, route, trail } = this.journey
-    const span = trace.spanOf(fiber)
-    return span && { span, hub: route.reporter, clock: trail.clock }
+    return { span: trace.spanOf(fiber), hub: route.reporter, clock: trail.clock }
   }
 }
 
