@@ -210,7 +210,7 @@ export const never = queries.never
 export const initial: (generation: number) => Circuit = initialCircuit
 
 /**
- * Whether every call is admitted as things stand, without a decision to make or a slot to take.
+ * Whether every call is admitted at present, without a decision to make or a slot to take.
  *
  * @category queries
  * @since 0.1.0

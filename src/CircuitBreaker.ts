@@ -296,7 +296,7 @@ export const layerConfig = (
     CircuitBreaker,
     Effect.flatMap(config, (read) =>
       invalidAsConfigError(
-        make({ ...defaults, classify: defaults.classify ?? LlmOutcome.classify, ...read }, defaults)
+        make({ ...defaults, classify: defaults.classify ?? LlmOutcome.classify, ...read })
       ))
   )
 

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Config, Context, type Duration } from "effect"
+import { Config, Context, Duration } from "effect"
 import type { CircuitPolicy } from "./CircuitPolicy.ts"
 import { compilePolicy } from "./internal/options/compiledPolicy.ts"
 import { setting, underPrefix } from "./internal/options/settings.ts"
@@ -76,7 +76,13 @@ const tripPolicyOf = (
   switch (kind) {
     case undefined:
       for (const [field, value] of Object.entries({ threshold, window, minimumCalls, slowerThan })) {
-        if (value !== undefined) invalid(field, value, `left out unless ${prefix}_TRIP_POLICY names a rate`)
+        if (value !== undefined) {
+          invalid(
+            field,
+            Duration.isDuration(value) ? Duration.format(value) : value,
+            `left out unless ${prefix}_TRIP_POLICY names a rate`
+          )
+        }
       }
       return failures === undefined ? undefined : TripPolicy.consecutive(failures)
     case "consecutive":

@@ -244,9 +244,11 @@ export const find = (error: unknown): CircuitBreakerError | undefined => {
 export const make = (reason: Reason): CircuitBreakerError => {
   const limit = stack.stackTraceLimit
   stack.stackTraceLimit = 0
-  const error: object = Reflect.construct(Error, [], CircuitBreakerError)
+  const error = Reflect.construct(Error, [], CircuitBreakerError) as Writable<CircuitBreakerError>
   stack.stackTraceLimit = limit
-  return Object.assign(error, { _tag: "CircuitBreakerError", reason }) as CircuitBreakerError
+  error._tag = "CircuitBreakerError"
+  error.reason = reason
+  return error
 }
 
 const predicate = (reason: Reason): string => {
@@ -268,6 +270,8 @@ const predicate = (reason: Reason): string => {
       return ": the stream ended before its answer was complete"
   }
 }
+
+type Writable<A> = { -readonly [Field in keyof A]: A[Field] }
 
 // A property of V8, which other engines ignore.
 const stack = Error as ErrorConstructor & { stackTraceLimit?: number | undefined }

@@ -258,12 +258,6 @@ export const fromConfig = <P>(name: string, payload: (target: Target<undefined>)
   payload
 })
 
-const Limits = {
-  attemptTimeout: Schema.optional(Schema.DurationFromString),
-  firstContentTimeout: Schema.optional(Schema.DurationFromString),
-  idleTimeout: Schema.optional(Schema.DurationFromString)
-}
-
 /**
  * The form of routes in JSON: by name, with durations such as `"30 seconds"`. Says what has which form; whether it
  * makes sense together is checked when the router is built. Read it with `decode`, to which a misspelt field is an
@@ -272,36 +266,44 @@ const Limits = {
  * @category schemas
  * @since 0.1.0
  */
-export const Routes = Schema.Record(
-  Schema.String,
-  Schema.Struct({
-    targets: Schema.Array(Schema.Union([
-      Schema.String,
-      Schema.Struct({
-        name: Schema.String,
-        key: Schema.optional(Schema.String),
-        region: Schema.optional(Schema.String),
-        tier: Schema.optional(Schema.Finite),
-        weight: Schema.optional(Schema.Finite),
-        contextTokens: Schema.optional(Schema.Finite),
-        credentials: Schema.optional(Schema.Literals(["own", "caller"])),
-        ...Limits
-      })
-    ])),
-    allow: Schema.optional(Schema.Struct({
-      regions: Schema.optional(Schema.Array(Schema.String)),
-      targets: Schema.optional(Schema.Array(Schema.String))
-    })),
-    minFailoverDuration: Schema.optional(Schema.DurationFromString),
-    deadline: Schema.optional(Schema.DurationFromString),
-    waitFor: Schema.optional(Schema.DurationFromString),
-    ...Limits,
-    rescue: Schema.optional(Schema.Finite),
-    maxHeldBytes: Schema.optional(Schema.Finite),
-    whenExhausted: Schema.optional(Schema.Literals(["last_resort", "fail"])),
-    failOverOn: Schema.optional(Schema.Array(Schema.Literals(kinds)))
-  })
-)
+export const Routes = /* @__PURE__ */ (() => {
+  // In a function, because a bundler can leave out its one call, and would keep each of these.
+  const limits = {
+    attemptTimeout: Schema.optional(Schema.DurationFromString),
+    firstContentTimeout: Schema.optional(Schema.DurationFromString),
+    idleTimeout: Schema.optional(Schema.DurationFromString)
+  }
+  return Schema.Record(
+    Schema.String,
+    Schema.Struct({
+      targets: Schema.Array(Schema.Union([
+        Schema.String,
+        Schema.Struct({
+          name: Schema.String,
+          key: Schema.optional(Schema.String),
+          region: Schema.optional(Schema.String),
+          tier: Schema.optional(Schema.Finite),
+          weight: Schema.optional(Schema.Finite),
+          contextTokens: Schema.optional(Schema.Finite),
+          credentials: Schema.optional(Schema.Literals(["own", "caller"])),
+          ...limits
+        })
+      ])),
+      allow: Schema.optional(Schema.Struct({
+        regions: Schema.optional(Schema.Array(Schema.String)),
+        targets: Schema.optional(Schema.Array(Schema.String))
+      })),
+      minFailoverDuration: Schema.optional(Schema.DurationFromString),
+      deadline: Schema.optional(Schema.DurationFromString),
+      waitFor: Schema.optional(Schema.DurationFromString),
+      ...limits,
+      rescue: Schema.optional(Schema.Finite),
+      maxHeldBytes: Schema.optional(Schema.Finite),
+      whenExhausted: Schema.optional(Schema.Literals(["last_resort", "fail"])),
+      failOverOn: Schema.optional(Schema.Array(Schema.Literals(kinds)))
+    })
+  )
+})()
 
 /**
  * Reads routes from what JSON gave, in the form of `Routes`, and gives their targets a payload. Strict: a field too
@@ -315,8 +317,6 @@ export const decode = <P = undefined>(
   payload?: (target: Target<undefined>) => P
 ): Effect.Effect<ReadonlyArray<FailoverRoute<P>>, Schema.SchemaError> =>
   Effect.map(
-    decodeRoutes(input),
+    Schema.decodeUnknownEffect(Routes, { onExcessProperty: "error" })(input),
     (routes) => Object.entries(routes).map(([name, options]) => ({ name, options: { ...options, payload } }))
   )
-
-const decodeRoutes = Schema.decodeUnknownEffect(Routes, { onExcessProperty: "error" })

@@ -81,8 +81,8 @@ export interface Leg {
 
 /**
  * How many bytes of memory the streams of this process may hold back together, beyond the first 64 KiB of each. A
- * stream that wants more has reached its limit, as if it were its own, but for one thing: if it has no content yet, the
- * call goes on to the next target without a failure of this one. A router reads it when it is built. Default: 64 MiB.
+ * stream that wants more has reached its limit, as if it were its own; if it has no content yet, the call goes on to
+ * the next target without a failure of this one. A router reads it when it is built. Default: 64 MiB.
  *
  * @category references
  * @since 0.1.0
@@ -418,9 +418,8 @@ export const isFailedOver = (route: Reference): Effect.Effect<boolean, FailoverE
  * @category queries
  * @since 0.1.0
  */
-export const snapshot: Effect.Effect<ReadonlyArray<RouteState>, never, FailoverRouter> = FailoverRouter.use((router) =>
-  router.snapshot
-)
+export const snapshot: Effect.Effect<ReadonlyArray<RouteState>, never, FailoverRouter> = /* @__PURE__ */ FailoverRouter
+  .use((router) => router.snapshot)
 
 /**
  * Closes the circuits of all targets of a route and forgets their past: its primary serves again, at once.

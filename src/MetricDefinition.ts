@@ -94,7 +94,7 @@ export const definitions = {
     name: "cb_failure_threshold",
     type: "gauge",
     labels: ["backend"],
-    description: "Failures in a row that open the circuit as things stand; known from its first failure on."
+    description: "Failures in a row that open the circuit at present; known from its first failure on."
   },
   failureRateThreshold: {
     name: "cb_failure_rate_threshold",

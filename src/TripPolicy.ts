@@ -274,7 +274,7 @@ export type Data =
  * @since 0.1.0
  */
 export const fromData = (data: Data): TripPolicy => {
-  switch (data._tag) {
+  switch (data?._tag) {
     case "Consecutive":
       return { ...data, [criteria.TypeId]: criteria.consecutive }
     case "FailureCount":
@@ -286,8 +286,13 @@ export const fromData = (data: Data): TripPolicy => {
     case "Adaptive":
       return { ...data, [criteria.TypeId]: criteria.adaptive }
     case "AnyOf":
-      return anyOf(...data.policies.map(fromData))
+      return Array.isArray(data.policies) ? anyOf(...data.policies.map(fromData)) : unknownPolicy(data)
+    default:
+      return unknownPolicy(data)
   }
 }
+
+// Parsed data may be anything. The layer of a breaker refuses what no function of this module has made.
+const unknownPolicy = (data: unknown): TripPolicy => (data ?? {}) as TripPolicy
 
 const defaultMinimumCalls = (window: Window) => typeof window === "number" ? Math.min(10, window) : 10

@@ -72,7 +72,7 @@ export const timeseries = (about: About, queries: ReadonlyArray<Query>, options:
       new common.VizTooltipOptionsBuilder().mode(common.TooltipDisplayMode.Multi).sort(common.SortOrder.Descending)
     )
   if (max !== undefined) panel.max(max)
-  // Instances are scraped one after the other: in short steps, what all of them saw would be told of twice.
+  // Instances are scraped one after the other: in short steps, what all of them saw would be counted twice.
   if (bars) panel.interval("1m")
   if (stacked) panel.stacking(new common.StackingConfigBuilder().mode(common.StackingMode.Normal).group("A"))
   for (const [series, color] of Object.entries(colors)) {

@@ -1,4 +1,4 @@
-// No terminal: one line for each thing worth telling, as it happens, and who serves from then on.
+// No terminal: one line for each event worth a line, as it happens, and who serves from then on.
 import { Effect } from "effect"
 import { Story } from "./story.ts"
 

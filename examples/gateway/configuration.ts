@@ -129,7 +129,7 @@ const placeOf = (error: unknown) => {
   return place === null ? "" : `: see ${place[0]}`
 }
 
-/** One for each thing that is wrong, without the values. */
+/** One for each value that is wrong, without the values. */
 const sentences = (issue: SchemaIssue.Issue): ReadonlyArray<string> =>
   format(issue).issues.map(({ message, path }) => {
     const place = (path ?? []).map((key) => typeof key === "object" ? key.key : key)

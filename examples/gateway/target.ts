@@ -53,7 +53,7 @@ const stream = (target: Target, request: ChatRequest): ReturnType<Client["stream
           catch: (cause) => Body.unreadable(response, "an event is not part of an answer", cause)
         })
       ),
-      // As in one piece: it may be the first thing that comes, and then has a status.
+      // As in one piece: it may be what comes first, and then has a status.
       Stream.mapEffect((part) =>
         reportsError(part)
           ? Effect.fail(new TargetError({ ...headOf(response), body: part.value }))

@@ -15,7 +15,7 @@
 import { Duration, Effect, Fiber } from "effect"
 
 /**
- * One thing done to a connection.
+ * One step of an answer: what is done to a connection.
  *
  * - `Head`: sends the status and the headers. Sent as 200 by the first `Write` or `End` where it is missing.
  * - `Write`: sends a piece of the body.

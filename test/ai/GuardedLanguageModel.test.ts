@@ -261,7 +261,7 @@ describe("the verdict on a provider that fails", () => {
       { classify: (exit) => Exit.isFailure(exit) ? Outcome.ignored("slow") : Outcome.success }
     ))))
 
-  it.effect("asks LlmOutcome, and not the classifier of the policy, unless told otherwise", () =>
+  it.effect("asks LlmOutcome, and not the classifier of the policy, unless its options say otherwise", () =>
     Effect.gen(function*() {
       yield* Effect.flip(ask)
       assert.deepStrictEqual(yield* results, ["failure server_error"])

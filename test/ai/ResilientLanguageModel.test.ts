@@ -143,7 +143,7 @@ describe("generateText over several models", () => {
       }).pipe(Layer.provideMerge(CircuitTest.layer({ tripPolicy: TripPolicy.consecutive(1) })))
     )))
 
-  it.effect("asks a model again where no other one takes calls, if told to", () => {
+  it.effect("asks a model again where no other one takes calls, if the route says so", () => {
     const first = ScriptedCall.make([ScriptedCall.fails(overloaded), us])
     return Effect.gen(function*() {
       yield* CircuitBreaker.forceOpen("chat/eu")

@@ -1,4 +1,4 @@
-// Tools of a model over several: they run once, whoever fails.
+// Tools of a model over several: they run once, whichever model fails.
 import { assert, describe, it } from "@effect/vitest"
 import { type Duration, Effect, Exit, Fiber, Layer, Schema, Stream } from "effect"
 import { CircuitBreaker, type CircuitPolicy, LlmRetry, Outcome, TripPolicy } from "effect-resilience"
@@ -52,7 +52,7 @@ type Options = Omit<Partial<ResilientLanguageModel.Options>, "targets"> & {
   readonly policy?: CircuitPolicy.CircuitPolicy
 }
 
-/** Two regions whose circuits open on the first failure, each with a provider that does as it is told. */
+/** Two regions whose circuits open on the first failure, each with a provider that does as its test says. */
 const regions = (
   first: Call | Parts,
   second: Call | Parts,

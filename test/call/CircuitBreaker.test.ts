@@ -22,7 +22,7 @@ const failure = <A, E, R>(self: Effect.Effect<A, E | CircuitError.CircuitBreaker
 const policy = (failures: number, rest: CircuitPolicy.CircuitPolicy = {}) =>
   CircuitTest.layer({ tripPolicy: TripPolicy.consecutive(failures), ...rest })
 
-/** A call on its way, that ends when told to. */
+/** A call on its way, that ends when its test says. */
 const inFlight = Effect.gen(function*() {
   const answer = yield* Deferred.make<string, string>()
   const fiber = yield* Effect.forkChild(Deferred.await(answer).pipe(guarded), { startImmediately: true })

@@ -173,7 +173,7 @@ describe("attemptTimeout", () => {
       assert.strictEqual(open._tag === "Open" && open.lastFailureKind, "timeout")
     }).pipe(Effect.provide(policy({ attemptTimeout: "30 seconds" }))))
 
-  it.effect("leaves a call alone that ends in time", () =>
+  it.effect("does not touch a call that ends in time", () =>
     Effect.gen(function*() {
       const call = ScriptedCall.make([
         ScriptedCall.succeeds("hello", "29999 millis"),

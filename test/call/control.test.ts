@@ -22,7 +22,7 @@ const rejection = Effect.map(Effect.flip(up), ({ reason }) => reason)
 const says = (outcome: Outcome.Outcome) =>
   Effect.succeed("answer").pipe(CircuitBreaker.execute({ key, classify: () => outcome }))
 
-/** A call on its way, that ends when told to. */
+/** A call on its way, that ends when its test says. */
 const inFlight = Effect.gen(function*() {
   const answer = yield* Deferred.make<string, string>()
   const fiber = yield* Effect.forkChild(Deferred.await(answer).pipe(guarded), { startImmediately: true })

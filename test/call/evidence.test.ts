@@ -249,7 +249,7 @@ describe("a probe", () => {
       assert.isTrue(yield* ran(Evidence.make({ request: "poison" })))
     }).pipe(Effect.provide(Breaker)))
 
-  it.effect("is told when the request that opened the circuit may come again", () =>
+  it.effect("hears when the request that opened the circuit may come again", () =>
     Effect.gen(function*() {
       yield* open
       yield* comesAt(9_000)

@@ -187,7 +187,7 @@ describe("two callers at the deadline, whatever the order of their steps", () =>
 })
 
 describe("a call of a closed circuit interrupted at any step", () => {
-  it.effect("is told of once if it ran, at most once if it did not, and counts for nothing", () =>
+  it.effect("is announced once if it ran, at most once if it did not, and counts for nothing", () =>
     Effect.gen(function*() {
       const key = "model"
       const recorded = yield* RecordedEvents.RecordedEvents

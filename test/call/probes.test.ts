@@ -20,7 +20,7 @@ const failure = <A, E, R>(self: Effect.Effect<A, E | CircuitError.CircuitBreaker
 const policy = (rest: CircuitPolicy.CircuitPolicy = {}) =>
   CircuitTest.layer({ tripPolicy: TripPolicy.consecutive(1), ...rest })
 
-/** A call on its way, that ends when told to. */
+/** A call on its way, that ends when its test says. */
 const inFlight = Effect.gen(function*() {
   const answer = yield* Deferred.make<string, string>()
   const fiber = yield* Effect.forkChild(Deferred.await(answer).pipe(guarded), { startImmediately: true })
@@ -272,7 +272,7 @@ describe("a probe under retry", () => {
 })
 
 describe("acquire", () => {
-  it.effect("takes the slot of a probe, and settles it with the first outcome it is told", () =>
+  it.effect("takes the slot of a probe, and settles it with the first outcome that is recorded", () =>
     Effect.gen(function*() {
       yield* toProbe
       const permit = yield* Effect.flatMap(Effect.forkChild(CircuitBreaker.acquire(key)), Fiber.join)
@@ -285,7 +285,7 @@ describe("acquire", () => {
       assert.deepStrictEqual((yield* recorded.calls).at(-1)?.result, "success")
     }).pipe(Effect.scoped, Effect.provide(policy())))
 
-  it.effect("counts what it is told in a closed circuit, and is rejected by an open one", () =>
+  it.effect("counts what is recorded in a closed circuit, and is rejected by an open one", () =>
     Effect.gen(function*() {
       const permit = yield* CircuitBreaker.acquire(key)
       assert.isFalse(permit.probe)
@@ -327,7 +327,7 @@ describe("acquire", () => {
       yield* slotIsFree
     }).pipe(Effect.provide(policy())))
 
-  it.effect("I30: gives the slot back also when it is told something that is no outcome", () =>
+  it.effect("I30: gives the slot back also when what is recorded is no outcome", () =>
     Effect.gen(function*() {
       yield* toProbe
       const junk = { _tag: "Failure", kind: "unknown", retryAfter: "soon" } as never
@@ -338,7 +338,7 @@ describe("acquire", () => {
       assert.strictEqual(yield* up, "hello")
     }).pipe(Effect.provide(policy())))
 
-  it.effect("closing the scope after an outcome was told changes nothing", () =>
+  it.effect("closing the scope after an outcome was recorded changes nothing", () =>
     Effect.gen(function*() {
       yield* toProbe
       yield* Effect.scoped(Effect.flatMap(CircuitBreaker.acquire(key), ({ settle }) => settle(Outcome.success)))

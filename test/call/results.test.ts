@@ -186,7 +186,7 @@ describe("whatever a call does, in every state", () => {
       breaker({ name: "broken", onEvent: throwing, onCircuit: () => ({ onCall: throwing }) })
     ))
 
-  it.effect("I51: an observer that throws when it is asked for calls is told of none, and hurts nobody", () =>
+  it.effect("I51: an observer that throws when it is asked for calls hears of none, and no call fails", () =>
     everywhere(
       (end, admits) =>
         Effect.gen(function*() {

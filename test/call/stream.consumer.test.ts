@@ -120,7 +120,7 @@ describe("the resources of the provider's stream", () => {
 })
 
 describe("a classifier that is broken", () => {
-  it.effect("reads as proof of life where it throws, and is announced by its name alone", () =>
+  it.effect("reads as proof of life where it throws, and is announced by its name only", () =>
     Effect.gen(function*() {
       const recorded = yield* RecordedEvents.RecordedEvents
       const parts = yield* provider(["text", "canary", "text"], ["canary"], ["canary"], ["canary", "finish"]).pipe(
@@ -273,7 +273,7 @@ describe("the types of CircuitBreaker.stream", () => {
       assert.deepStrictEqual(yield* Stream.runCollect(plain), [{ text: "Hi" }])
     }).pipe(Effect.provide(Layer.merge(Breaker, Layer.succeed(Model, Stream.make({ text: "Hi" }))))))
 
-  it.effect("are those of the service too, and layerNoop leaves the stream alone", () =>
+  it.effect("are those of the service too, and layerNoop gives the stream as it is", () =>
     Effect.gen(function*() {
       const breaker = yield* CircuitBreaker.CircuitBreaker
       const guarded = breaker.stream(provider(["text"]), { key: "model", classifyPart, idleTimeout: 1 })

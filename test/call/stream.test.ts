@@ -35,7 +35,7 @@ const endings: ReadonlyArray<
     name: string,
     answer: ReturnType<typeof provider>,
     consume: (answer: Answer) => Effect.Effect<unknown, unknown, CircuitBreaker.CircuitBreaker>,
-    /** What the consumer is told: the reason of the breaker, its own or the provider's error, or nothing. */
+    /** What the consumer gets: the reason of the breaker, its own or the provider's error, or nothing. */
     ends: unknown,
     call: string
   ]

@@ -413,7 +413,7 @@ export const suite = (
     })
 
     describe("control", () => {
-      test("I12, I91: holds merge with what stands: the later deadline survives, whoever set it", function*() {
+      test("I12, I91: forced openings merge with what is set: the later deadline survives, whichever breaker set it", function*() {
         const [a, b, key] = [yield* breaker(), yield* breaker(), yield* uniqueKey]
         yield* says(a, key, Outcome.openNow("quota_exhausted", "30 minutes"))
         yield* b.forceOpen(key, { for: "1 second" })
@@ -435,7 +435,7 @@ export const suite = (
         assert.strictEqual(yield* tag(a, key), "Closed")
       })
 
-      test("what changes nothing leaves the words of whoever changed something", function*() {
+      test("what changes nothing leaves the words of the last change", function*() {
         const [a, b, key] = [yield* breaker(), yield* breaker(), yield* uniqueKey]
         yield* a.forceOpen(key, { reason: "incident", actor: "ops" })
         yield* b.enable(key, { reason: "nothing to enable" })

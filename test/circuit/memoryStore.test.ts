@@ -140,7 +140,7 @@ describe("a memory store forgets", () => {
       assert.strictEqual(yield* tag("a"), "Closed")
     }).pipe(Effect.provide(memory(tenMinutes, { probeLease: "2 hours" }))))
 
-  it.effect("after an hour if it is not told when", () =>
+  it.effect("after an hour if no option says when", () =>
     Effect.gen(function*() {
       yield* up("a")
       yield* TestClock.adjust("59 minutes")

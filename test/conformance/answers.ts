@@ -254,7 +254,7 @@ export const answered: ReadonlyArray<Case> = [
     (provider) =>
       both(17, provider, "an AbortController, before the headers", silence, "Ignored cancelled", { how: "abort" })
   ),
-  // The official clients end a stream without a word when they are told to: no breaker can tell that from a cut.
+  // The official clients end a stream without a word when the caller aborts: no breaker can tell that from a cut.
   ...each(
     ["openai-chat", "openai-responses", "anthropic"],
     (provider) =>

@@ -76,7 +76,7 @@ export const each = (
 export const begun = (provider: Provider, ...more: ReadonlyArray<ScriptedProvider.Part>) =>
   ScriptedProvider.events([...streams[provider].opener, ...streams[provider].content, ...more])
 
-/** A stream of these parts alone. */
+/** A stream of these parts only. */
 export const first = (...parts: ReadonlyArray<ScriptedProvider.Part>) => ScriptedProvider.events(parts)
 
 /** A stream with all it needs. */

@@ -194,7 +194,7 @@ export const streams: Readonly<Record<Provider, StreamForm>> = {
   compatible: chat
 }
 
-/** An answer in one piece, refused if told so. */
+/** An answer in one piece, refused if the case says so. */
 export const answers: Readonly<Record<Provider, (refused: boolean) => object>> = {
   "openai-chat": (refused) => completion(refused),
   "openai-responses": (refused) =>

@@ -41,7 +41,7 @@ const serve = Effect.fnUntraced(function*(options: CircuitConsole.Options) {
   return { breaker, events, origin, url: `${origin}/circuits` }
 })
 
-/** A page that must ask its own origin alone, break no policy and log no error but those that a test expects. */
+/** A page that must ask its own origin only, break no policy and log no error but those that a test expects. */
 const visit = Effect.fnUntraced(function*(
   url: string,
   options: BrowserContextOptions = {},
@@ -230,7 +230,7 @@ describe("CircuitConsole's page", () => {
       assert.deepStrictEqual(events, [])
     }))
 
-  it.live("can be worked with the keyboard alone", () =>
+  it.live("can be worked with the keyboard only", () =>
     Effect.gen(function*() {
       const { breaker, url } = yield* serve({ operators })
       yield* Effect.void.pipe(breaker.execute({ key: "model" }))

@@ -68,7 +68,7 @@ describe("alert rules", () => {
   it("each have a chapter in the runbook, in their order", () => {
     const chapters = Array.from(runbook.matchAll(/^## (\w+)$/gm), ([, title]) => title)
     assert.deepStrictEqual(chapters, rules.map(({ alert }) => alert))
-    for (const part of ["Means", "Look at", "Do", "Leave it alone"]) {
+    for (const part of ["Means", "Look at", "Do", "Do nothing"]) {
       assert.strictEqual(runbook.split(`\n**${part}** `).length - 1, rules.length, part)
     }
   })
@@ -187,7 +187,7 @@ const findings: Readonly<Record<string, ReadonlyArray<string>>> = {
   "a part of the guard throws": ["TypeError", "RangeError"]
 }
 
-describe("alerts from logs alone", () => {
+describe("alerts from logs only", () => {
   const examples = Array.from(
     runbook.matchAll(/^```sh\n# (.*)\n(.*)\n```$/gm),
     ([, title, run]) => [title!, run!] as const

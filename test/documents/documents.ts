@@ -7,11 +7,11 @@ export const root = fileURLToPath(new URL("../../", import.meta.url))
 
 export const read = (path: string): string => readFileSync(join(root, path), "utf8")
 
-/** All files and folders of the repository below one, folders with a slash at their end. */
+/** All files and folders of the repository below one, folders with a slash at their end, but for what programs write. */
 export const list = (folder: string): ReadonlyArray<string> =>
   readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
     .map((entry) => `${join(entry.parentPath, entry.name).slice(root.length)}${entry.isDirectory() ? "/" : ""}`)
-    .filter((path) => !/(?:^|\/)node_modules\//.test(path))
+    .filter((path) => !/(?:^|\/)(?:node_modules|\.docs)\//.test(path))
 
 export const records = list("docs/decisions").filter((path) => /\/\d+-[\w-]+\.md$/.test(path))
 

@@ -93,7 +93,7 @@ export const make = (name: string, redisUrl: string): Effect.Effect<Instance, ne
       .pipe(
         Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { port: 0, host: "127.0.0.1" }))
       )
-    // Fresh, or both instances would get one and the same.
+    // A new one, or both instances would get one and the same.
     const context = yield* Layer.build(Layer.fresh(Layer.mergeAll(breaker, server).pipe(Layer.provide(registry)))).pipe(
       Effect.orDie
     )

@@ -1,4 +1,4 @@
-/** The provider of every model of the incident: answers each as it is told to, whole or as a stream. */
+/** The provider of every model of the incident: answers each as the script says, whole or as a stream. */
 import { Effect, type Scope } from "effect"
 import { ScriptedProvider } from "effect-resilience/testing"
 import { createServer } from "node:http"
@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net"
 
 type Answer = ScriptedProvider.Answer
 
-/** How a model answers. `whole` and `streamed` are told the number of the request to the model. */
+/** How a model answers. `whole` and `streamed` get the number of the request to the model. */
 export interface Behaviour {
   readonly whole: (request: number) => Answer
   readonly streamed: (request: number) => Answer

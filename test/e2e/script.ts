@@ -40,7 +40,7 @@ export const traffic = (cast: Cast): Effect.Effect<void, never, Scope.Scope> => 
   })
 }
 
-/** The phases, in order. `command` is called by them alone. */
+/** The phases, in order. `command` is called by them only. */
 export const script = (cast: Cast): Readonly<Record<Phase, Effect.Effect<unknown, unknown, Scope.Scope>>> => {
   const { instances: [first, second], provider, redis } = cast
   const { behave, url } = provider

@@ -1,4 +1,4 @@
-// What the demo counts and tells, on a route whose regions answer as told.
+// What the demo counts and tells, on a route whose regions answer as the test says.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
 import { FailoverRouter } from "effect-resilience"

@@ -66,7 +66,7 @@ describe("a router whose classifiers break their promises", () => {
       classify: (exit) => Exit.isSuccess(exit) ? Outcome.success : { _tag: "Failure", kind: "sadness" as never }
     }))))
 
-  it.effect("a classifier that throws is told of, as that of the breaker", () =>
+  it.effect("a classifier that throws is announced, as that of the breaker", () =>
     Effect.gen(function*() {
       const { ask } = makeTargets()
       assert.deepStrictEqual(yield* Effect.exit(ask()), Exit.succeed("us"))

@@ -296,7 +296,7 @@ describe("parts without content that come as fast as they can", () => {
       })
     ).pipe(Effect.provide(route({ targets, firstContentTimeout: "300 millis" }))))
 
-  it.effect("do not keep a call beyond its deadline, whoever is to blame for that", () =>
+  it.effect("do not keep a call beyond its deadline, whether caller or target is slow", () =>
     busily((takes) =>
       Effect.gen(function*() {
         const start = yield* Clock.currentTimeMillis

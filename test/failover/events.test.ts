@@ -159,7 +159,7 @@ describe("the events of a router", () => {
       assert.include(JSON.stringify(yield* all), "failover.exhausted")
     }).pipe(Effect.provide(route({ targets: ["us"] }, { classify: undefined }))))
 
-  it.effect("are told to an observer that asks the router back, which sees what has happened", () => {
+  it.effect("reach an observer that asks the router back, which sees what has happened", () => {
     const seen: Array<string> = []
     return Effect.gen(function*() {
       const breaker = yield* CircuitBreaker.CircuitBreaker

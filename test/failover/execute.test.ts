@@ -67,11 +67,11 @@ describe("an attempt goes on to the next target", () => {
       assert.deepStrictEqual(trail(error).toSorted(), ["eu overloaded", attempt])
       const rejection = error.attempts.find(({ ran }) => !ran)?.error
       assert.strictEqual(CircuitError.isCircuitBreakerError(rejection) && rejection.reason._tag, reason)
-      // Nobody is to blame for a rejection while somebody really failed.
+      // A rejection is not the cause while a target really failed.
       assert.strictEqual(error.cause, error.attempts.find(({ ran }) => ran)?.error)
     }).pipe(Effect.provide(route(two))))
 
-  it.effect("by the judgement of LLM calls unless told otherwise, whatever the breaker's policy says", () =>
+  it.effect("by the judgement of LLM calls unless the route says otherwise, whatever the breaker's policy says", () =>
     Effect.gen(function*() {
       const { ask, ends, take } = makeTargets({ us: Effect.fail({ status: 529 }) })
       assert.strictEqual(yield* ask(), "eu")
@@ -290,7 +290,7 @@ describe("what a stand-in says", () => {
       assert.deepStrictEqual(take(), ["us", "eu", "asia"])
     }).pipe(Effect.provide(router())))
 
-  it.effect("is the caller's where it alone was asked", () =>
+  it.effect("is the caller's where no other was asked", () =>
     Effect.gen(function*() {
       yield* CircuitBreaker.forceOpen("chat/us")
       for (const kind of ["invalid_request", "content_policy"] as const) {

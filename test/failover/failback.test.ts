@@ -60,7 +60,7 @@ describe("I157: the route comes back", () => {
       assert.deepStrictEqual(yield* told, ["us -> eu: server_error", "eu => us after 1000"])
     }).pipe(Effect.provide(route({ minFailoverDuration: 0 }, {}, short))))
 
-  it.effect("not by time alone: its circuit has to have closed", () =>
+  it.effect("not by time only: its circuit has to have closed", () =>
     Effect.gen(function*() {
       yield* fail("us")
       yield* TestClock.adjust("1 hour")
@@ -218,7 +218,7 @@ describe("I157: the time away", () => {
 })
 
 describe("while nobody takes calls", () => {
-  it.effect("W57: nothing moves, and the first that does serves, whoever it is", () =>
+  it.effect("W57: nothing moves, and the first that does serves, at any rank", () =>
     Effect.gen(function*() {
       for (const name of ["us", "eu", "asia"]) yield* fail(name)
       assert.strictEqual(yield* active, "asia")

@@ -143,7 +143,7 @@ const looked = Effect.gen(function*() {
   const serving = state.targets.find(({ target }) => target === active)?.circuit
   // A gate does not move the route.
   if (ready.length > 0 && serving?._tag !== "Closed") assert.include(ready, active.name)
-  // What was told leads from each to the next, and to who serves now.
+  // What was announced leads from each to the next, and to who serves now.
   const recorded = yield* RecordedEvents.RecordedEvents
   let at = "a"
   for (const event of yield* recorded.all) {

@@ -45,7 +45,7 @@ describe("I138: routes", () => {
       [
         "a route without a name",
         one({ targets: ["us"] }, " "),
-        "routes must be a list of routes that have a name, but is \" \""
+        "route must be a name that is not blank, but is \" \""
       ],
       [
         "a route that is a list",
@@ -339,7 +339,7 @@ describe("I138: routes", () => {
 })
 
 describe("I139: routes", () => {
-  it.effect("are the router's own: whoever changes the object that was given changes nothing", () => {
+  it.effect("are the router's own: a later change of the object that was given changes nothing", () => {
     const list: Array<string | { name: string; region: string }> = ["us", { name: "eu", region: "eu" }]
     const regions = ["eu"]
     const failOverOn: Array<"auth"> = []
@@ -421,7 +421,7 @@ describe("layerConfig", () => {
     ))
 
   it.effect.each<readonly [string, Record<string, string>, string]>([
-    ["nothing", {}, "FAILOVER_ROUTES must be routes as JSON, but is \"\""],
+    ["nothing", {}, "FAILOVER_ROUTES must be routes as JSON, but is undefined"],
     ["what is no JSON", { FAILOVER_ROUTES: "{" }, "FAILOVER_ROUTES must be routes as JSON, but is \"{\""],
     [
       "what has another form",

@@ -295,7 +295,7 @@ describe("a target on trial", () => {
       assert.strictEqual(yield* tag(target), "HalfOpen")
     })
 
-  it.effect("is not tried while it wants to be left alone", () =>
+  it.effect("is not tried while it asks for a pause", () =>
     Effect.gen(function*() {
       yield* gatedProbe("us")
       yield* TestClock.adjust("30 seconds")
@@ -329,7 +329,7 @@ describe("a target on trial", () => {
       ])
     }).pipe(Effect.provide(router())))
 
-  it.effect("is no last resort while it wants to be left alone", () =>
+  it.effect("is no last resort while it asks for a pause", () =>
     Effect.gen(function*() {
       yield* gatedProbe("us")
       const { ask, take } = makeTargets()

@@ -104,7 +104,7 @@ describe("a standby", () => {
     }).pipe(Effect.provide(probed(probes)))
   })
 
-  it.effect("is probed as often as told", () => {
+  it.effect("is probed as often as the route says", () => {
     const probes = makeProbes()
     return Effect.gen(function*() {
       yield* TestClock.adjust("10 seconds")
@@ -179,7 +179,7 @@ describe("W56: a primary", () => {
     )
   })
 
-  it.effect("that an operator holds open without an end is left alone, until a reset", () => {
+  it.effect("that an operator forced open without an end is not probed, until a reset", () => {
     const probes = makeProbes()
     return Effect.gen(function*() {
       yield* CircuitBreaker.forceOpen("chat/us")
@@ -376,7 +376,7 @@ describe("a health probe", () => {
     }).pipe(Effect.provide(probed(probes)))
   })
 
-  it.effect("leaves the probe of a user alone, and takes its turn when that is gone", () => {
+  it.effect("does not touch the probe of a user, and takes its turn when that is gone", () => {
     const probes = makeProbes()
     return Effect.gen(function*() {
       const user = yield* Effect.never.pipe(
@@ -475,7 +475,7 @@ describe("a health probe", () => {
       assert.strictEqual(state._tag === "HalfOpen" && state.probing, 0)
     }).pipe(Effect.provide(breaker())))
 
-  it.effect("that another circuit turns away has failed, and is told of", () =>
+  it.effect("that another circuit turns away has failed, and is announced", () =>
     Effect.gen(function*() {
       yield* soon
       assert.deepStrictEqual(yield* told, ["probe of eu: failure"])

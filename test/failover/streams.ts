@@ -42,6 +42,6 @@ export const streamed = (us: Script, options?: Partial<FailoverRouter.StreamOpti
 /** The answer of `eu`. */
 export const rescued: Exit.Exit<Array<string>> = Exit.succeed(["open eu", "text eu", "finish"])
 
-/** A route of `us` and `eu`, unless told otherwise. */
+/** A route of `us` and `eu`, unless its options say otherwise. */
 export const Streams = (settings: Parameters<typeof route>[0] = {}, policy?: Parameters<typeof breaker>[0]) =>
   route({ targets: ["us", "eu"], ...settings }, { classify }, policy)

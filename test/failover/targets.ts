@@ -27,7 +27,7 @@ export const classify: CircuitPolicy.Classify = (exit) => {
 export const breaker = (policy: CircuitPolicy.CircuitPolicy = {}) =>
   CircuitTest.layer({ tripPolicy: TripPolicy.consecutive(1), openDuration: "60 seconds", ...policy })
 
-/** A route `chat` of `us`, `eu` and `asia`, unless told otherwise. */
+/** A route `chat` of `us`, `eu` and `asia`, unless its options say otherwise. */
 export const router = <R = never>(
   options: Partial<FailoverRouter.Options<FailoverRoute.FailoverRoute, R>> = {},
   policy?: CircuitPolicy.CircuitPolicy
@@ -82,7 +82,7 @@ export const failure = <A, E, R>(self: Effect.Effect<A, E, R>) =>
 export const trail = ({ attempts }: FailoverError.FailoverError) =>
   attempts.map(({ cause, ran, target }) => `${target} ${cause}${ran ? "" : " (not asked)"}`)
 
-/** What a router has told so far, in order. */
+/** What a router has announced so far, in order. */
 export const told = Effect.gen(function*() {
   const { all } = yield* RecordedEvents.RecordedEvents
   return (yield* all).flatMap((event) => {

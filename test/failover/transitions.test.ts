@@ -52,7 +52,7 @@ describe("I160: what moves the route", () => {
   it.effect.each(sources)("away from the primary: %s", ([, source, cause]) =>
     Effect.gen(function*() {
       yield* source
-      // Nobody has looked: it is told of the transition itself, and once.
+      // Nobody has looked: the transition itself is announced, and once.
       assert.deepStrictEqual(yield* told, left.map((line) => line + cause))
     }).pipe(Effect.provide(router())))
 
@@ -133,7 +133,7 @@ describe("I160: what moves the route", () => {
 })
 
 describe("I148, I149, I152: the route follows the state of a circuit, not the order in which calls end", () => {
-  /** A call on its way through the circuit of the primary, that ends when told to. */
+  /** A call on its way through the circuit of the primary, that ends when its test says. */
   const inFlight = Effect.gen(function*() {
     const answer = yield* Deferred.make<string, unknown>()
     const fiber = yield* Effect.forkChild(through("us", Deferred.await(answer)), { startImmediately: true })
@@ -251,7 +251,7 @@ describe("I158: reset", () => {
 })
 
 describe("reading", () => {
-  it.effect("W62: changes nothing: not the route, not a circuit, and nobody is told", () =>
+  it.effect("W62: changes nothing: not the route, not a circuit, and no observer is called", () =>
     Effect.gen(function*() {
       yield* fail("us")
       yield* CircuitTest.adjustToProbe("chat/us")
@@ -272,7 +272,7 @@ describe("reading", () => {
   it.effect("W62: takes note of nothing, also where it is the first to see it: the next call does", () =>
     Effect.gen(function*() {
       yield* fail("us")
-      // So long after the outage the store has forgotten the circuit, and nobody was told.
+      // So long after the outage the store has forgotten the circuit, and no observer was called.
       yield* TestClock.adjust("3 hours")
       assert.strictEqual(yield* active, "us")
       assert.isFalse(yield* FailoverRouter.isFailedOver("chat"))
@@ -340,7 +340,7 @@ describe("I159: a fault beside it", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("a breaker that outlives its router goes on, and is told nothing more by it", () =>
+  it.effect("a breaker that outlives its router goes on, and hears nothing more of it", () =>
     Effect.gen(function*() {
       yield* Effect.scoped(
         Layer.build(FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us", "eu"] })] }))

@@ -82,7 +82,7 @@ describe("failures", () => {
       assert.deepStrictEqual((yield* answer(exhausted(attempts, Duration.zero))).retryAfter, "1")
     }))
 
-  it.effect("a refusal of the last target is told, and one before it is not", () =>
+  it.effect("a refusal of the last target is answered, and one before it is not", () =>
     Effect.gen(function*() {
       const down = attempt("us", "overloaded", refusal(503, {}))
       for (const cause of ["content_policy", "context_length"] as const) {

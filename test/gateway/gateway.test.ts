@@ -24,7 +24,7 @@ interface Options {
   readonly eu?: ScriptedProvider.Answer
 }
 
-/** A gateway with a model "chat", whose targets are us, which answers in order as it is told to, and eu. */
+/** A gateway with a model "chat", whose targets are us, which answers in order as the test says, and eu. */
 const start = (us: ReadonlyArray<ScriptedProvider.Answer>, { apiKey, eu = json(answer) }: Options = {}) =>
   Effect.gen(function*() {
     const providers = { us: yield* serve(...us), eu: yield* serve(eu) }
@@ -56,7 +56,7 @@ const fetched = (url: string, init: RequestInit = {}) =>
 const codeOf = (body: string): unknown => JSON.parse(body).error.code
 
 describe("gateway", () => {
-  it.live("says one thing, and where it is", () =>
+  it.live("says what is wrong, and where it is", () =>
     Effect.gen(function*() {
       const { chat, lines, log } = yield* start([json(answer)])
       yield* chat({ messages: [{ role: "user", content: "a secret" }] })
@@ -156,7 +156,7 @@ describe("gateway", () => {
       ["in an event", events([{ data: refusal }]), [true]]
     ] as const
   ) {
-    it.live(`a prompt that is refused ${how}: is told`, () =>
+    it.live(`a prompt that is refused ${how}: is answered as a refusal`, () =>
       Effect.gen(function*() {
         const { chat, eu } = yield* start([us])
         for (const stream of ways) {

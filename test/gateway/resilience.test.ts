@@ -17,7 +17,7 @@ const whole = ScriptedCall.succeeds({
 })
 const fails = (status: number, headers: Record<string, string> = {}) => ScriptedCall.fails({ status, headers })
 
-/** Two targets of which us answers as it is told to, and calls to them. */
+/** Two targets of which us answers as the test says, and calls to them. */
 const cast = Effect.fnUntraced(function*(us: (call: number) => Step) {
   const router = yield* FailoverRouter.FailoverRouter
   const calls = { us: 0, eu: 0 }

@@ -42,7 +42,7 @@ const watched = (policy: CircuitPolicy.CircuitPolicy = {}) => {
   }
 }
 
-/** Runs a guarded call, and gives its verdict once it is sure that nobody was told more than that. */
+/** Runs a guarded call, and gives its verdict once it is sure that no observer heard more than that. */
 const verdictOf = <A, E>(
   run: Effect.Effect<A, E, CircuitBreaker.CircuitBreaker>,
   policy?: CircuitPolicy.CircuitPolicy

@@ -53,7 +53,7 @@ describe("a wait that nobody would ask for", () => {
       }
     }).pipe(Effect.provide(CircuitTest.layer())))
 
-  it.effect("shuts a gate, and opens a circuit, for no longer than that, whoever judges", () =>
+  it.effect("shuts a gate, and opens a circuit, for no longer than that, with any classifier", () =>
     Effect.gen(function*() {
       const waits: ReadonlyArray<unknown> = [
         Duration.infinity,

@@ -34,7 +34,7 @@ describe("the size of a part", () => {
     }
   })
 
-  it("grows with the number of things that are small", () => {
+  it("grows with the number of small values", () => {
     assert.isAtLeast(size(Array.from({ length: 1_000 }, () => ({ a: 1 }))), 32_000)
     assert.isAbove(size(undefined), 0)
   })
@@ -44,7 +44,7 @@ describe("the size of a part", () => {
     assert.isAtMost(size(new Frame()), 1_200)
   })
 
-  it("counts what appears twice once, and ends where things refer to each other", () => {
+  it("counts what appears twice once, and ends where values refer to each other", () => {
     const shared = { text: "x".repeat(1_000) }
     const circle: Record<string, unknown> = { shared, again: shared }
     circle["self"] = circle

@@ -92,7 +92,7 @@ const bad: ReadonlyArray<readonly [name: string, answer: Answer, ends: unknown, 
   ]
 ]
 
-/** A breaker with every listener that writes things down. */
+/** A breaker with every listener that writes down what it hears. */
 const breaker = (kept: Array<string>) => {
   const keeper = Logger.map(Logger.formatJson, (line) => {
     kept.push(line)

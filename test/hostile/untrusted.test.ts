@@ -44,7 +44,7 @@ describe("a list", () => {
     assert.deepStrictEqual(items(revoked(), 2), [])
   })
 
-  it("is told from what cannot be asked", () => {
+  it("is distinguished from what cannot be asked", () => {
     assert.deepStrictEqual([[], {}, "[]", revoked()].map(isList), [true, false, false, false])
   })
 })

@@ -280,7 +280,7 @@ describe("GuardedHttpClient, the body of an error", () => {
       assert.deepStrictEqual(yield* calls, ["ignored context_length"])
     }).pipe(Effect.provide(policy())))
 
-  it.effect("is there for whoever judges the error later, and not in what is printed of it", () =>
+  it.effect("is there for a classifier that judges the error later, and not in what is printed of it", () =>
     Effect.gen(function*() {
       const { client } = guarded({}, { status: 429, body: [JSON.stringify(tooMany)] })
       const error = yield* Effect.flip(client.pipe(HttpClient.filterStatusOk).get(url))
@@ -467,7 +467,7 @@ describe("GuardedHttpClient, the body of an answer", () => {
       assert.deepStrictEqual(yield* calls, Array.from({ length: 4 }, () => "failure stream_cut"))
     }).pipe(Effect.provide(policy())))
 
-  it.effect("is read once and kept, whoever asks, and counted once", () =>
+  it.effect("is read once and kept, whether caller or classifier asks, and counted once", () =>
     Effect.gen(function*() {
       const { client, seen } = guarded({}, { headers: json, body: ["{\"a\":", 100, "1}"] })
       const response = yield* client.get(url)

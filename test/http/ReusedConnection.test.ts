@@ -1,4 +1,4 @@
-// H: connections that died while they were idle, on a real server that resets each at its next use.
+// Connections that died while they were idle, on a real server that resets each at its next use.
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"

@@ -106,11 +106,82 @@ describe("LlmOutcome.table", () => {
     ["unrecognised", { status: 399 }]
   ]
 
+  // Of codes that providers document, those which the patterns of a row find.
+  const documented: Readonly<Record<string, ReadonlyArray<string>>> = {
+    "code/content-policy": [
+      "image_content_policy_violation",
+      "AiError/ContentPolicyError",
+      "content_filtered",
+      "content-filter"
+    ],
+    "code/quota": [
+      "organization_spend_limit_exceeded",
+      "project_spend_limit_exceeded",
+      "organization_usage_limit_exceeded",
+      "billing_hard_limit_reached",
+      "billing_not_active",
+      "enforced_spend_limit_reached",
+      "contract_spend_limit_reached",
+      "linked_organization_spend_limit_reached",
+      "quota_exceeded",
+      "ServiceQuotaExceededException",
+      "serviceQuotaExceededException",
+      "AiError/QuotaExhaustedError"
+    ],
+    "code/overloaded": [
+      "ModelCapacityExceeded",
+      "ServiceUnavailableException",
+      "serviceUnavailableException",
+      "ModelNotReadyException",
+      "modelNotReadyException",
+      "Answer/overloaded"
+    ],
+    "code/rate-limited": [
+      "slow_down",
+      "too_many_requests",
+      "RESOURCE_EXHAUSTED",
+      "RATE_LIMIT_EXCEEDED",
+      "ThrottlingException",
+      "throttlingException",
+      "TooManyRequestsException",
+      "tooManyRequestsException",
+      "AiError/RateLimitError"
+    ],
+    "code/timeout": [
+      "ModelTimeoutException",
+      "modelTimeoutException"
+    ],
+    "code/auth": [
+      "API_KEY_INVALID",
+      "UNAUTHENTICATED",
+      "PERMISSION_DENIED",
+      "organization_on_hold",
+      "AccessDeniedException",
+      "accessDeniedException",
+      "ExpiredTokenException",
+      "expiredTokenException",
+      "UnrecognizedClientException",
+      "unrecognizedClientException",
+      "AiError/AuthenticationError"
+    ],
+    "code/server-error": [
+      "InternalServerException",
+      "internalServerException"
+    ],
+    "code/invalid-request": [
+      "INVALID_ARGUMENT",
+      "NOT_FOUND",
+      "ValidationException",
+      "validationException"
+    ]
+  }
+
   for (const row of LlmOutcome.table) {
     // A number is only one of those with a status that it comes with.
     const isNumber = row.id.startsWith("number/") || row.id === "request/unknown-model"
     const codes = row.match.message === undefined && !isNumber ? row.match.code ?? [] : []
-    it.each(codes.filter((code) => typeof code === "string"))(`${row.id} decides %s`, (code) => {
+    const named = codes.filter((code) => typeof code === "string").concat(documented[row.id] ?? [])
+    it.each(named)(`${row.id} decides %s`, (code) => {
       assert.strictEqual(rowOf(bearer(code)), row.id)
     })
   }
@@ -120,7 +191,8 @@ describe("LlmOutcome.table", () => {
   })
 
   it("has an example or a code for every row, and tests below for what has neither", () => {
-    const proven = new Set(["interruption", "defect", "value", ...examples.map(([row]) => row)])
+    const rows = [...examples.map(([row]) => row), ...Object.keys(documented)]
+    const proven = new Set(["interruption", "defect", "value", ...rows])
     for (const { id, match } of LlmOutcome.table) {
       assert.isTrue(proven.has(id) || match.code?.some((code) => typeof code === "string"), id)
     }
@@ -788,7 +860,7 @@ describe("LlmOutcome.classify: failures without a status", () => {
       assert.strictEqual(judge(yield* failed(() => fetch(`http://127.0.0.1:${port}`))), "Failure connection")
     }))
 
-  it.effect("I46 TLS with somebody who does not speak it", () =>
+  it.effect("I46 TLS with a server that does not speak it", () =>
     Effect.gen(function*() {
       const port = yield* serving((_, response) => response.end())
       assert.strictEqual(judge(yield* failed(() => fetch(`https://127.0.0.1:${port}`))), "Failure connection")
@@ -932,7 +1004,7 @@ describe("LlmOutcome.classify: exits", () => {
     assert.strictEqual(LlmOutcome.classify(Exit.void), Outcome.success)
   })
 
-  it("interruption alone is cancelled", () => {
+  it("interruption by itself is cancelled", () => {
     assert.strictEqual(failure(interrupt), "Ignored cancelled")
     assert.strictEqual(failure(interrupt, interrupt), "Ignored cancelled")
   })

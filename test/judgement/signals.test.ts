@@ -179,7 +179,7 @@ describe("the signals of an error", () => {
     assert.deepStrictEqual(within(8), [])
   })
 
-  it("are looked for in 49 things, lists among them", () => {
+  it("are looked for in 49 values, lists among them", () => {
     const errors = Array.from(
       { length: 8 },
       (_, list) => Array.from({ length: 8 }, (_, index) => ({ code: `${list}.${index}` }))

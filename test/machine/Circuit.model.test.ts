@@ -214,7 +214,7 @@ const view = (self: Circuit.Circuit, now: number, forgot: boolean): ReturnType<H
 
 const edge = (before: Circuit.Circuit, { reason, state }: Circuit.Circuit) => `${before.state} ${reason} ${state}`
 
-/** What must hold of every step, whoever makes it. */
+/** What must be true of every step, by a call or by an operator. */
 const checkStep = (before: Circuit.Circuit, after: Circuit.Circuit, rules: Circuit.Rules, now: number) => {
   if (after.generation === before.generation) {
     assert.strictEqual(after.state, before.state)
@@ -314,7 +314,7 @@ const play = (
       }
       case "Settle": {
         const chosen = permits[command.permit]
-        // A call ends once; only a probe is told apart well enough to refuse a second end.
+        // A call ends once; only a probe is distinguished well enough to refuse a second end.
         if (chosen === undefined || (chosen.call.ended && chosen.call.probe === 0)) break
         const kind = command.outcome === "Success" ? (command.slow ? "slow" : "") : command.kind
         const verdict: Circuit.Verdict = { ...command, kind }

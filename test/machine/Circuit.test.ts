@@ -52,7 +52,7 @@ const disabled = Circuit.disable(closed)
 const states = [closed, open, halfOpen, forcedOpen, disabled].map((circuit) => [circuit.state, circuit] as const)
 
 describe("closed", () => {
-  it("I1: a fresh circuit is closed, without failures, and admits every call", () => {
+  it("I1: a new circuit is closed, without failures, and admits every call", () => {
     assert.strictEqual(closed.state, "closed")
     assert.strictEqual(closed.failures, 0)
     assert.isTrue(Circuit.admitsAll(closed))
@@ -212,14 +212,14 @@ describe("half-open", () => {
     }
   )
 
-  it("I28: a probe that was told to wait frees its slot and the retry is admitted when the wait is over", () => {
+  it("I28: a probe that a provider asks to wait frees its slot and the retry is admitted when the wait is over", () => {
     const waiting = Circuit.settle(halfOpen, rules, 62_000, probe, verdict("Throttled", { hintMillis: 500 }))
     assert.deepStrictEqual(rejected(waiting, 62_499), { by: "throttled", retryAfterMillis: 1 })
     const retry = admitted(waiting, 62_500)
     assert.strictEqual(Circuit.settle(retry.circuit, rules, 62_600, retry.permit, success).state, "closed")
   })
 
-  it("I25: a probe whose circuit was forced open meanwhile leaves the hold alone", () => {
+  it("I25: a probe whose circuit was forced open meanwhile does not touch the forced opening", () => {
     const held = Circuit.force(halfOpen, 62_000, 3_662_000)
     assert.deepStrictEqual(held.probes, [])
     for (const outcome of ["Success", "Failure", "Ignored"] as const) {
@@ -255,7 +255,7 @@ describe("half-open", () => {
     assert.strictEqual(Circuit.settle(halfOpen, rules, 99_000, probe, success).state, "closed")
   })
 
-  it("runs as many probes at once as allowed, told apart by their permits", () => {
+  it("runs as many probes at once as allowed, distinguished by their permits", () => {
     const three = { ...rules, probes: 3, successesToClose: 2 }
     const first = admitted(open, 61_000, three)
     const second = admitted(first.circuit, 61_000, three)
@@ -317,7 +317,7 @@ describe("ramp", () => {
   })
 
   it.prop(
-    "a call that comes back after the wait it was told is admitted, and not a millisecond earlier",
+    "a call that comes back after the wait that it got is admitted, and not a millisecond earlier",
     { times: Schema.Array(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 30 }))) },
     ({ times }) => {
       let circuit = start
@@ -568,7 +568,7 @@ describe("claims", () => {
     return { clock, handle }
   }).pipe(Effect.provide(CircuitStore.layerMemory))
 
-  it.effect("I89: of fifty callers that were told to claim exactly one gets the slot", () =>
+  it.effect("I89: of fifty callers that have to claim exactly one gets the slot", () =>
     Effect.gen(function*() {
       const { clock, handle } = yield* openHandle
       yield* TestClock.adjust("1 minute")

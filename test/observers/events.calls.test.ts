@@ -36,7 +36,7 @@ describe("slowness", () => {
     tripPolicy: TripPolicy.slowCallRate({ threshold: 1, minimumCalls: 2, slowerThan: "100 millis", window: 2 })
   })
 
-  it.effect("I70: of calls opens the circuit, is told as what it is, and the values are returned", () =>
+  it.effect("I70: of calls opens the circuit, is announced as what it is, and the values are returned", () =>
     Effect.gen(function*() {
       assert.strictEqual(yield* run(takes(100), 100), "answer")
       assert.deepStrictEqual(yield* names, [])
@@ -71,7 +71,7 @@ describe("slowness", () => {
     }).pipe(Effect.provide(slow)))
 })
 
-describe("what is told of calls", () => {
+describe("what is announced of calls", () => {
   it.effect("I73, I78: every way for a call to end has a result of its own", () =>
     Effect.gen(function*() {
       yield* run(takes(250), 250)

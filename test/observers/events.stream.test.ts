@@ -54,7 +54,7 @@ describe("the stream of events", () => {
       assert.deepStrictEqual(yield* Fiber.join(fiber), [key, "other"])
     }).pipe(Effect.provide(Breaker)))
 
-  it.effect("ends with its subscriber and leaves the others alone", () =>
+  it.effect("ends with its subscriber and does not touch the others", () =>
     Effect.gen(function*() {
       const leaver = yield* collect(9)
       const stayer = yield* collect(2)

@@ -24,7 +24,7 @@ const of = <Name extends CircuitEvent.CircuitEvent["event"]>(name: Name) =>
   Effect.flatMap(Recorded, (recorded) => recorded.of(name))
 
 describe("the life of a circuit", () => {
-  it.effect("I62, I69, I72: is told in order, each transition once and with its reason", () =>
+  it.effect("I62, I69, I72: is announced in order, each transition once and with its reason", () =>
     Effect.gen(function*() {
       yield* TestClock.adjust("1 minute")
       yield* down
@@ -291,7 +291,7 @@ describe("an outage", () => {
       ["Ignored", Outcome.ignored("auth"), "ignored", "auth"],
       ["Throttled", Outcome.throttled("1 second"), "ignored", "rate_limited"]
     ] as const
-  )("a probe that said %s is told as such", ([, outcome, result, kind]) =>
+  )("a probe that said %s is announced as such", ([, outcome, result, kind]) =>
     Effect.gen(function*() {
       yield* down
       yield* TestClock.adjust("1 second")
@@ -322,7 +322,7 @@ describe("an outage", () => {
 })
 
 describe("events beside transitions", () => {
-  it.effect("a shut gate is told once, with the wait that is left; a shorter wait asked for later is not", () =>
+  it.effect("a shut gate is announced once, with the wait that is left; a shorter wait asked for later is not", () =>
     Effect.gen(function*() {
       const permit = yield* CircuitBreaker.acquire(key)
       yield* says(Outcome.throttled("20 seconds", "overloaded"))
@@ -351,7 +351,7 @@ describe("events beside transitions", () => {
       ["OpenNow", Outcome.openNow("quota_exhausted"), "open_now", "quota_exhausted"]
     ] as const
   )(
-    "%s that comes late is told as such and changes nothing",
+    "%s that comes late is announced as such and changes nothing",
     ([, outcome, wire, kind]) =>
       Effect.gen(function*() {
         const permit = yield* CircuitBreaker.acquire(key)
@@ -365,7 +365,7 @@ describe("events beside transitions", () => {
       }).pipe(Effect.scoped, Effect.provide(policy()))
   )
 
-  it.effect("steering is told with who did it and why, and what it ended", () =>
+  it.effect("steering is announced with who did it and why, and what it ended", () =>
     Effect.gen(function*() {
       const who = { reason: "provider incident", actor: "ops" }
       yield* CircuitBreaker.forceOpen(key, { for: "10 seconds", ...who })

@@ -73,7 +73,7 @@ const throwing = () => {
 }
 
 describe("observers", () => {
-  it.effect("are all told everything, in order", () => {
+  it.effect("all hear everything, in order", () => {
     const first = listener("first")
     const second = listener("second")
     return Effect.gen(function*() {
@@ -247,7 +247,7 @@ describe("observers", () => {
     })
   })
 
-  it.effect("I52: are told when the circuit has changed: one that calls back sees the new state", () => {
+  it.effect("I52: are called when the circuit has changed: one that calls back sees the new state", () => {
     let context: Context.Context<CircuitBreaker.CircuitBreaker> | undefined
     const seen: Array<string> = []
     const look = (what: string) => {
@@ -357,7 +357,7 @@ describe("observers", () => {
     }).pipe(Effect.provide(breaker(resetter)))
   })
 
-  it.effect("the faults of one are told to the others, at the powers of two and by name only", () => {
+  it.effect("the faults of one are announced to the others, at the powers of two and by name only", () => {
     const heard: Array<unknown> = []
     const witness = {
       name: "witness",
@@ -405,7 +405,7 @@ describe("observers", () => {
     })
   })
 
-  it.effect("a fault in what is told of calls is contained, counted, and kept from nobody else", () => {
+  it.effect("a fault in hearing of calls is contained, counted, and announced to the others", () => {
     const results: Array<string> = []
     const witness = listener("witness")
     const bad = { name: "bad", onCircuit: () => ({ onCall: throwing }) }
@@ -486,7 +486,7 @@ describe("two breakers on one store", () => {
     }).pipe(Effect.scoped, Effect.provide(CircuitStore.layerMemory))
   })
 
-  it.effect("with different policies for a key are told of once; the circuit keeps the first", () => {
+  it.effect("with different policies for a key are announced once; the circuit keeps the first", () => {
     const observer = listener("observer")
     return Effect.gen(function*() {
       const strict = yield* build(policy, observer)
@@ -504,7 +504,7 @@ describe("two breakers on one store", () => {
 })
 
 describe("a classifier that throws", () => {
-  it.effect("is told of at the powers of two, by name only, and counts as ignored", () =>
+  it.effect("is announced at the powers of two, by name only, and counts as ignored", () =>
     Effect.gen(function*() {
       const classify = () => {
         throw new RangeError("canary")

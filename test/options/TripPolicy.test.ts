@@ -12,7 +12,7 @@ describe("TripPolicy", () => {
     AnyOf: TripPolicy.anyOf(TripPolicy.consecutive(3), TripPolicy.adaptive())
   }
 
-  it("is told apart by its tag", () => {
+  it("is distinguished by its tag", () => {
     for (const [tag, policy] of Object.entries(all)) assert.strictEqual(policy._tag, tag)
   })
 
@@ -22,6 +22,20 @@ describe("TripPolicy", () => {
     const fingerprint = (tripPolicy: TripPolicy.TripPolicy) =>
       compilePolicy({ tripPolicy }, Context.empty()).fingerprint
     assert.strictEqual(fingerprint(again), fingerprint(policy))
+  })
+
+  it.each([
+    ["{ \"_tag\": \"consecutive\", \"failures\": 3 }", "\"consecutive\""],
+    ["{ \"_tag\": \"AnyOf\", \"policies\": 3 }", "\"AnyOf\""],
+    ["{}", "an object"],
+    ["5", "5"],
+    ["null", "an object"],
+    ["[{ \"_tag\": \"Consecutive\", \"failures\": 3 }]", "a list"]
+  ])("data of no policy, %s, is no default: its layer refuses it", (text, form) => {
+    assert.throws(
+      () => compilePolicy({ tripPolicy: TripPolicy.fromData(JSON.parse(text)) }, Context.empty()),
+      `tripPolicy must be a policy made by TripPolicy, but is ${form}`
+    )
   })
 
   it("wants ten calls before it trusts a share, or as many as its window holds", () => {

@@ -163,12 +163,17 @@ describe("layerConfig", () => {
   it.effect("W50: those of a rate are refused where no rate is asked for", () =>
     Effect.gen(function*() {
       for (
-        const [setting, value] of [["THRESHOLD", "1"], ["WINDOW", "1"], ["MINIMUM_CALLS", "1"], ["SLOWER_THAN", "1s"]]
+        const [setting, value, shown] of [
+          ["THRESHOLD", "1", "1"],
+          ["WINDOW", "1", "\"1\""],
+          ["MINIMUM_CALLS", "1", "1"],
+          ["SLOWER_THAN", "1 second", "\"1s\""]
+        ] as const
       ) {
         const rule = "must be left out unless CIRCUIT_TRIP_POLICY names a rate"
         assert.include(
-          yield* sentenceOf(layerOf({ [`CIRCUIT_${setting}`]: value! })),
-          `CIRCUIT_${setting} ${rule}, but is`
+          yield* sentenceOf(layerOf({ [`CIRCUIT_${setting}`]: value })),
+          `CIRCUIT_${setting} ${rule}, but is ${shown}`
         )
       }
     }))

@@ -1,4 +1,4 @@
-// What comes with the package when somebody installs it.
+// What comes with the package when a user installs it.
 import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 

@@ -62,7 +62,7 @@ describe("the package", () => {
     assert.deepStrictEqual(messages, [])
   })
 
-  it("has types for every entry, for whoever imports modules", () => {
+  it("has types for every entry, for users who import modules", () => {
     const attw = path("node_modules/@arethetypeswrong/cli/dist/index.js")
     execFileSync(process.execPath, [attw, tarball.path, "--profile", "esm-only"], { encoding: "utf8" })
   }, minutes)
@@ -115,7 +115,7 @@ describe("a project with nothing but effect", () => {
   runs("testing.ts", "circuit.opened, circuit.half_open, circuit.probe, circuit.closed")
   runs("effectRedis.ts", "called without ioredis")
 
-  it("is told to install ioredis where it is needed", async () => {
+  it("has to install ioredis where it is needed", async () => {
     for (const node of Object.values(nodes)) {
       const { ended, stderr } = await consumer.run(node, "redis.ts")
       assert.strictEqual(ended, 1)

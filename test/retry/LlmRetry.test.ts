@@ -156,7 +156,7 @@ describe("LlmRetry.policy", () => {
       assert.strictEqual(millis, 0)
     }).pipe(Effect.provide(llm({ tripPolicy: TripPolicy.consecutive(1) }))))
 
-  it.effect("I44: a circuit that somebody else opened during the backoff rejects the next attempt", () =>
+  it.effect("I44: a circuit that another caller opened during the backoff rejects the next attempt", () =>
     Effect.gen(function*() {
       const { ask, calls } = guarded([status(500)], { attempts: 5, base: "10 seconds" })
       const fiber = yield* Effect.forkChild(Effect.exit(ask), { startImmediately: true })
@@ -229,7 +229,7 @@ describe("LlmRetry.policy", () => {
       assert.isAbove(new Set(ends).size, 15)
     }).pipe(Random.withSeed("spread"), Effect.provide(llm())))
 
-  it.effect("W11: a gate is shut a little longer than was asked for, and whoever heard the hint waits for the gate", () =>
+  it.effect("W11: a gate is shut a little longer than was asked for, and a caller that heard the hint waits for the gate", () =>
     Effect.gen(function*() {
       const { ask, calls } = guarded([status(429, { "retry-after": "30" }), ScriptedCall.succeeds("ok")], {
         attempts: 2

@@ -1,4 +1,4 @@
-/** What must not grow: measured while nobody calls, so that whatever is still there has been forgotten by somebody. */
+/** What must not grow: measured while nobody calls, so that whatever is still there was not given back. */
 import { Context, Effect, Metric } from "effect"
 import { type Limits, type Trend, trend } from "./flatness.ts"
 
@@ -41,7 +41,7 @@ export const least = (count: () => number): Effect.Effect<number> =>
     return least
   })
 
-/** One thing that is measured again and again. */
+/** One quantity that is measured again and again. */
 export class Series {
   readonly values: Array<number> = []
   readonly name: string

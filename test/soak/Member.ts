@@ -90,7 +90,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   }
 })
 
-/** Throws at every third thing that it hears. */
+/** Throws at every third event that it hears. */
 const throwing: CircuitObserver.CircuitObserver = (() => {
   let heard = 0
   const hear = () => {

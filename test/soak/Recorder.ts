@@ -59,7 +59,7 @@ export class Recorder implements CircuitObserver.CircuitObserver {
     if (transition !== undefined || this.heard % decodedShare === 0) this.decode(event)
     if (transition === undefined) return
     for (const finding of this.witness.hear(transition)) this.find(finding)
-    // What a process does alone is its own.
+    // What a degraded process does is its own.
     if (this.degraded) return
     for (const finding of this.agreement?.hear(transition) ?? []) this.find(finding)
   }
@@ -99,7 +99,7 @@ export class Recorder implements CircuitObserver.CircuitObserver {
     }
   }
 
-  /** A finding of somebody who watches this process from elsewhere. */
+  /** A finding of a witness who watches this process from elsewhere. */
   found(rule: string, key: string, what: string): void {
     this.findings.add(this.member, { rule, key, what, excusable: false }, this.past)
   }

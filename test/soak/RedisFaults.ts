@@ -1,4 +1,4 @@
-/** What goes wrong with a Redis while processes rely on it, one thing after the other. */
+/** What goes wrong with a Redis while processes rely on it, one fault after the other. */
 import { Effect, type Latch } from "effect"
 import type { RedisServer } from "../support/redis/RedisServer.ts"
 import type { TcpProxy } from "../support/redis/TcpProxy.ts"

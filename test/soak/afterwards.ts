@@ -28,7 +28,7 @@ export const rested = Effect.fnUntraced(function*(shift: Shift, phases: Readonly
   yield* Effect.forEach(members, release)
   yield* inTime("routes come home", home, findings)
   yield* inTime("no probe slot is lost", nobodyProbes, findings)
-  // Whoever looks at all circuits has the idle ones dropped.
+  // A look at all circuits drops the idle ones.
   yield* Effect.sleep(2 * idleMillis)
   yield* Effect.forEach(members, ({ breaker }) => breaker.states)
 })
@@ -54,7 +54,7 @@ const inTime = Effect.fnUntraced(function*(rule: string, holds: Effect.Effect<bo
   }
 })
 
-/** The last things: every admitted call has ended once, and every circuit can be used again. */
+/** At the end every admitted call has ended once, and every circuit can be used again. */
 export const check = Effect.fnUntraced(function*(phases: ReadonlyArray<Phase>, findings: Findings) {
   for (const { members } of phases) {
     for (const member of members) {

@@ -34,7 +34,7 @@ const callers = 20
 /** So long is the fleet's store left in peace at the beginning of a shift: then nothing is excused. */
 const calmMillis = 3000
 
-/** How long a store may take for one operation. A call may have to claim, to wait for another's claim, and to report. */
+/** How long a store may take for one operation. A call may have to claim, to wait for the claim of another process, and to report. */
 const operationMillis = 100
 const waits = 3
 const noiseMillis = 100

@@ -52,7 +52,7 @@ const answer = (attempt: Attempt, { ends, fact, millis }: Plan, sent: Array<Part
   ))
 }
 
-/** Consumes a stream as somebody does who may have enough, or go. */
+/** Consumes a stream as a caller does who may have enough, or go. */
 const consumed = Effect.fnUntraced(function*<E, R>(self: Stream.Stream<Part, E, R>, dice: Dice) {
   const got: Array<Part> = []
   const enough = dice.chance(0.15) ? dice.between(1, 3) : Infinity

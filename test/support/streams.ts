@@ -40,7 +40,7 @@ export const classifyPart = (part: string): StreamSignal.StreamSignal => {
   }
 }
 
-/** What an exit tells the consumer: the reason of the breaker, another's error or defect, or nothing. */
+/** What an exit tells the consumer: the reason of the breaker, the provider's error or defect, or nothing. */
 export const told = (exit: Exit.Exit<unknown, unknown>): unknown => {
   if (Exit.isSuccess(exit)) return undefined
   const [reason] = exit.cause.reasons

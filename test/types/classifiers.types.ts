@@ -8,6 +8,7 @@ import {
   FailoverRoute,
   FailoverRouter,
   LlmOutcome,
+  LlmRetry,
   LlmStream,
   type Outcome,
   StreamSignal
@@ -63,6 +64,23 @@ export const guardBy = <A, E, R>(
 ): Effect.Effect<A, E | BreakerError, R | CircuitBreaker.CircuitBreaker> => self.pipe(execute({ key, classify }))
 declare const options: CircuitBreaker.ExecuteOptions
 expectTypeOf(ask.pipe(execute(options))).toEqualTypeOf<Guarded>()
+
+// So do calls that are one of several kinds, functions made by Effect.fn, options that are spread, and what follows.
+declare const either: Effect.Effect<1, "a"> | Effect.Effect<2, "b">
+expectTypeOf(either.pipe(execute({ key, classify }))).toEqualTypeOf<
+  Effect.Effect<1 | 2, "a" | "b" | BreakerError, CircuitBreaker.CircuitBreaker>
+>()
+const named = Effect.fn("ask")((prompt: string) => Effect.tap(ask, Effect.log(prompt)), execute({ key, classify }))
+expectTypeOf(named("hello")).toEqualTypeOf<Guarded>()
+expectTypeOf(ask.pipe(execute({ ...options, lastResort: true }))).toEqualTypeOf<Guarded>()
+expectTypeOf(ask.pipe(execute({ key, classify }), Effect.retry(LlmRetry.policy()))).toEqualTypeOf<Guarded>()
+expectTypeOf(
+  ask.pipe(execute({ key, classify }), Effect.catchTag("CircuitBreakerError", () => Effect.succeed("none" as const)))
+).toEqualTypeOf<Effect.Effect<Answer | "none", ProviderFailed, Asker | CircuitBreaker.CircuitBreaker>>()
+// @ts-expect-error a stream is no effect
+void tell.pipe(execute({ key, classify }))
+// @ts-expect-error an effect is no stream
+void ask.pipe(CircuitBreaker.stream({ key, classifyPart: StreamSignal.opaque }))
 
 // A classifier that is written where it is used sees the exit of the call, also in a pipe.
 expectTypeOf(
@@ -168,7 +186,7 @@ void GuardedHttpClient.withCircuitBreaker(client, {
 // @ts-expect-error for calls that give numbers
 void GuardedHttpClient.withCircuitBreaker(client, { classify: ofNumbers })
 
-// Whoever judges calls of every kind takes no classifier of one kind.
+// A function that judges calls of every kind takes no classifier of one kind.
 FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us"] })], classify })
 FailoverRouter.layer({ routes: [FailoverRoute.make("chat", { targets: ["us"] })], classify: mine })
 // @ts-expect-error for calls that give numbers

@@ -22,6 +22,19 @@ expectTypeOf(CircuitObserver.layer(Effect.as(Asker, { name: "mine" }))).toEqualT
 >()
 
 const Breaker = CircuitBreaker.layer().pipe(Layer.provide(CircuitStore.layerMemory))
+
+// In whichever order layers are put together: while an observer is beside its breaker, or before it, one is left over.
+const wrong = {
+  beside: Layer.mergeAll(Breaker, CircuitLogger.layer),
+  first: Layer.mergeAll(CircuitMetrics.layer, Breaker),
+  mine: Layer.merge(Breaker, CircuitObserver.layer({ name: "mine" })),
+  recorded: Layer.merge(Breaker, RecordedEvents.layer),
+  before: Breaker.pipe(Layer.provideMerge(CircuitMetrics.layer)),
+  provided: Breaker.pipe(Layer.provide(CircuitMetrics.layerWith({})))
+}
+type Needs = { readonly [Order in keyof typeof wrong]: Layer.Services<typeof wrong[Order]> }
+expectTypeOf<Needs>().toEqualTypeOf<{ readonly [Order in keyof typeof wrong]: Breaker }>()
+
 const Observers = Layer.mergeAll(CircuitMetrics.layer, CircuitLogger.layer, CircuitObserver.layer({ name: "mine" }))
 
 /** Programs that are checked and never run. */

@@ -79,9 +79,11 @@ const hasFailedElsewhere = ({ circuit }: Call, { failedAt }: CallEvidence): bool
 
 /** Takes in that a call came to a circuit that may turn it away. */
 export const came = (call: Call): void => {
-  const { circuit, clock } = call
-  if (circuit.evidence.failed.length > 0) {
-    circuit.evidence = evidence.came(circuit.evidence, known(call).identity, circuitMillis(clock))
+  const { circuit } = call
+  const at = Math.floor(call.startedAt)
+  // What another call has said of this millisecond says it all.
+  if (circuit.evidence.failed.length > 0 && circuit.evidence.otherCameAt !== at) {
+    circuit.evidence = evidence.came(circuit.evidence, known(call).identity, at)
   }
 }
 

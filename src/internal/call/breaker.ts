@@ -1,12 +1,12 @@
 /** Makes the breaker service on a store: each of its functions finds the circuit of a key and uses it. */
-import { type Clock, Context, Effect, type Fiber, Queue, Stream } from "effect"
+import { Context, Effect, type Fiber, Queue, Stream } from "effect"
 import { dual } from "effect/Function"
 import type { CircuitBreaker, ExecuteOptions, Permit, StreamOptions } from "../../CircuitBreaker.ts"
 import type { CircuitBreakerError } from "../../CircuitError.ts"
 import type { CircuitEvent } from "../../CircuitEvent.ts"
 import type { CircuitPolicy, Classify } from "../../CircuitPolicy.ts"
 import * as CircuitState from "../../CircuitState.ts"
-import { type CircuitHandle, CircuitStore, type Operator } from "../../CircuitStore.ts"
+import { CircuitStore, type Operator } from "../../CircuitStore.ts"
 import type { Evidence } from "../../Evidence.ts"
 import * as Outcome from "../../Outcome.ts"
 import { circuitMillis, elapsedMillis } from "../clock/time.ts"
@@ -17,24 +17,21 @@ import { checkOptions } from "../options/known.ts"
 import { streamLimits } from "../options/streamLimits.ts"
 import * as validation from "../options/validation.ts"
 import { type Begin, beginning } from "./begin.ts"
-import { keptFromProbing } from "./blame.ts"
 import { noted } from "./blocked.ts"
 import { type Call, clockOf } from "./call.ts"
 import { givenEvidence } from "./callEvidence.ts"
 import { callerError, checked, contained } from "./containment.ts"
-import { finish, guard, reject } from "./guard.ts"
+import { finish, guard, take } from "./guard.ts"
 import { guardStream, partReader } from "./guardStream.ts"
 import { beginProbe, CurrentProbe } from "./probing.ts"
 import { followBuild } from "./rebuilt.ts"
 import * as trace from "./trace.ts"
 
-/** `identity` is the same for every build of a layer. */
 export const make = Effect.fnUntraced(function*(
-  policy: CircuitPolicy | ((key: string) => CircuitPolicy),
-  identity: object = policy
+  policy: CircuitPolicy | ((key: string) => CircuitPolicy)
 ) {
   const store = yield* CircuitStore
-  yield* followBuild(identity, store)
+  yield* followBuild(store)
   const { hub } = store
   const context = yield* Effect.context<never>()
   const policyOf = policyResolver(policy, context)
@@ -104,21 +101,16 @@ export const make = Effect.fnUntraced(function*(
     return guardStream(self, begin)
   }
 
-  const take = (
+  const acquire = (
     key: string,
     evidence: Evidence | undefined
   ): Effect.Effect<Permit & { readonly drop: Effect.Effect<void> }, CircuitBreakerError> =>
     Effect.withFiber((fiber) => {
       const taken = call(fiber, validation.key(key), undefined, evidence, undefined)
-      const decision = taken.circuit.pass ?? taken.circuit.admit(taken.clock, Math.floor(taken.startedAt))
-      const kept = decision === "claim" ? keptFromProbing(taken) : undefined
-      if (kept !== undefined) return reject(taken, kept)
-      return Effect.flatMap(decision === "claim" ? taken.circuit.claim : Effect.succeed(decision), (decision) => {
-        if ("_tag" in decision) return reject(taken, decision)
-        if (taken.span !== undefined) trace.admitted(taken, decision)
+      return Effect.map(take(taken), (permit) => {
         let own: Outcome.Outcome = unused
-        if (decision.probe > 0) {
-          taken.probing = beginProbe(taken.circuit, decision, (outcome) => own = outcome)
+        if (permit.probe > 0) {
+          taken.probing = beginProbe(taken.circuit, permit, (outcome) => own = outcome)
           // Until the scope of the permit closes, as `Effect.annotateLogsScoped` does with annotations.
           fiber.setContext(Context.add(fiber.context, CurrentProbe, taken.probing))
         }
@@ -128,9 +120,9 @@ export const make = Effect.fnUntraced(function*(
             if (settled) return Effect.void
             settled = true
             const said = contained(taken, () => checked(outcome), callerError)
-            return finish(taken, decision, said, false) ?? Effect.void
+            return finish(taken, permit, said, false) ?? Effect.void
           })
-        return Effect.succeed({ key, probe: decision.probe > 0, settle, drop: Effect.suspend(() => settle(own)) })
+        return { key, probe: permit.probe > 0, settle, drop: Effect.suspend(() => settle(own)) }
       })
     })
 
@@ -142,6 +134,23 @@ export const make = Effect.fnUntraced(function*(
       const clock = clockOf(fiber)
       const policy = policyOf(validation.key(key))
       return Effect.succeed(store.keep(key, policy, clock, circuitMillis(clock)))
+    })
+
+  const view = (key: string): Effect.Effect<CircuitState.CircuitView> =>
+    Effect.withFiber((fiber) => {
+      validation.key(key)
+      const clock = clockOf(fiber)
+      // At each reading, because a store may forget a circuit that is not used.
+      const circuit = () => store.circuit(key, policyOf(key), clock, circuitMillis(clock))
+      return Effect.succeed({
+        key,
+        get passes() {
+          return circuit().pass !== undefined
+        },
+        get state() {
+          return circuit().view(clock)
+        }
+      })
     })
 
   const observe = (observer: CircuitObserver) =>
@@ -156,7 +165,7 @@ export const make = Effect.fnUntraced(function*(
   return {
     execute: beginning(dual(2, execute), begin),
     stream,
-    acquire: (key, options) => Effect.acquireRelease(take(key, options?.evidence), (permit) => permit.drop),
+    acquire: (key, options) => Effect.acquireRelease(acquire(key, options?.evidence), (permit) => permit.drop),
     state: (key) => Effect.flatMap(find(key), (circuit) => circuit?.state ?? Effect.succeed(CircuitState.unused(key))),
     states: Effect.withFiber((fiber) => {
       const clock = clockOf(fiber)
@@ -171,8 +180,7 @@ export const make = Effect.fnUntraced(function*(
     reset: (key, operator) => steer(find(key), operator, (circuit, by) => circuit?.reset(by)),
     disable: (key, operator) => steer(keep(key), operator, (circuit, by) => circuit.disable(by)),
     enable: (key, operator) => steer(find(key), operator, (circuit, by) => circuit?.enable(by)),
-    view: (key) =>
-      Effect.withFiber((fiber) => Effect.succeed(new View(store, validation.key(key), policyOf, clockOf(fiber)))),
+    view,
     reporter: hub,
     observe,
     events: Stream.callback<CircuitEvent>(
@@ -181,39 +189,6 @@ export const make = Effect.fnUntraced(function*(
     )
   } satisfies CircuitBreaker["Service"]
 })
-
-/** Looks the circuit up at each reading, because a store may forget one that is not used. */
-class View implements CircuitState.CircuitView {
-  readonly key: string
-  private readonly store: CircuitStore["Service"]
-  private readonly policyOf: (key: string) => CompiledPolicy
-  private readonly clock: Clock.Clock
-
-  constructor(
-    store: CircuitStore["Service"],
-    key: string,
-    policyOf: (key: string) => CompiledPolicy,
-    clock: Clock.Clock
-  ) {
-    this.store = store
-    this.key = key
-    this.policyOf = policyOf
-    this.clock = clock
-  }
-
-  private get circuit(): CircuitHandle {
-    const { clock, key, policyOf, store } = this
-    return store.circuit(key, policyOf(key), clock, circuitMillis(clock))
-  }
-
-  get passes(): boolean {
-    return this.circuit.pass !== undefined
-  }
-
-  get state(): CircuitState.CircuitState {
-    return this.circuit.view(this.clock)
-  }
-}
 
 const operatorFields: Record<keyof Operator, true> = { reason: true, actor: true }
 

@@ -35,13 +35,25 @@ const admit = <A, E, R>(
   self: Effect.Effect<A, E, R>,
   call: Call
 ): Effect.Effect<A, E | CircuitError.CircuitBreakerError, R> => {
+  const decision = decide(call)
+  if (decision === "claim") return probe(self, call)
+  return "_tag" in decision ? reject(call, decision) : run(self, call, decision)
+}
+
+const decide = (call: Call): Permit | CircuitError.Rejection | "claim" => {
   const { circuit } = call
   const decision = circuit.pass ?? circuit.admit(call.clock, Math.floor(call.startedAt))
-  if (decision === "claim") {
-    const kept = keptFromProbing(call)
-    return kept === undefined ? probe(self, call) : reject(call, kept)
-  }
-  return "_tag" in decision ? reject(call, decision) : run(self, call, decision)
+  return decision === "claim" ? keptFromProbing(call) ?? decision : decision
+}
+
+/** The permit of a call that is no effect. Not to be interrupted, because the slot of a probe would be lost. */
+export const take = (call: Call): Effect.Effect<Permit, CircuitError.CircuitBreakerError> => {
+  const decision = decide(call)
+  return Effect.flatMap(decision === "claim" ? call.circuit.claim : Effect.succeed(decision), (taken) => {
+    if ("_tag" in taken) return reject(call, taken)
+    if (call.span !== undefined) trace.admitted(call, taken)
+    return Effect.succeed(taken)
+  })
 }
 
 // Uninterruptible until the call has started, because its end is what lets the next one through.
@@ -164,7 +176,7 @@ const lengthened = (outcome: Outcome.Throttled, { gateJitterPpm }: CompiledPolic
 }
 
 /** Fails with a rejection, after listeners and the span have it. */
-export const reject = (
+const reject = (
   call: Call,
   reason: CircuitError.Rejection
 ): Effect.Effect<never, CircuitError.CircuitBreakerError> => {

@@ -6,10 +6,9 @@ import * as Outcome from "../../Outcome.ts"
 import { alive, type ClassifyPart, content, type Opaque, type StreamSignal } from "../../StreamSignal.ts"
 import type { StreamLimits } from "../options/streamLimits.ts"
 import { invalid } from "../options/validation.ts"
-import { keptFromProbing } from "./blame.ts"
 import type { Call } from "./call.ts"
 import { callerError, checked, contained } from "./containment.ts"
-import { finish, noteBlocked, reject, verdict } from "./guard.ts"
+import { finish, noteBlocked, take, verdict } from "./guard.ts"
 import { beginLastResort } from "./lastResort.ts"
 import { beginProbe, CurrentProbe, probeOf } from "./probing.ts"
 import { StreamTime } from "./streamTime.ts"
@@ -63,24 +62,12 @@ const inProbe = <A, E, R>(self: Stream.Stream<A, E, R>, { probing }: Call) =>
   probing === undefined ? self : Stream.provideService(self, CurrentProbe, probing)
 
 const admit = <A>(call: StreamCall<A>): Effect.Effect<Watch<A>, CircuitError.CircuitBreakerError> => {
-  if (call.partOf !== undefined) {
-    return Effect.succeed(new Watch(call, { generation: call.partOf.generation, probe: 0 }))
-  }
-  if (beginLastResort(call)) {
-    return Effect.succeed(new Watch(call, { generation: call.circuit.generation, probe: 0 }))
-  }
-  const decision = call.circuit.pass ?? call.circuit.admit(call.clock, Math.floor(call.startedAt))
-  const kept = decision === "claim" ? keptFromProbing(call) : undefined
-  if (kept !== undefined) return reject(call, kept)
-  return Effect.flatMap(
-    decision === "claim" ? call.circuit.claim : Effect.succeed(decision),
-    (decision) => {
-      if ("_tag" in decision) return reject(call, decision)
-      if (decision.probe > 0) call.probing = beginProbe(call.circuit, decision)
-      if (call.span !== undefined) trace.admitted(call, decision)
-      return Effect.succeed(new Watch(call, decision))
-    }
-  )
+  const generation = call.partOf?.generation ?? (beginLastResort(call) ? call.circuit.generation : undefined)
+  if (generation !== undefined) return Effect.succeed(new Watch(call, { generation, probe: 0 }))
+  return Effect.map(take(call), (permit) => {
+    if (permit.probe > 0) call.probing = beginProbe(call.circuit, permit)
+    return new Watch(call, permit)
+  })
 }
 
 class Watch<A> {

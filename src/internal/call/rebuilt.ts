@@ -6,47 +6,34 @@ import { circuitMillis } from "../clock/time.ts"
 // In an outage so many calls fail within seconds. A suite of tests seldom fails one call of one key so often in a row.
 const enough = 10
 
-/** How often in a row a build forgot a failure of the same key. */
-interface Forgotten {
-  readonly key: string
-  readonly times: number
-}
-
-// By policy, because every build of a layer has the same and is another breaker.
-const histories = new WeakMap<object, Forgotten>()
+// By key, because a layer may be written where its call is, with a policy of its own at every call.
+const timesForgotten = new Map<string, number>()
+const mostKeys = 100
 
 /**
- * Follows one build of a breaker to its close, and warns once for each policy when many in a row forgot a failure of
- * the same key.
+ * Follows one build of a breaker to its close, and warns once when many in a row forgot a failure of the same key.
  *
  * A build forgets a failure if its store was empty when it began, and if every circuit that has failed by its close is
  * closed and has failed once. A store that outlives the breaker is not empty at the next build. Any other end begins
- * the count again: a circuit that is open, one that has failed twice, or no failure at all. Virtual time is that of
- * tests, which build a breaker each, so nothing is counted there.
+ * the counts of its keys again: a circuit that is open, one that has failed twice, or no failure at all. Virtual time
+ * is that of tests, which build a breaker each, so nothing is counted there.
  */
-export const followBuild = (
-  policy: object,
-  store: CircuitStore["Service"]
-): Effect.Effect<void, never, Scope.Scope> =>
+export const followBuild = (store: CircuitStore["Service"]): Effect.Effect<void, never, Scope.Scope> =>
   Effect.withFiber((fiber) => {
     const clock = fiber.getRef(Clock.Clock)
     const circuits = () => store.circuits(circuitMillis(clock))
     if (clock !== Context.get(Context.empty(), Clock.Clock) || circuits().length > 0) return Effect.void
     const closed = Effect.suspend(() => {
-      const former = histories.get(policy)
-      if (former?.times === enough) return Effect.void
-      const failed = circuits().map((circuit) => circuit.view(clock)).filter((state) =>
-        state._tag !== "Closed" || state.consecutiveFailures > 0
-      )
-      const isForgotten = failed.every((state) => state._tag === "Closed" && state.consecutiveFailures === 1)
-      const key = isForgotten ? failed[0]?.key : undefined
-      if (key === undefined) {
-        histories.delete(policy)
+      const states = circuits().map((circuit) => circuit.view(clock))
+      const failures = states.map((state) => state._tag === "Closed" ? state.consecutiveFailures : enough)
+      if (Math.max(...failures) !== 1 || timesForgotten.size > mostKeys) {
+        for (const { key } of states) timesForgotten.delete(key)
         return Effect.void
       }
-      const times = key === former?.key ? former.times + 1 : 1
-      histories.set(policy, { key, times })
-      return times < enough ? Effect.void : Effect.logWarning(
+      const { key } = states[failures.indexOf(1)]!
+      const times = (timesForgotten.get(key) ?? 0) + 1
+      timesForgotten.set(key, times)
+      return times !== enough ? Effect.void : Effect.logWarning(
         `Circuit "${key}" was forgotten ${enough} times in a row after one failed call: a breaker that is built for ` +
           "each call never opens. Build its layer once: provide it around the program, or use ManagedRuntime."
       )

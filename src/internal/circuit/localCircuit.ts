@@ -22,7 +22,7 @@ export class LocalCircuit implements CircuitHandle {
   protected readonly hub: Hub
   protected circuit: Circuit.Circuit
   private health: Health | undefined
-  /** The permit every call gets as things stand; undefined if there is something to decide. */
+  /** The permit every call gets at present; undefined if there is something to decide. */
   pass: Circuit.Permit | undefined
   seenAt = 0
   private skips = 0
@@ -105,6 +105,8 @@ export class LocalCircuit implements CircuitHandle {
     const succeeded = outcome._tag === "Success"
     const slow = (failed || succeeded) && durationMillis > health.slowerThanMillis
     const unhealthy = !probe && (failed || succeeded) && health.remembers && health.record(now, failed, durationMillis)
+    // Most calls end here where a window counts them.
+    if (succeeded && !slow && !unhealthy && permit === this.pass && before.failures === 0) return
     const latencyTripped = probe ? slow && succeeded : unhealthy && health.slowness()
     const failureThreshold = health.failureThreshold()
     const failureRatePpm = this.hub.listening ? health.failureRatePpm(now) : undefined

@@ -6,6 +6,7 @@ import type { Classify } from "../../CircuitPolicy.ts"
 import type { Target } from "../../FailoverRoute.ts"
 import * as Outcome from "../../Outcome.ts"
 import { alive, type ClassifyPart, content, type Opaque, type StreamSignal } from "../../StreamSignal.ts"
+import { beginOf } from "../call/begin.ts"
 import { checked } from "../call/containment.ts"
 import { checkedSignal, isOpaque } from "../call/guardStream.ts"
 import { within } from "../call/within.ts"
@@ -34,7 +35,7 @@ export const effectAttempt = <A>(
   call: (target: Target, leg: Leg) => AnyEffect<A>,
   breaker: Breaker
 ): Attempt<A> =>
-({ attemptTimeout, credentials, target: { key }, target }, trail, lastResort) => {
+({ attemptTimeout, credentials, target: { key }, target }, trail, lastResort, fiber) => {
   let outcome: Outcome.Outcome | undefined
   const limit = trail.limit(attemptTimeout)
   let isCutOff = false
@@ -51,8 +52,9 @@ export const effectAttempt = <A>(
   // The circuit contains what it throws, and tells of that.
   const classify: Classify = (exit) =>
     trail.counted(credentials, outcome = isCutOff ? limit!.outcome : checked(trail.classify(exit)))
+  const options = { key, classify, evidence: trail.evidence, lastResort }
   return {
-    effect: breaker.execute(limited, { key, classify, evidence: trail.evidence, lastResort }),
+    effect: beginOf(breaker.execute)?.(fiber, limited, options) ?? breaker.execute(limited, options),
     judge: (exit) => outcome ?? trail.judge(exit)
   }
 }

@@ -67,7 +67,7 @@ const checkKeys = (routes: ReadonlyArray<CompiledRoute>) => {
 }
 
 const compileRoute = (name: string, route: RouteOptions): CompiledRoute => {
-  if (isBlank(name)) invalid("routes", name, "a list of routes that have a name")
+  if (isBlank(name)) invalid("route", name, "a name that is not blank")
   const field = `routes.${name}`
   if (!isRecord(route)) return invalid(field, formOf(route), "an object with targets")
   checkOptions(route, routeFields, field)

@@ -7,7 +7,7 @@ export class Itinerary {
   private readonly order: () => ReadonlyArray<Place>
   private found: ReadonlyArray<Place> | undefined
   private next = 1
-  private readonly gated = new Set<Place>()
+  private gated: ReadonlyArray<Place> = nobody
   /** How much the largest target takes for which the call was too long. */
   private tooSmall: number | undefined
 
@@ -37,17 +37,17 @@ export class Itinerary {
 
   /** Notes that the gate of a target turned the call away. */
   waitsFor(place: Place): void {
-    this.gated.add(place)
+    this.gated = [...this.gated, place]
   }
 
   /** Takes up a target whose gate has opened. */
   waitsNoMoreFor(place: Place): void {
-    this.gated.delete(place)
+    this.gated = this.gated.filter((gated) => gated !== place)
   }
 
   /** The target that turned the call away by its gate, and opens it first. */
   get firstToOpen(): Place | undefined {
-    return [...this.gated].filter((place) => this.isLargeEnough(place))
+    return this.gated.filter((place) => this.isLargeEnough(place))
       .toSorted((a, b) => gateMillis(a.circuit) - gateMillis(b.circuit))[0]
   }
 
@@ -68,3 +68,5 @@ export class Itinerary {
     return this.tooSmall === undefined || (target.contextTokens ?? 0) > this.tooSmall
   }
 }
+
+const nobody: ReadonlyArray<Place> = []

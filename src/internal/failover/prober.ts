@@ -65,7 +65,7 @@ export class Prober {
     }))
   }
 
-  /** How long until the next probe as things stand; infinite while only a change can make one due. */
+  /** How long until the next probe at present; infinite while only a change can make one due. */
   private waitMillis(state: CircuitState): number {
     switch (state._tag) {
       case "Open":

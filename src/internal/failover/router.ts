@@ -1,5 +1,5 @@
 /** The router service on a breaker: its routes, and what keeps them up to date. */
-import { Clock, type Context, Duration, Effect, Stream } from "effect"
+import { Clock, type Context, Duration, Effect, type Fiber, Stream } from "effect"
 import { CircuitBreaker } from "../../CircuitBreaker.ts"
 import * as FailoverError from "../../FailoverError.ts"
 import type { Configured, FailoverRoute, Reference, Target } from "../../FailoverRoute.ts"
@@ -98,34 +98,38 @@ export const make = Effect.fnUntraced(function*<Of extends FailoverRoute, R>(
   const known = new Map<Reference, Route>(
     routes.flatMap((route, index) => [[route.compiled.name, route], [references[index]!, route]] as const)
   )
-  const routeOf = (reference: Reference): Effect.Effect<Route, FailoverError.FailoverError> => {
-    const route = known.get(reference)
-    if (route !== undefined) return Effect.succeed(route)
-    const name = typeof reference === "string" ? reference : String(property(reference, "name"))
-    return Effect.fail(FailoverError.make({ _tag: "UnknownRoute", route: name }))
-  }
-
-  const execute = (reference: Reference, call: AnyCall, options: ExecuteOptions = {}) =>
-    Effect.flatMap(routeOf(reference), (route) => {
-      checkOptions(options, callFields)
-      return walk(route, settings, options, effectAttempt(call, breaker), call)
+  const onRoute = <A, E, R>(
+    reference: Reference,
+    use: (route: Route, fiber: Fiber.Fiber<unknown, unknown>) => Effect.Effect<A, E, R>
+  ): Effect.Effect<A, E | FailoverError.FailoverError, R> =>
+    Effect.withFiber((fiber): Effect.Effect<A, E | FailoverError.FailoverError, R> => {
+      const route = known.get(reference)
+      if (route !== undefined) return use(route, fiber)
+      const name = typeof reference === "string" ? reference : String(property(reference, "name"))
+      return Effect.fail(FailoverError.make({ _tag: "UnknownRoute", route: name }))
     })
 
-  const opened = Effect.fnUntraced(function*(reference: Reference, call: AnyStreamCall, options: StreamOptions) {
-    const route = yield* routeOf(reference)
-    checkOptions(options, callFields)
-    const classifyPart = partReader(options.classifyPart)
-    const scope = yield* Effect.scope
-    const rescue = options.rescue === undefined ? route.compiled.rescue : heldParts("rescue", options.rescue)
-    const held = { ofCall: route.compiled.maxHeldBytes, ofProcess }
-    return yield* walk(
-      route,
-      settings,
-      options,
-      streamAttempt(call, { ...options, classifyPart, rescue, held }, scope, breaker),
-      call
-    )
-  })
+  const execute = (reference: Reference, call: AnyCall, options: ExecuteOptions = {}) =>
+    onRoute(reference, (route, fiber) => {
+      checkOptions(options, callFields)
+      return walk(fiber, route, settings, options, effectAttempt(call, breaker), call)
+    })
+
+  const opened = (reference: Reference, call: AnyStreamCall, options: StreamOptions) =>
+    onRoute(reference, (route, fiber) => {
+      checkOptions(options, callFields)
+      const { maxHeldBytes: ofCall, rescue } = route.compiled
+      const reading = {
+        ...options,
+        classifyPart: partReader(options.classifyPart),
+        rescue: options.rescue === undefined ? rescue : heldParts("rescue", options.rescue),
+        held: { ofCall, ofProcess }
+      }
+      return Effect.flatMap(
+        Effect.scope,
+        (scope) => walk(fiber, route, settings, options, streamAttempt(call, reading, scope, breaker), call)
+      )
+    })
 
   const stream = (...call: Parameters<typeof opened>) => Stream.unwrap(opened(...call))
 
@@ -136,17 +140,17 @@ export const make = Effect.fnUntraced(function*<Of extends FailoverRoute, R>(
     )
 
   const activeTarget = (reference: Reference) =>
-    Effect.map(routeOf(reference), (route) => route.compiled.targets[route.read().lead.active]!.target)
+    onRoute(reference, (route) => Effect.succeed(route.compiled.targets[route.read().lead.active]!.target))
 
   return {
     execute: execute as Service["execute"],
     stream: stream as Service["stream"],
     open: open as Service["open"],
     activeTarget: activeTarget as Service["activeTarget"],
-    isFailedOver: (reference) => Effect.map(routeOf(reference), (route) => route.read().lead.active !== 0),
+    isFailedOver: (reference) => onRoute(reference, (route) => Effect.succeed(route.read().lead.active !== 0)),
     snapshot: Effect.sync(() => routes.map(stateOf)),
     reset: (reference, operator) =>
-      Effect.flatMap(routeOf(reference), (route) =>
+      onRoute(reference, (route) =>
         Effect.andThen(
           Effect.forEach(route.compiled.targets, ({ target }) => breaker.reset(target.key, operator)),
           Effect.sync(() => route.goHome())

@@ -22,9 +22,9 @@ const routesOf = Effect.fnUntraced(function*(text: string | undefined) {
   return yield* Effect.catch(decode(json), ({ issue }) => Effect.sync(() => malformed(json, issue)))
 })
 
-const jsonOf = (text = ""): unknown => {
+const jsonOf = (text: string | undefined): unknown => {
   try {
-    return JSON.parse(text)
+    return JSON.parse(text!)
   } catch {
     return invalid("routes", text, "routes as JSON")
   }

@@ -28,7 +28,8 @@ export class Trail {
   cause: Attempt["cause"] = "unknown"
   private readonly route: CompiledRoute
   readonly classify: Classify
-  private readonly startedAt: number
+  /** Set by the first look at the clock, which comes before anything that takes time. */
+  private startedAt: number | undefined
   readonly deadlineMillis: number | undefined
   /** One for all attempts, so that a circuit counts the call once. */
   readonly evidence: CallEvidence
@@ -43,13 +44,13 @@ export class Trail {
     this.route = route
     this.classify = classify
     this.clock = clock
-    this.startedAt = elapsedMillis(clock)
     this.deadlineMillis = deadlineMillis
     this.evidence = evidence
   }
 
   get afterMillis(): number {
-    return elapsedMillis(this.clock) - this.startedAt
+    const now = elapsedMillis(this.clock)
+    return now - (this.startedAt ??= now)
   }
 
   get leftMillis(): number {
@@ -61,9 +62,9 @@ export class Trail {
     const left = this.leftMillis
     const ownMillis = Duration.toMillis(own)
     if (Math.min(left, ownMillis) === Infinity) return undefined
-    if (ownMillis <= left) return { duration: own, outcome: Outcome.failure("timeout") }
+    if (ownMillis <= left) return { duration: own, outcome: timeout }
     const fair = left > this.deadlineMillis! / 2
-    return { duration: Duration.millis(Math.max(1, left)), outcome: fair ? Outcome.failure("timeout") : cancelled }
+    return { duration: Duration.millis(Math.max(1, left)), outcome: fair ? timeout : cancelled }
   }
 
   /** What an end says that the circuit was not asked about. */
@@ -183,4 +184,5 @@ const kindOf = ({ reason }: CircuitError.CircuitBreakerError): Outcome.Kind | un
   }
 }
 
+const timeout = Outcome.failure("timeout")
 const cancelled = Outcome.ignored("cancelled")

@@ -45,42 +45,48 @@ export interface Attempting<A> {
   readonly judge: (exit: Exit.Exit<A, unknown>) => Outcome.Outcome
 }
 
-/** Makes an attempt, through the circuit of its target. */
-export type Attempt<A> = (target: CompiledTarget, trail: Trail, isLastResort: boolean) => Attempting<A>
+/** Makes an attempt, through the circuit of its target, in the fiber of the call. */
+export type Attempt<A> = (
+  target: CompiledTarget,
+  trail: Trail,
+  isLastResort: boolean,
+  fiber: Fiber.Fiber<unknown, unknown>
+) => Attempting<A>
 
 type Walked<A> = Effect.Effect<A, unknown, unknown>
 
+/** Begins a call in its fiber. `token` is what a retry of the whole call would run again. */
 export const walk = <A>(
+  fiber: Fiber.Fiber<unknown, unknown>,
   route: Route,
   settings: Settings,
   options: Directions,
   attempt: Attempt<A>,
-  /** What a retry of the whole call would run again. */
   token: unknown
-): Walked<A> =>
-  Effect.withFiber((fiber) => {
-    const { compiled } = route
-    const deadlineMillis = options.deadline === undefined
-      ? compiled.deadlineMillis
-      : millis("deadline", options.deadline)
-    const waitForMillis = options.waitFor === undefined ? compiled.waitForMillis : millis("waitFor", options.waitFor, 0)
-    const evidence = givenEvidence(options.evidence) ?? ownEvidence(token, fiber)
-    const trail = new Trail(compiled, settings.classify, fiber.getRef(Clock.Clock), deadlineMillis, evidence)
+): Walked<A> => {
+  const { compiled } = route
+  const deadlineMillis = options.deadline === undefined
+    ? compiled.deadlineMillis
+    : millis("deadline", options.deadline)
+  const waitForMillis = options.waitFor === undefined ? compiled.waitForMillis : millis("waitFor", options.waitFor, 0)
+  const evidence = givenEvidence(options.evidence) ?? ownEvidence(token, fiber)
+  const trail = new Trail(compiled, settings.classify, fiber.getRef(Clock.Clock), deadlineMillis, evidence)
+  const order = () => {
     const isAllowed = allowedBy(fence("allow", options.allow))
     const rank = rankOf(fiber, options.stickyKey)
-    const order = () =>
-      route.order({
-        isAllowed: ({ target }) => isAllowed(target),
-        rank: ({ target }) => rank(target),
-        tries: settings.callsProbe
-      })
-    const first = (options.allow === undefined ? route.primaryAtHome : undefined) ?? order()[0]
-    if (first === undefined) {
-      return Effect.fail(FailoverError.make({ _tag: "NoTargetAllowed", route: compiled.name }))
-    }
-    const itinerary = new Itinerary(first, order)
-    return new Walk({ route, settings, itinerary, waitForMillis, trail, attempt, token, fiber }).to(first)
-  })
+    return route.order({
+      isAllowed: ({ target }) => isAllowed(target),
+      rank: ({ target }) => rank(target),
+      tries: settings.callsProbe
+    })
+  }
+  const first = (options.allow === undefined ? route.primaryAtHome : undefined) ?? order()[0]
+  if (first === undefined) {
+    return Effect.fail(FailoverError.make({ _tag: "NoTargetAllowed", route: compiled.name }))
+  }
+  const itinerary = new Itinerary(first, order)
+  return new Walk({ route, settings, itinerary, waitForMillis, trail, attempt, token, fiber }).to(first)
+}
 
 interface Journey<A> {
   readonly route: Route
@@ -112,7 +118,7 @@ class Walk<A> {
 
   private ask(place: Place): Walked<A> {
     const { itinerary, trail } = this.journey
-    return orElse(this.at(place, false), (error) => {
+    return this.at(place, false, (error) => {
       if (trail.committed || trail.direction === "caller") return this.surface(error)
       if (trail.leftMillis <= 0) return this.tooLate
       const tooLong = trail.direction === "larger"
@@ -126,7 +132,7 @@ class Walk<A> {
 
   private moveOn(from: Place, to: Place): Walked<A> {
     const { route, trail: { cause } } = this.journey
-    this.traced((span) => trace.failedOver(span, from.target, to.target, cause))
+    trace.failedOver(this.traced, from.target, to.target, cause)
     route.movedOn(from, to, cause)
     return this.to(to)
   }
@@ -148,42 +154,44 @@ class Walk<A> {
   }
 
   /** Attempts at one target until it serves or nothing more is to be tried there. */
-  private at(target: Place, isLastResort: boolean): Walked<A> {
-    const { attempt, itinerary, route, settings: { retry }, trail } = this.journey
-    this.traced((span) => trace.asked(span, target.target))
-    const missed = (afterMillis: number, failure: unknown, said: Outcome.Outcome) => {
-      trail.missed(target, afterMillis, failure, said)
-      route.missed(target, trail.cause)
-    }
-    const once = Effect.suspend(() => {
-      const { effect, judge } = attempt(target, trail, isLastResort)
-      const afterMillis = trail.afterMillis
-      return Effect.matchCauseEffect(effect, {
-        onSuccess: (value) => {
-          const said = judge(Exit.succeed(value))
-          const isRefusal = said._tag === "Ignored"
-          if (said._tag === "Success" || (isRefusal && !trail.goesOn(said))) {
-            route.served(target)
-            return Effect.succeed(value)
-          }
-          const failure = new FailedAnswer(value, isRefusal)
-          missed(afterMillis, failure, said)
-          return Effect.fail<unknown>(failure)
-        },
-        onFailure: (cause) => {
-          const error = errorOf(cause)
-          if (Option.isSome(error)) missed(afterMillis, error.value, judge(Exit.failCause(cause)))
-          return Effect.failCause(cause)
-        }
-      })
-    })
-    if (retry === undefined) return once
+  private at(target: Place, isLastResort: boolean, otherwise: (error: unknown) => Walked<A>): Walked<A> {
+    const { itinerary, settings: { retry }, trail } = this.journey
+    trace.asked(this.traced, target.target)
+    if (retry === undefined) return this.once(target, isLastResort, otherwise)
     const schedule = Schedule.while(
       retry(target.target),
       ({ duration }) => Duration.toMillis(duration) < trail.leftMillis
     )
     const again = () => trail.direction === "again" && !trail.committed && !itinerary.othersTakeCalls
-    return Effect.retry(once, { schedule, while: again })
+    const once = Effect.suspend(() => this.once(target, isLastResort, Effect.fail))
+    return orElse(Effect.retry(once, { schedule, while: again }), otherwise)
+  }
+
+  private once(target: Place, isLastResort: boolean, otherwise: (error: unknown) => Walked<A>): Walked<A> {
+    const { attempt, fiber, route, trail } = this.journey
+    const { effect, judge } = attempt(target, trail, isLastResort, fiber)
+    const afterMillis = trail.afterMillis
+    const missed = (failure: unknown, said: Outcome.Outcome) => {
+      trail.missed(target, afterMillis, failure, said)
+      route.missed(target, trail.cause)
+      return otherwise(failure)
+    }
+    return Effect.matchCauseEffect(effect, {
+      onSuccess: (value) => {
+        const exit = Exit.succeed(value)
+        const said = judge(exit)
+        const isRefusal = said._tag === "Ignored"
+        if (said._tag === "Success" || (isRefusal && !trail.goesOn(said))) {
+          route.served(target)
+          return exit
+        }
+        return missed(new FailedAnswer(value, isRefusal), said)
+      },
+      onFailure: (cause) => {
+        const error = errorOf(cause)
+        return Option.isSome(error) ? missed(error.value, judge(Exit.failCause(cause))) : Effect.failCause(cause)
+      }
+    })
   }
 
   /** The target's own error, or the answer in which it refuses, where no other target has a part in it. */
@@ -206,10 +214,12 @@ class Walk<A> {
     if (hasRun()) return this.unavailable
     return itinerary.lastResorts.reduceRight<Walked<A>>(
       (otherwise, place) =>
-        orElse(Effect.suspend(() => this.at(place, true)), (error) => {
-          if (trail.direction === "caller") return this.surface(error)
-          return hasRun() ? this.unavailable : otherwise
-        }),
+        Effect.suspend(() =>
+          this.at(place, true, (error) => {
+            if (trail.direction === "caller") return this.surface(error)
+            return hasRun() ? this.unavailable : otherwise
+          })
+        ),
       this.unavailable
     )
   }
@@ -267,18 +277,14 @@ class Walk<A> {
     })
   }
 
-  private traced(note: (call: trace.TracedCall) => void): void {
+  private get traced(): trace.TracedCall {
     const { fiber, route, trail } = this.journey
-    const span = trace.spanOf(fiber)
-    if (span !== undefined) note({ span, hub: route.reporter, clock: trail.clock })
+    return { span: trace.spanOf(fiber), hub: route.reporter, clock: trail.clock }
   }
 }
 
 const orElse = <A>(self: Walked<A>, otherwise: (error: unknown) => Walked<A>): Walked<A> =>
-  Effect.matchCauseEffect(self, {
-    onSuccess: Effect.succeed,
-    onFailure: (cause) => {
-      const error = errorOf(cause)
-      return Option.isSome(error) ? otherwise(error.value) : Effect.failCause(cause)
-    }
+  Effect.catchCause(self, (cause) => {
+    const error = errorOf(cause)
+    return Option.isSome(error) ? otherwise(error.value) : Effect.failCause(cause)
   })

@@ -36,19 +36,16 @@ const words: ReadonlyArray<readonly [ending: Ending | undefined, words: RegExp]>
   ["unusable", /^(?:no_image|image_other)$/],
   // Cohere calls the end of its context an error, and what it refuses another.
   ["complete", /^error_limit$/],
-  [
-    "refused",
-    /filter|safety|sensitive|refus|guardrail|moderat|toxic|prohibited|blocklist|block(?:ed)?$|policy|spii|recitation|armor|jailbreak|inspection|violation|copyright|censor/
-  ],
+  ["refused", /filter|safety|sensitive|refus|guardrail|moderat|toxic|prohibited|blocklist|block(?:ed)?$|policy|spii/],
+  ["refused", /recitation|armor|jailbreak|inspection|violation|copyright|censor/],
   [
     "error",
-    /error|fail|network|abort|crash|exception|disconnect|interrupt|unavailable|insufficient|killed|lost|broken|rate_?limit|quota|throttl/
+    /error|fail|network|abort|crash|exception|disconnect|interrupt|unavailable|insufficient|killed|lost|broken/
   ],
+  ["error", /rate_?limit|quota|throttl/],
   ["cancelled", /cancel/],
-  [
-    "complete",
-    /stop|eos|(?:^|_)end(?:_|$)|^endof|complete|finish|length|max_|limit|tool|function|pause|compact|context_window|^(?:normal|done|success|succeeded|ok|load|unload|word)$/
-  ]
+  ["complete", /stop|eos|(?:^|_)end(?:_|$)|^endof|complete|finish|length|max_|limit|tool|function|pause|compact/],
+  ["complete", /context_window|^(?:normal|done|success|succeeded|ok|load|unload|word)$/]
 ]
 
 /** How an answer with this reason ended; undefined while it goes on, or where there is no reason. */

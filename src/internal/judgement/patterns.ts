@@ -1,7 +1,9 @@
-/** How patterns are written that have many words: one of some words, with others before and after them. */
+/** How patterns are written that are longer than a line: breaks of lines, and the spaces around them, mean nothing. */
 
-/** One of these, which can themselves be several: `any("one|two", "three")`. */
-export const any = (...words: ReadonlyArray<string>): string => `(?:${words.join("|")})`
+/** A part of patterns. */
+export const part = (lines: TemplateStringsArray, ...parts: ReadonlyArray<string>): string =>
+  String.raw(lines, ...parts).replaceAll(/ *\n */g, "")
 
-/** A pattern of these parts, one after the other, in any case. */
-export const pattern = (...parts: ReadonlyArray<string>): RegExp => new RegExp(parts.join(""), "i")
+/** A pattern, in any case. */
+export const pattern = (lines: TemplateStringsArray, ...parts: ReadonlyArray<string>): RegExp =>
+  new RegExp(part(lines, ...parts), "i")

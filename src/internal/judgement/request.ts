@@ -1,8 +1,16 @@
 /** The caller's mistakes, and what only this target cannot do. */
+import { part, pattern } from "./patterns.ts"
 import { type Row } from "./row.ts"
 
-const feature =
-  "(?:tools?|tool[_ ](?:use|choice|calls?)|functions?|function calling|images?|image input|vision|audio|video|files?|pdf|documents?|stream\\w{0,3}|json(?: mode| schema)?|structured output\\w{0,1}|response[_ ]format|schemas?|system (?:prompts?|messages?|role)|reasoning|thinking|multimodal|modalit\\w{1,3}|logprobs|parallel tool|embeddings?|chat)"
+/** What a model can do, or not. */
+const feature = part`
+  (?:
+    tools?|tool[_ ](?:use|choice|calls?)|parallel tool|functions?|function calling|
+    images?|image input|vision|audio|video|multimodal|modalit\w{1,3}|files?|pdf|documents?|
+    json(?: mode| schema)?|structured output\w{0,1}|response[_ ]format|schemas?|
+    stream\w{0,3}|system (?:prompts?|messages?|role)|reasoning|thinking|logprobs|embeddings?|chat
+  )
+`
 
 export const request = {
   /** Callers who ask for less are served here, and this one may be served elsewhere. */
@@ -12,15 +20,15 @@ export const request = {
       status: [400, 404, 405, 415, 422, 500, 501, "none"],
       message: [
         /^no (?:endpoints?|providers?|models?) (?:available |found )?(?:that )?(?:can )?(?:support|handle)/i,
-        new RegExp(
-          `\\b(?:does not|doesn't|do not|don't|cannot|can't|not) (?:currently |yet )?(?:support|accept|handle|have|allow)(?:ed|ing)? (?:\\w{1,16} ){0,2}?${feature}\\b`,
-          "i"
-        ),
-        new RegExp(
-          `\\b${feature} (?:\\w{1,12} ){0,2}?(?:is|are) (?:not|un)(?: currently| yet)? ?(?:supported|available|enabled|allowed|implemented)\\b`,
-          "i"
-        ),
-        new RegExp(`\\b(?:unsupported|no support for) (?:\\w{1,12} ){0,2}?${feature}\\b`, "i"),
+        pattern`
+          \b(?:does not|doesn't|do not|don't|cannot|can't|not) (?:currently |yet )?
+          (?:support|accept|handle|have|allow)(?:ed|ing)? (?:\w{1,16} ){0,2}?${feature}\b
+        `,
+        pattern`
+          \b${feature} (?:\w{1,12} ){0,2}?(?:is|are) (?:not|un)(?: currently| yet)? ?
+          (?:supported|available|enabled|allowed|implemented)\b
+        `,
+        pattern`\b(?:unsupported|no support for) (?:\w{1,12} ){0,2}?${feature}\b`,
         /\brequires? (?:the )?--?\w{2,24}|\bmmproj\b|\btool choice requires\b/i
       ]
     },
@@ -36,7 +44,10 @@ export const request = {
         "model_not_found",
         "DeploymentNotFound",
         "ModelNotFound",
-        /(?:model|deployment|engine|function).?(?:id.?)?(?:not.?found|does.?not.?exist|not.?exist|unavailable|decommissioned|deprecated|retired|gone)/i,
+        pattern`
+          (?:model|deployment|engine|function).?(?:id.?)?
+          (?:not.?found|does.?not.?exist|not.?exist|unavailable|decommissioned|deprecated|retired|gone)
+        `,
         /(?:unknown|invalid|no.?such|unsupported|nonexistent).?(?:model|deployment|engine)/i,
         "1211",
         "5007",
@@ -58,15 +69,14 @@ export const request = {
         // What the responses API says of images in a request.
         /^(?:invalid|unsupported)_image/,
         /^image_(?!content_policy)/,
-        "INVALID_ARGUMENT",
         "FAILED_PRECONDITION",
-        "NOT_FOUND",
-        "ValidationException",
-        "validationException",
         "ResourceNotFoundException",
         "resourceNotFoundException",
         "AiError/InvalidRequestError",
-        /^(?:invalid|missing|unsupported|unknown|unrecognized|illegal|bad).?(?:request|param\w{0,8}|argument|value|field|input|json|body|message|schema|format|image|role|tool)/i,
+        pattern`
+          ^(?:invalid|missing|unsupported|unknown|unrecognized|illegal|bad).?
+          (?:request|param\w{0,8}|argument|value|field|input|json|body|message|schema|format|image|role|tool)
+        `,
         /^(?:bad.?request|validation|unprocessable|not.?found)(?:.?(?:error|exception))?$/i,
         "base_resp/2013",
         "error_code/3",
@@ -83,7 +93,12 @@ export const request = {
     match: {
       status: ["none"],
       message: [
-        /^(?:input validation error|validation error|invalid (?:request|param\w{0,8}|argument|value|input|json)|missing required|bad request|unknown parameter|unsupported parameter)\b/i
+        pattern`
+          ^(?:
+            (?:input )?validation error|missing required|bad request|(?:unknown|unsupported) parameter|
+            invalid (?:request|param\w{0,8}|argument|value|input|json)
+          )\b
+        `
       ]
     },
     kind: "invalid_request",

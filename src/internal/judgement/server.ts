@@ -1,4 +1,5 @@
 /** Faults within the provider: errors of its servers, its own timeouts, answers that it broke off. */
+import { pattern } from "./patterns.ts"
 import { type Row } from "./row.ts"
 
 export const server = {
@@ -8,12 +9,13 @@ export const server = {
       code: [
         "timeout_error",
         "DEADLINE_EXCEEDED",
-        "ModelTimeoutException",
-        "modelTimeoutException",
         "Answer/timed_out",
         "base_resp/1001",
         "error_code/336102",
-        /^(?:request|upstream|response|model|read|inference|generation|provider|server)[_ -]?time.?out(?:.?(?:error|exception|exceeded))?$/i
+        pattern`
+          ^(?:request|upstream|response|model|read|inference|generation|provider|server)[_ -]?
+          time.?out(?:.?(?:error|exception|exceeded))?$
+        `
       ]
     },
     kind: "timeout",
@@ -38,9 +40,20 @@ export const server = {
     match: {
       status: ["none", [400, 428], [430, 499]],
       message: [
-        /^(?:the )?(?:upstream|backend|origin|provider)(?:'s)? (?:\w{1,12} )?(?:request failed|failed|error|service error|server error|connect\w{0,5}|timed out|timeout|unavailable|unreachable|disconnected|returned (?:an )?(?:error|5\d\d))\b/i,
-        /^(?:failed|unable|cannot|could not|couldn't) (?:to )?(?:connect|reach|contact)\b.{0,24}\b(?:upstream|provider|backend|origin)\b/i,
-        /^(?:the )?server (?:had|encountered) an (?:\w{1,12} )?error\b|^(?:an )?internal (?:server )?error\b|^(?:internal|unknown|unexpected) network error\b|^network error,/i
+        pattern`
+          ^(?:the )?(?:upstream|backend|origin|provider)(?:'s)? (?:\w{1,12} )?(?:
+            request failed|failed|error|service error|server error|connect\w{0,5}|timed out|timeout|
+            unavailable|unreachable|disconnected|returned (?:an )?(?:error|5\d\d)
+          )\b
+        `,
+        pattern`
+          ^(?:failed|unable|cannot|could not|couldn't) (?:to )?(?:connect|reach|contact)\b.{0,24}
+          \b(?:upstream|provider|backend|origin)\b
+        `,
+        pattern`
+          ^(?:the )?server (?:had|encountered) an (?:\w{1,12} )?error\b|^(?:an )?internal (?:server )?error\b|
+          ^(?:internal|unknown|unexpected) network error\b|^network error,
+        `
       ]
     },
     kind: "server_error",
@@ -58,8 +71,6 @@ export const server = {
         "server_error",
         "internal_server_error",
         "INTERNAL",
-        "InternalServerException",
-        "internalServerException",
         "ModelErrorException",
         "modelErrorException",
         "1234",
@@ -69,7 +80,8 @@ export const server = {
         "base_resp/1000",
         "base_resp/1013",
         "base_resp/1024",
-        /internal.?(?:server.?)?(?:error|failure|exception)|^server.?(?:error|exception)|upstream.?error|bad.?gateway|gateway.?timeout|engine.?(?:dead|error|crash)/i
+        /internal.?(?:server.?)?(?:error|failure|exception)|^server.?(?:error|exception)|upstream.?error/i,
+        /bad.?gateway|gateway.?timeout|engine.?(?:dead|error|crash)/i
       ]
     },
     kind: "server_error",

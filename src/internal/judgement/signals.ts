@@ -45,12 +45,12 @@ const longestCode = 128
 const statusKeys = ["status", "statusCode", "status_code", "httpStatusCode", "http_status", "httpStatus"]
   .concat("raw_status_code")
 const codeKeys = ["code", "type", "status", "error_code", "errorCode", "error_type", "errorType", "__type", "reason"]
-  .concat("quotaId", "limit_source", "Code", "Type", "error_name", "lc_error_code")
+  .concat("quotaId", "limit_source", "Code", "Type", "error_name", "lc_error_code", "err_code", "errorcode")
 /** Fields whose numbers are the codes of one provider, which mean something else at others. */
 const numberKeys = ["error_code", "errorCode"]
 const messageKeys = ["message", "description", "msg", "detail", "title", "error", "error_msg", "error_message"]
   .concat("errorMessage", "error_description", "status_msg", "Message", "details", "raw", "body", "responseBody")
-  .concat("data", "errorDescription")
+  .concat("data", "errorDescription", "faultstring", "err_msg")
 const headerKeys = ["headers", "responseHeaders"]
 /** Where clients keep the response of which an error speaks; its status is theirs, and not the provider's. */
 const responseKeys = ["rawResponse", "$response"]
@@ -61,7 +61,7 @@ const codeHeaders = ["x-ms-throttle-reason", "x-amzn-errortype"]
 const links = ["reason", "error", "response", "http", "body", "responseBody", "data", "cause", "lastError", "errors"]
   .concat("details", "detail", "errorDetails", "violations", "metadata", "raw", "$metadata")
   .concat("openai", "anthropic", "google", "httpResponse", "base_resp", "external_model_error")
-  .concat("innererror", "inner_error", "innerError", "Response", "Error")
+  .concat("innererror", "inner_error", "innerError", "Response", "Error", "status", "fault")
 // What OpenAI calls a response quotes the request, down to metadata that its caller made up: only its error counts.
 const linksOfAnswer = ["error"]
 

@@ -1,4 +1,5 @@
 /** Rates: too much for this moment, and a wait is all it takes. */
+import { pattern } from "./patterns.ts"
 import { rateLimit, type Row } from "./row.ts"
 
 export const throttle = {
@@ -9,17 +10,11 @@ export const throttle = {
         "rate_limit_exceeded",
         "rate_limit_error",
         "ramp_limit_exceeded",
-        "slow_down",
-        "too_many_requests",
-        "RESOURCE_EXHAUSTED",
-        "RATE_LIMIT_EXCEEDED",
-        "ThrottlingException",
-        "throttlingException",
-        "TooManyRequestsException",
-        "tooManyRequestsException",
-        "AiError/RateLimitError",
         /rate.?limit|throttl|too.?many.?(?:requests|tokens)|slow.?down/i,
-        /(?:requests?|tokens?|rate|concurren\w{2,4}|connections?|qps|rpm|tpm|rps).?(?:limit|quota)(?:s|ed)?(?:.?(?:exceeded|reached|error))?$/i,
+        pattern`
+          (?:requests?|tokens?|rate|concurren\w{2,4}|connections?|qps|rpm|tpm|rps).?
+          (?:limit|quota)(?:s|ed)?(?:.?(?:exceeded|reached|error))?$
+        `,
         /resource.{0,10}exhausted/i,
         /^(?:qps|rpm|tpm|rps).?(?:exceeded|limit)/i,
         "base_resp/1002",
@@ -46,7 +41,7 @@ export const throttle = {
   /** The allowance of a day, unless the provider says that it is a short wait. */
   daily: {
     id: "message/per-day",
-    match: { status: [429], message: [/\bper[- ]day\b|\bdaily\b/i] },
+    match: { status: [429], message: [/\bper[- ]day\b|\bdaily\b|\b[rt]pd\b/i] },
     kind: "rate_limited",
     outcome: { short: "Throttled", long: "OpenNow", none: "OpenNow" }
   },
@@ -56,9 +51,30 @@ export const throttle = {
     match: {
       status: ["none", [400, 428], [430, 499], 500, 502],
       message: [
-        /^(?:sorry,? )?(?:(?:api|the|your|request|requests|token|model|user|account|organization|secondary|global|upstream|openai|anthropic|this request would exceed (?:your|the)) ){0,4}(?:rate|rpm|tpm|qps|concurrency|request|requests)[ -]?(?:limit\w{0,4}|quota)\b/i,
-        /^(?:sorry,? )?(?:(?:too many|too frequent|excessive) (?:\w{1,12} )?(?:requests|calls|connections|tokens per)|request(?:s|ed)? (?:was |were |are |is )?(?:rejected due to rate|too (?:fast|frequent|often|many)|throttled|rate)|throttl\w{2,5}|slow down)\b/i,
-        /^(?:you|your \w{1,16}) (?:have |has |are |were |is )?(?:exceeded|reached|hit|being|been|exceeding|sending) (?:\S{1,16} ){0,6}?(?:rate[ -]?limit\w{0,4}|requests? per|tokens? per|too (?:fast|many requests|frequently)|throttled|concurren\w{2,4})/i,
+        // `Rate limit reached.`
+        pattern`
+          ^(?:sorry,? )?(?:(?:
+            api|the|your|request|requests|token|model|user|account|organization|secondary|global|upstream|
+            openai|anthropic|this request would exceed (?:your|the)
+          ) ){0,4}(?:rate|rpm|tpm|qps|concurrency|request|requests)[ -]?(?:limit\w{0,4}|quota)\b
+        `,
+        // `Too many requests.`
+        pattern`
+          ^(?:sorry,? )?(?:
+            (?:too many|too frequent|excessive) (?:\w{1,12} )?(?:requests|calls|connections|tokens per)|
+            request(?:s|ed)? (?:was |were |are |is )?
+            (?:rejected due to rate|too (?:fast|frequent|often|many)|throttled|rate)|
+            throttl\w{2,5}|slow down
+          )\b
+        `,
+        // `You have exceeded the rate limit.`
+        pattern`
+          ^(?:you|your \w{1,16}) (?:have |has |are |were |is )?
+          (?:exceeded|reached|hit|being|been|exceeding|sending) (?:\S{1,16} ){0,6}?(?:
+            rate[ -]?limit\w{0,4}|requests? per|tokens? per|too (?:fast|many requests|frequently)|
+            throttled|concurren\w{2,4}
+          )
+        `,
         /^.{0,16}(?:请求过于频繁|请求频繁|请求过多|频率|限流|并发)/
       ]
     },

@@ -1,6 +1,7 @@
 /** Where waits stand: in words, in the headers of buckets, in fields of an answer. All in milliseconds. */
 import type { Lookup } from "../untrusted/headers.ts"
 import { fieldsOf } from "../untrusted/values.ts"
+import { part, pattern } from "./patterns.ts"
 
 /** Reads a wait in one form; undefined if it is none. */
 type Read = (text: string) => number | undefined
@@ -30,13 +31,27 @@ const unitOf = (unit: string): number => {
   return unitMillis[/^m(?:s|illi)/.test(name) ? "ms" : unitMillis[name] === undefined ? name.charAt(0) : name] ?? 0
 }
 
-const lead =
-  /\b(?:try(?:ing)? again|retry(?:ing)?|wait|resets?|renews?|available|resumes?|back|access)(?: again)?(?: in| after| for| within)? (?:about |approximately |another |at least )?(?=\d)/gi
-const amount =
-  /(\d{1,15}(?:\.\d{1,9})?)\.{0,3} ?(milliseconds?|millis|ms|ns|us|µs|μs|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d|weeks?|w)(?![a-zA-Z.])|(\d{1,15}(?:\.\d{1,9})?)\.{0,3} ?(milliseconds?|millis|ms|ns|us|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d|weeks?|w)(?=\.(?:\D|$))/iy
+const lead = new RegExp(
+  part`
+    \b(?:try(?:ing)? again|retry(?:ing)?|wait|resets?|renews?|available|resumes?|back|access)
+    (?: again)?(?: in| after| for| within)? (?:about |approximately |another |at least |~ ?)?(?=\d)
+  `,
+  "gi"
+)
+const amount = new RegExp(
+  part`
+    (\d{1,15}(?:\.\d{1,9})?)\.{0,3} ?
+    (milliseconds?|millis|ms|ns|us|µs|μs|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d|weeks?|w)
+    (?![a-zA-Z]|\.\d)
+  `,
+  "iy"
+)
 const chinese = /(\d{1,9}(?:\.\d{1,3})?) {0,2}(毫秒|秒|分|小时|天)钟?[后後]/
-const moment =
-  /\b(?:try again|retry|until|resets?|reset|available|access|resumes?|renews?|back)(?: \w{1,8}){0,2}? (?:at |on |after |until |from )?(\d{4}-\d\d-\d\d)(?:t| at | )(\d\d:\d\d)(:\d\d)?(?:\.\d{1,9})? ?(z|utc|gmt|[+-]\d\d:?\d\d)/i
+const moment = pattern`
+  \b(?:try again|retry|until|resets?|reset|available|access|resumes?|renews?|back)
+  (?: \w{1,8}){0,2}? (?:at |on |after |until |from )?
+  (\d{4}-\d\d-\d\d)(?:t| at | )(\d\d:\d\d)(:\d\d)?(?:\.\d{1,9})? ?(z|utc|gmt|[+-]\d\d:?\d\d)
+`
 
 /** The wait that a text asks for. */
 export const inWords = (text: string, nowMillis: number | undefined): number | undefined => {
@@ -60,7 +75,7 @@ const amounts = (text: string, from: number): number | undefined => {
     amount.lastIndex = at
     const found = amount.exec(text)
     if (found === null) break
-    millis = (millis ?? 0) + Number(found[1] ?? found[3]) * unitOf(found[2] ?? found[4]!)
+    millis = (millis ?? 0) + Number(found[1]) * unitOf(found[2]!)
     at = amount.lastIndex
     at += /^(?:, ?and |,? and |, ?| )?(?=\d)/.exec(text.slice(at, at + 8))?.[0].length ?? 8
   }

@@ -2,6 +2,7 @@
  * What a provider itself says in a text: without the labels that clients and proxies put before it, and without what it
  * quotes. What a caller wrote is no evidence, and providers quote it.
  */
+import { part, pattern } from "./patterns.ts"
 
 /** How much of a text is looked at. */
 export const longestText = 65_536
@@ -50,37 +51,42 @@ interface Label {
   readonly status?: number | undefined
 }
 
-const end = "(?:\\]?(?:: ?| [-\u2013\u2014] |, |\\. (?=\\{))|\\] )"
+const end = part`(?:\]?(?:: ?| [-\u2013\u2014] |, |\. (?=\{))|\] )`
 const plain = [
   // `Error: …`
-  new RegExp(`^(?:uncaught )?(?:error|exception|fatal|failure)(?: code)?${end}`, "i"),
+  pattern`^(?:uncaught )?(?:error|exception|fatal|failure)(?: code)?${end}`,
   // `[openai/gpt-5] …`, `[GoogleGenerativeAI Error]: …`
   /^\[[^\]\n]{1,80}\](?:: ?| )(?=\S)/,
   // `Error from provider (X): …`
-  new RegExp(
-    "^(?:error from (?:provider|upstream)|(?:upstream|provider|backend|proxy|(?:internal )?server|(?:\\w{2,20} )?api) error|" +
-      `error fetching from \\S{1,200}|request failed|provider returned(?: an)? error)(?: \\([^)\\n]{1,80}\\))?${end}`,
-    "i"
-  ),
+  pattern`
+    ^(?:
+      error from (?:provider|upstream)|error fetching from \S{1,200}|request failed|provider returned(?: an)? error|
+      (?:upstream|provider|backend|proxy|(?:internal )?server|(?:\w{2,20} )?api) error
+    )(?: \([^)\n]{1,80}\))?${end}
+  `,
   // `InternalError.Algo.InvalidParameter: …`
   /^(?:[A-Z]\w{0,40}\.){1,4}[A-Z]\w{0,60}: /,
   // `got status: UNAVAILABLE. …`
   /^got status: [A-Z_]{2,40}\.? ?/i,
   // `Bad Request: …`
-  new RegExp(
-    "^(?:bad request|unauthorized|forbidden|not found|conflict|too many requests|internal server error|bad gateway|" +
-      `service unavailable|payment required|unprocessable entity|precondition failed)${end}(?=\\S)`,
-    "i"
-  )
+  pattern`
+    ^(?:
+      bad request|unauthorized|forbidden|not found|conflict|too many requests|internal server error|bad gateway|
+      service unavailable|payment required|unprocessable entity|precondition failed
+    )${end}(?=\S)
+  `
 ]
 
 // `429 …`, `[429 Too Many Requests] …`, `HTTP 429: …`, `Error code: 429 - …`
-const statusLabel =
-  /^[[<]?(?:(?:got|https?|error|status|code|response|request failed with)\b[ :=/.\d]{0,8}){0,4}([45]\d\d)\b(?!\.\d|[-:]\d)[\]>]?[ :,.\-\u2013\u2014]{0,4}/i
+const statusLabel = pattern`
+  ^[[<]?(?:(?:got|https?|error|status|code|response|request failed with)\b[ :=/.\d]{0,8}){0,4}
+  ([45]\d\d)\b(?!\.\d|[-:]\d)[\]>]?[ :,.\-\u2013\u2014]{0,4}
+`
 // `litellm.RateLimitError: …`, `VertexAIException BadRequestError - …`
-const classLabel = new RegExp(
-  `^(?:[a-z]\\w{0,30}\\.){0,4}([A-Z]\\w{0,60}(?:Error|Exception|Violation|Timeout|Throttled))(?: \\(\\d{3}\\))?(?:$|${end}| (?=[A-Z]\\w{0,60}(?:Error|Exception)\\b))`
-)
+const classLabel = new RegExp(part`
+  ^(?:[a-z]\w{0,30}\.){0,4}([A-Z]\w{0,60}(?:Error|Exception|Violation|Timeout|Throttled))(?: \(\d{3}\))?
+  (?:$|${end}| (?=[A-Z]\w{0,60}(?:Error|Exception)\b))
+`)
 const operationLabel = /^an error occurred \((\w{1,64})\) when calling the \w{1,64} operation(?: \([^)\n]{1,80}\))?: ?/i
 // What is wrong with a program, and not with a provider.
 const languages = new Set(["SyntaxError", "TypeError", "RangeError", "ReferenceError"])

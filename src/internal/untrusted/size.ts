@@ -1,4 +1,4 @@
-/** How much memory a value takes, roughly: its texts and bytes, and a bit for each thing in it. */
+/** How much memory a value takes, roughly: its texts and bytes, and a bit for each value in it. */
 import { isList, isPlain, items, keysOf, property } from "./values.ts"
 
 /** The bytes of a value. Counts on no longer than `enough`, and so reads a bounded part only. */
@@ -13,19 +13,20 @@ export const sizeOf = (value: unknown, enough: number): number => {
     seen.add(next)
     // Of the value itself whatever it is, but of what it refers to only data: a client or a socket is not its own.
     if (next !== value && !isPlain(next) && !isList(next)) continue
-    for (const field of fieldsIn(next, (enough - size) / thing)) pending.push(field)
+    for (const field of fieldsIn(next, (enough - size) / least)) pending.push(field)
   }
   return size
 }
 
-const thing = 32
+// What any value takes.
+const least = 32
 
 const bytesOf = (value: unknown): number => {
-  if (typeof value === "string") return thing + value.length
+  if (typeof value === "string") return least + value.length
   try {
-    return ArrayBuffer.isView(value) || value instanceof ArrayBuffer ? thing + value.byteLength : thing
+    return ArrayBuffer.isView(value) || value instanceof ArrayBuffer ? least + value.byteLength : least
   } catch {
-    return thing
+    return least
   }
 }
 

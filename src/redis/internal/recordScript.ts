@@ -50,7 +50,8 @@ if applied then
   end
   for _, name in ipairs(change.remove) do redis.call("HDEL", key, "c" .. name) end
   for name, n in pairs(change.add) do
-    if redis.pcall("HINCRBY", key, "c" .. name, n).err then redis.call("HSET", key, "c" .. name, n) end
+    -- A counter that is no number begins anew.
+    if type(redis.pcall("HINCRBY", key, "c" .. name, n)) == "table" then redis.call("HSET", key, "c" .. name, n) end
   end
   if change.set then
     revision = math.max(revision + 1, micros)

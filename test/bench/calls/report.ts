@@ -7,10 +7,11 @@ import { table } from "../table.ts"
 type Rule = readonly [name: string, comparedWith: string, rule: "at most" | "at least", limit: number]
 
 const rules: ReadonlyArray<Rule> = [
-  ["closed", "floor", "at most", 1.5],
-  ["closed, window of 100", "floor", "at most", 2],
+  ["closed", "floor", "at most", 1.25],
+  ["closed, window of 100", "floor", "at most", 1.5],
   ["closed, observer", "floor", "at most", 2.5],
   ["closed, metrics", "floor", "at most", 2.5],
+  ["routed, first of two targets", "floor", "at most", 4],
   ["closed", "effect/persistence closed", "at least", 8],
   ["rejected, open", "effect/persistence rejected", "at least", 15],
   ["rejected, forced open", "effect/persistence rejected", "at least", 15],

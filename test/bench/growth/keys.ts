@@ -47,7 +47,7 @@ const cockatiel = curve("keys", subjects.cockatiel, (size, name) =>
 
 export const keys = Effect.map(Effect.all([ours, persistence, cockatiel]), (curves) => curves.flat())
 
-/** Each breaker of opossum has timers of its own, and those of ten thousand keep a process busy: measured alone. */
+/** Each breaker of opossum has timers of its own, and those of ten thousand keep a process busy: measured by itself. */
 export const ofTimers = curve("keys", subjects.opossum, (size, name) =>
   Effect.gen(function*() {
     const keys = keysOf(size)

@@ -20,7 +20,7 @@ export const recordBytes = (library: Library, server: RedisServer) =>
     yield* fail("failing")
     yield* Effect.andThen(fail("open"), fail("open"))
     yield* Effect.repeat(expecting("answer", windowed(answering, "window")), { times: 99 })
-    // The last hundred calls are told a moment later.
+    // The last hundred calls are reported a moment later.
     yield* Effect.sleep("300 millis")
     return {
       "record of a healthy circuit": yield* bytes("healthy"),

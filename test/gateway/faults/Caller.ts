@@ -39,7 +39,7 @@ export const ask = (url: string, options: Options = {}): Effect.Effect<Answer.An
       "content-length": Buffer.byteLength(body),
       ...(options.authorization === undefined ? {} : { authorization: options.authorization })
     }
-    // Without an agent: the fate of a connection is that of its call alone.
+    // Without an agent: the fate of a connection is that of its call only.
     const outgoing = request(`${url}/v1/chat/completions`, { method: "POST", headers, agent: false })
 
     const timers: Array<NodeJS.Timeout> = []
@@ -85,7 +85,7 @@ const chat = ({ includeUsage, model = "chat", prompt = "hello", stream = false }
     ...(stream && includeUsage === true ? { stream_options: { include_usage: true } } : {})
   })
 
-/** `onPart` is told how many parts with content there are by now. */
+/** `onPart` gets how many parts with content there are by now. */
 const read = (
   response: IncomingMessage,
   took: () => number,

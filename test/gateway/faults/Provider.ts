@@ -1,4 +1,4 @@
-/** A provider compatible with OpenAI, on a port of loopback, that answers as it is told to and remembers who asked. */
+/** A provider compatible with OpenAI, on a port of loopback, that answers as the story says and remembers who asked. */
 import { Effect, type Scope } from "effect"
 import { ScriptedProvider } from "effect-resilience/testing"
 import { createServer, type Server } from "node:http"

@@ -33,7 +33,7 @@ export type Plot = (story: Story) => Effect.Effect<void>
 
 type Tell = (name: string, setting: Setting, plot: Plot) => void
 
-/** How cases are told: with answers as streams, with answers in one piece, or once each. */
+/** How cases are run: with answers as streams, with answers in one piece, or once each. */
 export interface Ways {
   readonly streaming: Tell
   readonly inOnePiece: Tell
@@ -42,7 +42,7 @@ export interface Ways {
 
 /**
  * Cases with a table of them in the end. Each has a gateway of its own, which must answer a plain request and list its
- * models afterwards, and end by itself, without an error, when it is told to.
+ * models afterwards, and end by itself, without an error, at a signal.
  */
 export const stories = (title: string, tell: (ways: Ways) => void): void => {
   const rows: Array<Table.Row> = []

@@ -1,4 +1,4 @@
-// Callers that go away, callers that may not, callers that are wrong; and a gateway that is told to end.
+// Callers that go away, callers that may not, callers that are wrong; and a gateway that gets the signal to end.
 import { assert } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { ScriptedProvider } from "effect-resilience/testing"

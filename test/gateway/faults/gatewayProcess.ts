@@ -4,7 +4,7 @@ import { Cause, Effect, Exit } from "effect"
 import { main } from "../../../examples/gateway.ts"
 import * as ScaledClock from "./scaledClock.ts"
 
-// However the test ends, its end of the pipe closes. The gateway must not stay for that alone.
+// However the test ends, its end of the pipe closes. The gateway must not stay only for that.
 process.stdin.on("close", () => process.exit(1)).resume()
 // In kilobytes.
 process.stdin.on("data", () => console.log(`peak ${process.resourceUsage().maxRSS}`))

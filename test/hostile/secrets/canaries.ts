@@ -1,4 +1,4 @@
-/** Texts that nobody else writes, in the places where secrets and prompts are. Whoever shows one has leaked it. */
+/** Texts that nobody else writes, in the places where secrets and prompts are. An output that shows one has leaked it. */
 import { Redacted } from "effect"
 import { AiError } from "effect/ai"
 import { HttpClientError, HttpClientRequest, HttpClientResponse } from "effect/http"

@@ -1,4 +1,4 @@
-// What the console shows to whoever reaches it.
+// What the console shows to those who reach it.
 import { NodeHttpServer } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Redacted } from "effect"

@@ -131,7 +131,7 @@ describe("a guarded HTTP client", () => {
 })
 
 describe("Effect's errors", () => {
-  it.effect("show the query of a URL unless told not to, guarded or not", () =>
+  it.effect("show the query of a URL unless its options forbid it, guarded or not", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(broken.execute(request))
       assert.include(leaksIn(error.message), canary("query"))

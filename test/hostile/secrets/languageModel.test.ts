@@ -155,7 +155,7 @@ describe("a resilient model", () => {
     })
   }
 
-  it.effect("shows in the error of all targets nothing of theirs, but to whoever follows the causes", () => {
+  it.effect("shows in the error of all targets nothing of theirs, but to a program that follows the causes", () => {
     const { layer } = listening(policy)
     const targets = ["us", "eu"].map((name) => ({ name, model: provider(answers["an error"]!) }))
     const model = ResilientLanguageModel.layer({ route: "chat", targets }).pipe(Layer.provideMerge(layer))

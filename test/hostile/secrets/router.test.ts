@@ -100,7 +100,7 @@ describe("a router", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("tells in no message what its targets said: only whoever follows the causes finds that", () => {
+  it.effect("tells in no message what its targets said: only a program that follows the causes finds that", () => {
     const { layer } = listeningRouter()
     return Effect.gen(function*() {
       const own = errors["an error of an official client"]

@@ -93,7 +93,7 @@ export const listening = <E = never, R = never>(
   return { layer, written }
 }
 
-/** In a span that ends well: what the span has is what the call was told to leave there. */
+/** In a span that ends well: what the span has is what the call had to leave there. */
 export const inSpan = <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.withSpan(Effect.exit(self), "caller")
 
 /** What others have written. */

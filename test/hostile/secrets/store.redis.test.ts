@@ -12,7 +12,7 @@ import { assertClean, assertSilent, faces, inSpan, listening, type Written } fro
 const key = "provider-shared"
 const password = canary("password")
 
-/** A server that wants a password, and whoever hears all that is published there. */
+/** A server that wants a password, and a client that hears all that is published there. */
 const server = Effect.gen(function*() {
   const server = yield* RedisServer.make()
   yield* server.command("ACL", "SETUSER", "app", "on", `>${password}`, "~*", "&*", "+@all")

@@ -99,7 +99,7 @@ describe("RedisServer", () => {
       assert.deepStrictEqual({ get, set }, { get: 1, set: undefined })
     }))
 
-  it.live("takes the port it is told to, and dies if that is not free", () =>
+  it.live("takes the port of its options, and dies if that is not free", () =>
     Effect.gen(function*() {
       const { kill, port } = yield* RedisServer.make()
       const exit = yield* Effect.exit(RedisServer.make({ port }))

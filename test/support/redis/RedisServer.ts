@@ -15,7 +15,7 @@ import * as redisProcess from "./redisProcess.ts"
  * - `port`: a free one unless given.
  * - `replicaOf`: the port of its master.
  * - `tls`: speaks TLS only, with `certificate`.
- * - `dir`: where it works, and which is left alone. Unless given, one of its own that is removed with the scope.
+ * - `dir`: where it works; it stays there. Unless given, one of its own that is removed with the scope.
  */
 export interface Options {
   readonly args?: ReadonlyArray<string> | undefined

@@ -70,8 +70,10 @@ const eventText = (event) => {
     case "circuit.self_rejection": return "Probe turned away by itself"
     case "circuit.late_outcome": return "Late outcome: " + plain(event.outcome)
     case "circuit.would_open": return "Would have opened" + kind(event.failure_kind)
-    case "circuit.forced":
-      return "Forced open" + (event.open_for_ms === undefined ? " until a reset" : time(event.open_for_ms)) + said(event)
+    case "circuit.forced": {
+      const until = event.open_for_ms === undefined ? " until a reset" : time(event.open_for_ms)
+      return "Forced open" + until + said(event)
+    }
     case "circuit.reset": return "Reset" + said(event)
     case "circuit.disabled": return "Disabled" + said(event)
     case "circuit.enabled": return "Enabled" + said(event)

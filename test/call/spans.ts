@@ -1,13 +1,13 @@
 /** Spans of callers, as their tracer saw them, for the tests of what a call tells its span. */
 import { Effect, type Exit, Tracer } from "effect"
 
-/** What a span was told: its attributes, and its events in order. */
+/** What a span got: its attributes, and its events in order. */
 export interface Told {
   readonly attributes: Readonly<Record<string, unknown>>
   readonly events: ReadonlyArray<readonly [name: string, attributes: Readonly<Record<string, unknown>>]>
 }
 
-/** Runs a call in a span of its own: how it ended, and what the span was told. */
+/** Runs a call in a span of its own: how it ended, and what the span got. */
 export const inSpan = <A, E, R>(
   self: Effect.Effect<A, E, R>
 ): Effect.Effect<Told & { readonly exit: Exit.Exit<A, E> }, never, R> =>
@@ -31,7 +31,7 @@ export const told = (span: Tracer.NativeSpan): Told => ({
   events: span.events.map(([name, , attributes]) => [name, attributes] as const)
 })
 
-/** A tracer that notes what its spans are told. */
+/** A tracer that notes what its spans get. */
 export const recording = (seen: Array<string>): Tracer.Tracer =>
   Tracer.make({
     span: (options) => {

@@ -29,7 +29,7 @@ const rejected = (state: string) => ({ "circuit.key": key, "circuit.state": stat
 const happened = (event: string, attributes: Record<string, unknown>) =>
   [event, { "circuit.key": key, ...attributes }] as const
 
-/** Every way to be turned away, and what the span is then told beside the key. */
+/** Every way to be turned away, and what the span then gets beside the key. */
 const rejections: ReadonlyArray<{
   readonly by: string
   readonly state: string
@@ -110,7 +110,7 @@ describe("the span of a call", () => {
       assert.strictEqual((yield* CircuitBreaker.state(key))._tag, "Open")
     }).pipe(Effect.provide(breaker({ tripPolicy: TripPolicy.consecutive(1000) }))))
 
-  it.effect("says how long everybody waits, jitter included, and to the millisecond what those are told who wait", () =>
+  it.effect("says how long everybody waits, jitter included, and to the millisecond what those hear who wait", () =>
     Effect.gen(function*() {
       const random = { nextIntUnsafe: () => 0, nextDoubleUnsafe: () => 0.3335 }
       const { events } = yield* inSpan(says(Outcome.throttled("3 seconds", "quota_exhausted"))).pipe(
@@ -250,7 +250,7 @@ describe("the span of a stream", () => {
       ])
     }).pipe(Effect.provide(breaker())))
 
-  it.effect("is left alone once it ended, however the stream goes on", () =>
+  it.effect("is not touched once it ended, however the stream goes on", () =>
     Effect.gen(function*() {
       const seen: Array<string> = []
       const { span, stream } = yield* Effect.all({

@@ -266,13 +266,13 @@ describe("CircuitLogger", () => {
         "circuit.probe",
         "circuit.closed"
       ])
-      // Five faults, told at the first, second and fourth.
+      // Five faults, announced at the first, second and fourth.
       assert.lengthOf(heard, 5 + 3)
     }).pipe(Effect.provide(World))
   })
 })
 
-describe("what is told of a call", () => {
+describe("what is announced of a call", () => {
   const canary = "CANARY-sk-live-4242"
 
   class Leaky extends Error {

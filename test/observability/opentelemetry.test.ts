@@ -244,7 +244,7 @@ describe("the OpenTelemetry SDK", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("is told nothing of spans that it does not sample, and metrics go on", () => {
+  it.effect("hears nothing of spans that it does not sample, and metrics go on", () => {
     const { flush, layer, metrics, spans } = sdk({ sampler: new AlwaysOffSampler() })
     return Effect.gen(function*() {
       const told = yield* Effect.andThen(Effect.exit(down), Effect.currentSpan).pipe(Effect.withSpan("unsampled"))
@@ -256,7 +256,7 @@ describe("the OpenTelemetry SDK", () => {
     }).pipe(Effect.provide(layer))
   })
 
-  it.effect("is left alone by a stream that outlives its span", () => {
+  it.effect("is not touched by a stream that outlives its span", () => {
     const { layer, spans } = sdk()
     return Effect.gen(function*() {
       const parts = provider(1000, ["text"], 1000, ["finish"])

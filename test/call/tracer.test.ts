@@ -53,7 +53,7 @@ const broken = () => {
   throw new RangeError("of another")
 }
 
-/** A tracer whose spans cannot be told anything. */
+/** A tracer whose spans throw where these parts are written. */
 const throwing = (...parts: ReadonlyArray<"attribute" | "event" | "status">) =>
   Tracer.make({
     span: (options) => {
@@ -100,7 +100,7 @@ describe("a tracer", () => {
       assert.lengthOf(seen, 3)
     }).pipe(Effect.provide(breaker())))
 
-  it.effect("is not needed: without a span nothing is told", () =>
+  it.effect("is not needed: without a span nothing is written", () =>
     Effect.gen(function*() {
       const seen: Array<string> = []
       const { results } = yield* everything.pipe(Effect.withTracerEnabled(false), Effect.withTracer(recording(seen)))
