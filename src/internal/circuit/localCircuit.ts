@@ -94,8 +94,8 @@ export class LocalCircuit implements CircuitHandle {
     outcome: Outcome,
     durationMillis: number,
     interrupted: boolean
-  ): undefined {
-    if (this.changesNothing(permit, outcome)) return
+  ): Effect.Effect<void> | undefined {
+    if (this.changesNothing(permit, outcome)) return undefined
     const before = this.circuit
     const health = this.weighed()
     const now = this.seenAt = circuitMillis(clock)
@@ -106,7 +106,7 @@ export class LocalCircuit implements CircuitHandle {
     const slow = (failed || succeeded) && durationMillis > health.slowerThanMillis
     const unhealthy = !probe && (failed || succeeded) && health.remembers && health.record(now, failed, durationMillis)
     // Most calls end here where a window counts them.
-    if (succeeded && !slow && !unhealthy && permit === this.pass && before.failures === 0) return
+    if (succeeded && !slow && !unhealthy && permit === this.pass && before.failures === 0) return undefined
     const latencyTripped = probe ? slow && succeeded : unhealthy && health.slowness()
     const failureThreshold = health.failureThreshold()
     const failureRatePpm = this.hub.listening ? health.failureRatePpm(now) : undefined
@@ -123,7 +123,7 @@ export class LocalCircuit implements CircuitHandle {
         openMillis: opening ? this.openMillis(health, Circuit.nextOpening(before, now)) : 0
       })
     )
-    if (!this.hub.listening) return
+    if (!this.hub.listening) return undefined
     const scene = this.scene(clock, now)
     const events = announce.settled(scene, {
       before,
@@ -140,6 +140,7 @@ export class LocalCircuit implements CircuitHandle {
     })
     if (after.generation === before.generation) this.hub.announce(...events)
     else this.hub.announce(...events, announce.transition(before, after, scene, latencyTripped, {}))
+    return undefined
   }
 
   /** Whether this outcome leaves everything as it is: the one of most calls. */

@@ -31,6 +31,8 @@ export class Authority {
   private missesChanges = false
   /** Rises when changes may have been missed: what a circuit read in an earlier epoch may be out of date. */
   epoch = 0
+  /** Called when circuits may decide that could not, or the other way round. */
+  refreshAll: () => void = () => {}
   /** Whether the store's scope has closed. */
   closed = false
   private readonly parts = new Map<string, Part>()
@@ -68,7 +70,10 @@ export class Authority {
       return run(caller === undefined ? timed : Effect.provideContext(timed, caller.context))
     })
     // A call may end after the store's scope has closed: its circuit then decides by itself.
-    yield* Effect.addFinalizer(() => Effect.sync(() => authority.closed = true))
+    yield* Effect.addFinalizer(() => Effect.sync(() => {
+      authority.closed = true
+      authority.refreshAll()
+    }))
     return authority
   })
 
@@ -174,13 +179,14 @@ export class Authority {
     // Until a beat arrives again, because a store that does not answer may not announce either.
     this.missesChanges ||= this.subscribed
     this.subscribed = false
+    this.refreshAll()
     this.troubled(operation, code)
   }
 
   /** A part answers again. */
   recover(part: Part): void {
     part.degraded = false
-    this.epoch++
+    this.missedChanges()
   }
 
   /** This process lives. Fails if the store cannot be written to. */
@@ -221,7 +227,7 @@ export class Authority {
   subscriptionLost(code: string): void {
     this.subscribed = false
     this.missesChanges = true
-    this.epoch++
+    this.missedChanges()
     this.troubled("subscribe", code)
   }
 
@@ -230,7 +236,7 @@ export class Authority {
     if (this.subscribed) return
     this.subscribed = true
     this.missesChanges = false
-    this.epoch++
+    this.missedChanges()
     this.restored()
   }
 
@@ -249,6 +255,11 @@ export class Authority {
     if (this.used) return
     this.used = true
     this.announceTrouble()
+  }
+
+  private missedChanges(): void {
+    this.epoch++
+    this.refreshAll()
   }
 
   private troubled(operation: string, error: string): void {

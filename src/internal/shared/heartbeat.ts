@@ -11,8 +11,7 @@ export interface Tended {
   /** Sends the successes that wait to be sent together. */
   readonly flush: Effect.Effect<void>
   readonly part: Part
-  /** Follows the store again; an effect if this process has decided by itself meanwhile. */
-  readonly rejoin: () => Effect.Effect<void> | undefined
+  readonly following: { readonly rejoin: () => Effect.Effect<void> | undefined }
 }
 
 export class Heartbeat {
@@ -102,7 +101,7 @@ export class Heartbeat {
       const { authority } = this
       const merges: Array<Effect.Effect<void>> = []
       for (const circuit of this.circuits()) {
-        const merge = circuit.part === part ? circuit.rejoin() : undefined
+        const merge = circuit.part === part ? circuit.following.rejoin() : undefined
         if (merge !== undefined) merges.push(merge)
       }
       authority.recover(part)

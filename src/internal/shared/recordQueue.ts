@@ -49,8 +49,10 @@ export interface Follower {
   readonly returns: (known: Known) => void
   /** Brings what this process knows into a record that the store has lost or set back. */
   readonly teach: Change
+}
+
+export interface Options extends Longest {
   readonly announceProblem: (problem: Problem) => void
-  readonly longest: Longest
 }
 
 interface Pending {
@@ -65,6 +67,7 @@ export class RecordQueue {
   private readonly id: string
   private readonly authority: Authority
   private readonly follower: Follower
+  private readonly options: Options
   known: Known
   /** When the record was read last, and whether it was read at all. */
   readAt = -Infinity
@@ -80,10 +83,11 @@ export class RecordQueue {
   private isLost = false
   private announced: Problem | undefined
 
-  constructor(id: string, authority: Authority, follower: Follower) {
+  constructor(id: string, authority: Authority, follower: Follower, options: Options) {
     this.id = id
     this.authority = authority
     this.follower = follower
+    this.options = options
     this.part = authority.partOf(id)
     this.known = { record: absent, entry: empty(0) }
   }
@@ -95,6 +99,12 @@ export class RecordQueue {
 
   get hasRead(): boolean {
     return this.readAt !== -Infinity
+  }
+
+  /** What a change would be computed from now. */
+  get basis(): Basis {
+    const { authority, known: { entry, record: { counters } }, part: { shift } } = this
+    return { entry, counters, now: authority.now(), shift }
   }
 
   /** Reads the record, and takes it over. */
@@ -217,7 +227,7 @@ export class RecordQueue {
     const { authority, follower, known } = this
     const isOlder = record.generation < known.record.generation || record.revision < known.record.revision
     if (isOlder && asked <= this.knownSince) return before()
-    const found = read(record.state, record.generation, this.part.shift, authority.now(), follower.longest)
+    const found = read(record.state, record.generation, this.part.shift, authority.now(), this.options)
     const returns = this.unusable !== undefined
     this.readAt = authority.now()
     this.epoch = Math.max(this.epoch, epoch)
@@ -243,7 +253,7 @@ export class RecordQueue {
   }
 
   private notice(problem: Problem | undefined): void {
-    if (problem !== undefined && problem !== this.announced) this.follower.announceProblem(problem)
+    if (problem !== undefined && problem !== this.announced) this.options.announceProblem(problem)
     this.announced = problem
   }
 }

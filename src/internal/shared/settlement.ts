@@ -11,6 +11,14 @@ import type { CompiledPolicy } from "../options/compiledPolicy.ts"
 import type { Entry } from "./entry.ts"
 import type { Basis, Next } from "./recordQueue.ts"
 
+/** A call that has ended. */
+export interface Ended {
+  readonly permit: Circuit.Permit
+  readonly outcome: Outcome
+  readonly durationMillis: number
+  readonly interrupted: boolean
+}
+
 /** The end of a call, in the generation that the store knows. */
 export interface End {
   readonly permit: Circuit.Permit

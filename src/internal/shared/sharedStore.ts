@@ -40,6 +40,9 @@ export const make = Effect.fnUntraced(function*(records: RecordStore["Service"],
     authority.hub,
     settings
   )
+  authority.refreshAll = () => {
+    for (const circuit of registry.values()) circuit.refresh()
+  }
   yield* Effect.addFinalizer(() => heartbeat.flushed)
   yield* heartbeat.start(settings.connectMillis, settings.requireConnection)
   const store: CircuitStore["Service"] = {

@@ -1,0 +1,145 @@
+/** What a circuit of this process tells its record of the calls that end here. */
+import { Effect } from "effect"
+import * as Circuit from "../../Circuit.ts"
+import * as Outcome from "../../Outcome.ts"
+import type { StoreFault } from "../../RecordStore.ts"
+import { judge } from "../machine/judge.ts"
+import { anyMarked } from "../machine/slots.ts"
+import * as streak from "../machine/streak.ts"
+import type { Heartbeat } from "./heartbeat.ts"
+import type { SharedCircuit } from "./sharedCircuit.ts"
+import { countedBy, type Ended, type Settled, settle, slotsOf } from "./settlement.ts"
+
+export class Reports {
+  private readonly circuit: SharedCircuit
+  private readonly heartbeat: Heartbeat
+  /** Successes that no other process knows of, by slot, and the generation to which they belong. */
+  private unsent = new Map<string, number>()
+  private unsentOf = 0
+  /** When a call was served here since the last failure here. */
+  private servedAt: number | undefined
+
+  constructor(circuit: SharedCircuit, heartbeat: Heartbeat) {
+    this.circuit = circuit
+    this.heartbeat = heartbeat
+  }
+
+  /** Takes in that a call was served. */
+  served(): void {
+    this.servedAt = this.circuit.authority.now()
+  }
+
+  /**
+   * A success that ends a streak is reported at once, but its call does not wait. Those that a rate counts are sent
+   * together, and only while the fleet has counted a failure.
+   */
+  success(outcome: Outcome.Outcome, durationMillis: number): undefined {
+    const { circuit } = this
+    const { authority, queue } = circuit
+    const servedAt = authority.now()
+    circuit.observe(outcome, durationMillis)
+    if (circuit.remembers) {
+      slotsOf(circuit.policy, servedAt - queue.part.shift, false, durationMillis, this.unsentHere())
+      if (anyMarked(queue.known.record.counters)) this.heartbeat.flushLater(circuit)
+    }
+    if (circuit.current.failures === 0) return
+    circuit.change({ failures: 0, lastFailureKind: "", hintUntil: 0 })
+    const { process } = authority
+    authority.fork(Effect.ignore(circuit.send("report", ({ entry }) => {
+      const left = streak.served(entry.streak, process, servedAt)
+      if (left === entry.streak) return { entry }
+      const failures = streak.length(left)
+      const ended = failures === 0 ? { lastFailureKind: "", hintUntil: 0 } : undefined
+      return { entry: { ...entry, streak: left, circuit: { ...entry.circuit, failures, ...ended } } }
+    })))
+  }
+
+  /** Sends the successes that wait to be sent together. */
+  readonly flush: Effect.Effect<void> = Effect.suspend(() => {
+    const { circuit } = this
+    const add = this.takeUnsent()
+    if (circuit.degraded || add.size === 0) return Effect.void
+    return Effect.ignore(Effect.andThen(circuit.send("report", ({ entry }) => ({ entry, add })), this.tripIfUnhealthy))
+  })
+
+  /** Reports a call that says more than that all is well. */
+  report(call: Ended): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { circuit } = this
+      const { authority, following, queue } = circuit
+      const { durationMillis, outcome, permit } = call
+      const failed = outcome._tag === "Failure"
+      const end = {
+        permit: { ...permit, generation: following.inStore(permit.generation) },
+        outcome,
+        durationMillis,
+        process: authority.process,
+        servedAt: this.servedAt
+      }
+      if (failed) this.servedAt = undefined
+      const isCounted = permit.probe === 0 && circuit.remembers && (failed || outcome._tag === "Success")
+      const add = isCounted ? this.takeUnsent() : new Map<string, number>()
+      if (isCounted) slotsOf(circuit.policy, authority.now() - queue.part.shift, failed, durationMillis, add)
+      if (permit.probe === 0) circuit.observe(outcome, durationMillis)
+      let settled: Settled | undefined
+      const sent = circuit.send(
+        "report",
+        (basis) => settled = settle(circuit.policy, basis, end, add, circuit.slowerThanMillis),
+        () => circuit.announceCall(call, settled!)
+      )
+      return Effect.matchEffect(sent, {
+        // A call that could not be reported counts here.
+        onFailure: () => Effect.sync(() => circuit.settleHere(call)),
+        onSuccess: () => isCounted ? Effect.ignore(this.tripIfUnhealthy) : Effect.void
+      })
+    })
+  }
+
+  /** A call that was served while the circuit was open is its probe. */
+  readonly probedEarly: Effect.Effect<void> = Effect.suspend(() => {
+    const { circuit } = this
+    const { process } = circuit.authority
+    return Effect.ignore(circuit.send("report", (basis) => {
+      const { entry, now } = basis
+      if (entry.circuit.state !== "open") return { entry }
+      const admission = Circuit.admitEarly(entry.circuit, circuit.policy.rules, now)
+      if (admission._tag === "Rejected") return { entry }
+      const { permit } = admission
+      const probing = { ...entry, circuit: admission.circuit, owners: new Map([[permit.probe, process]]) }
+      const end = { permit, outcome: Outcome.success, durationMillis: 0, process, servedAt: undefined }
+      const { announces, entry: after } = settle(circuit.policy, { ...basis, entry: probing }, end, new Map(), Infinity)
+      return { entry: after, announces }
+    }))
+  })
+
+  // What was counted may be too much together with what other processes have counted meanwhile.
+  private readonly tripIfUnhealthy: Effect.Effect<void, StoreFault> = Effect.suspend(() => {
+    const { circuit } = this
+    const { policy, queue } = circuit
+    const { generation } = queue.known.record
+    const isUnhealthy = judge(policy.criteria, countedBy(queue.basis)).unhealthy
+    if (queue.known.entry.circuit.state !== "closed" || !isUnhealthy) return Effect.void
+    const end = {
+      permit: { generation, probe: 0 },
+      outcome: Outcome.success,
+      durationMillis: 0,
+      process: circuit.authority.process,
+      servedAt: undefined
+    }
+    return circuit.send("report", (basis) => settle(policy, basis, end, new Map(), circuit.slowerThanMillis))
+  })
+
+  private takeUnsent(): Map<string, number> {
+    const unsent = this.unsentHere()
+    this.unsent = new Map()
+    return unsent
+  }
+
+  // Of a former generation nothing counts.
+  private unsentHere(): Map<string, number> {
+    const { generation } = this.circuit
+    if (this.unsentOf !== generation) this.unsent = new Map()
+    this.unsentOf = generation
+    return this.unsent
+  }
+}
