@@ -98,9 +98,9 @@ export interface Fence {
  * - `minFailoverDuration`: how long the route stays away from a better tier once it has left it, so that it does not
  *   go to and fro. Default: 30 seconds.
  * - `deadline`: the time for all targets together; for a stream, until its first content is there, and no part of it is
- *   held back any longer. A target that is
- *   cut off by it is judged as too slow if it had more than half of it. It is not shared out among the targets: give
- *   them shorter limits, or the first one that hangs takes all of it. Default: none.
+ *   held back any longer. A target that is cut off by it is judged as too slow if it had more than half of it. The
+ *   router does not share it out among the targets: give them shorter limits, or the first one that hangs takes all of
+ *   it. Default: none.
  * - `attemptTimeout`: cuts off one attempt at one target, which counts as its failure. That of the circuit's policy
  *   applies too. Not for streams. Default: 10 minutes, because an answer in one piece comes only when it is whole.
  *   `"Infinity"` lifts it.

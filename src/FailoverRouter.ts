@@ -11,7 +11,7 @@
  * | is too long for it (`context_length`) | the targets that take more, if there are any |
  * | dies or is interrupted | the caller |
  *
- * When none is left, or the deadline has passed, the call fails with a `FailoverError` that tells of every attempt.
+ * When none is left, or the deadline has passed, the call fails with a `FailoverError` that lists every attempt.
  *
  * **Who serves.** A target serves as long as its circuit takes calls. The route comes back to a better one when the
  * circuit of that has closed and `minFailoverDuration` has passed. What closes it is a `healthProbe` in the background,

@@ -169,7 +169,7 @@ export const classifyWith = (classify: Classify) => <A, E>(exit: Exit.Exit<A, E>
  */
 export const classify: <A, E>(exit: Exit.Exit<A, E>) => EffectBreaker.Outcome = classifyWith(LlmOutcome.classify)
 
-// Our outcomes by theirs, because theirs cannot hold all of ours.
+// The outcomes of this library by those of Effect, which know no kind and no throttle.
 const ours = new WeakMap<Verdict, Outcome.Outcome>()
 
 const toVerdict = (outcome: Outcome.Outcome): Verdict => {

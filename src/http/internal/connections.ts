@@ -1,4 +1,4 @@
-/** What the requests of `node:http` tell of their connections. */
+/** How the requests of `node:http` show which connection they use. */
 import { Effect, type Scope } from "effect"
 import { property } from "../../internal/untrusted/values.ts"
 

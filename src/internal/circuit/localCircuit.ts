@@ -149,7 +149,7 @@ export class LocalCircuit implements CircuitHandle {
       !this.weighed().remembers
   }
 
-  /** Tells of an outcome that comes too late to change anything. */
+  /** Announces an outcome that comes too late to change anything. */
   late(clock: Clock.Clock, outcome: Outcome): undefined {
     if (!this.hub.listening) return
     this.hub.announce(announce.lateOutcome(this.circuit, this.scene(clock, circuitMillis(clock)), outcome))

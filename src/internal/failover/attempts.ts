@@ -49,7 +49,7 @@ export const effectAttempt = <A>(
       )
     }
   })
-  // The circuit contains what it throws, and tells of that.
+  // What it throws is contained and announced by the circuit.
   const classify: Classify = (exit) =>
     trail.counted(credentials, outcome = isCutOff ? limit!.outcome : checked(trail.classify(exit)))
   const options = { key, classify, evidence: trail.evidence, lastResort }
@@ -134,7 +134,7 @@ const inOwnScope = <A>(self: AnyEffect<A>, outer: Scope.Scope): AnyEffect<A> =>
       Effect.onExit(Scope.provide(self, own), (exit) => Exit.isFailure(exit) ? Scope.close(own, exit) : Effect.void)
   )
 
-// As the breaker reads it, which tells of what is none.
+// As the breaker reads it, which announces what is no signal.
 const signalOf = <A>(classifyPart: ClassifyPart<A> | Opaque, part: A): StreamSignal => {
   if (isOpaque(classifyPart)) return content
   try {

@@ -17,7 +17,7 @@ import { rankOf } from "./rank.ts"
 import type { Place, Route } from "./route.ts"
 import { circuitErrorIn, errorOf, FailedAnswer, Trail } from "./trail.ts"
 
-/** The shortest wait for a gate, because many calls wait for it and come back by and by. */
+/** The shortest wait for a gate, because many calls wait for it and come back one after the other. */
 const minWaitMillis = 50
 /** How often a call that waits looks again, because an operator may have opened the gate. */
 const maxWaitMillis = 1_000

@@ -148,6 +148,7 @@ class Gauges {
   }
 }
 
+// The transitions that happen without an operator: their series exist, with zero, from the start.
 const edges: ReadonlyArray<`${State} ${State}`> = [
   "closed open",
   "open half_open",
