@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TripPolicy } from "effect-resilience"
+import { failuresIn } from "../support/redis/records.ts"
 import { deploy } from "./deploy.ts"
 import * as Provider from "./Provider.ts"
 import { transitions } from "./published.ts"
@@ -53,7 +54,7 @@ describe("a fleet that counts failures in a row", () => {
       yield* all({ do: "start", callers: 50, thinkMillis: 20, calls: 20 })
       const results = (yield* leave).map(({ results }) => results)
       assert.deepStrictEqual(results, results.map(() => ({ ProviderDown: 1000 })))
-      assert.strictEqual(yield* ground.redis.command("HGET", recordKey, "failures"), "4000")
+      assert.strictEqual(yield* failuresIn(ground.redis, recordKey), 4000)
     }), 30_000)
 
   for (const { calls, failures, share, thinkMillis } of chances) {

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Circuit, TripPolicy } from "effect-resilience"
 import { eventually } from "../support/eventually.ts"
+import { stateIn } from "../support/redis/records.ts"
 import { deploy, type Deployment } from "./deploy.ts"
 import { monotonicMillis } from "./monotonicMillis.ts"
 import type { Recording } from "./protocol.ts"
@@ -139,7 +140,7 @@ describe("a fleet whose Redis dies and comes back empty", () => {
       yield* dieAndComeBack(members[1]!.order({ do: "forceOpen" }))
       yield* Effect.sleep("1500 millis")
       yield* agrees(deployment, "ForcedOpen")
-      assert.strictEqual(yield* ground.redis.command("HGET", recordKey, "openUntil"), `${Circuit.never}`)
+      assert.strictEqual((yield* stateIn(ground.redis, recordKey)).openUntil, Circuit.never)
       assert.strictEqual(provider.calls.length, before)
 
       yield* members[3]!.order({ do: "reset" })

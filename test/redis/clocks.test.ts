@@ -3,6 +3,7 @@ import { Effect, type Scope } from "effect"
 import { TripPolicy } from "effect-resilience"
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import { stateIn } from "../support/redis/records.ts"
 import * as RedisServer from "../support/redis/RedisServer.ts"
 import { all, settings } from "./outages/faults.ts"
 import type { Order, Reply, Setup } from "./skewed.ts"
@@ -75,7 +76,7 @@ describe("processes whose clocks are a minute apart (I92, W36)", () => {
         assert.deepStrictEqual((yield* every("up")).map(({ result }) => result), Array(3).fill("CircuitOpen"))
 
         // Whose clock would count 30 seconds more would not be admitted in the time of a test.
-        const openUntil = Number(yield* server.command("HGET", "effect-resilience:{key}", "openUntil"))
+        const openUntil = (yield* stateIn(server, "effect-resilience:{key}")).openUntil!
         yield* Effect.forEach(fleet, (process) =>
           Effect.gen(function*() {
             assert.strictEqual((yield* process.order("until admitted")).result, "hello")

@@ -2,17 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { eventually } from "../support/eventually.ts"
 import { sharedServer } from "../support/redis/sharedServer.ts"
-import {
-  assertNoOutage,
-  cooldown,
-  down,
-  type Member,
-  memberAt,
-  repeated,
-  stateOf,
-  trip,
-  up
-} from "./outages/faults.ts"
+import { assertNoOutage, cooldown, down, type Member, memberAt, repeated, stateOf, trip, up } from "./outages/faults.ts"
 
 const server = await sharedServer()
 const { command, port } = server
@@ -121,40 +111,68 @@ const survives = (
 describe.concurrent("junk in the field", () => {
   const junk = ["x", "", "-1", "1.5", "1e300", "nan", "9007199254740993", "\u0000\u00ff\n"]
 
-  it.live.each(["r", "g", "w", "cf.1:1", "c", "novelty"])("%s costs no call anything, and a write heals it (I105, W41)", (field) =>
-    survives(junk, (record, value) => command("HSET", record, field, value), () => Effect.void))
+  it.live.each(["r", "g", "w", "cf.1:1", "c", "novelty"])(
+    "%s costs no call anything, and a write heals it (I105, W41)",
+    (field) => survives(junk, (record, value) => command("HSET", record, field, value), () => Effect.void)
+  )
 
   const names = [
-    "state", "reason", "kind", "openedAt", "openUntil", "closedAt", "outageAt", "rampUntil", "gateUntil", "hintUntil",
-    "openMillis", "openings", "outage", "issued", "successes", "probes", "slow", "words", "held", "streak", "learnt",
-    "failed", "salt"
+    "state",
+    "reason",
+    "kind",
+    "openedAt",
+    "openUntil",
+    "closedAt",
+    "outageAt",
+    "rampUntil",
+    "gateUntil",
+    "hintUntil",
+    "openMillis",
+    "openings",
+    "outage",
+    "issued",
+    "successes",
+    "probes",
+    "slow",
+    "words",
+    "held",
+    "streak",
+    "learnt",
+    "failed",
+    "salt"
   ]
   const values = [`"x"`, "-1", "1.5", "1e300", "null", "[1]", `[["1",{},3]]`, "{}", "[[1,-1]]"]
 
-  it.live.each(names)("%s of the state costs no call anything, is reported once, and healed by the next write", (name) =>
-    survives(
-      values,
-      (record, value) =>
-        Effect.flatMap(command("HGET", record, "s"), (text) => {
-          const fields = JSON.parse(String(text)) as Record<string, unknown>
-          return command("HSET", record, "s", JSON.stringify({ ...fields, [name]: JSON.parse(value) }))
-        }),
-      ([late]) =>
-        Effect.map(problems(late!), (seen) => {
-          assert.deepStrictEqual(seen, [...new Set(seen)])
-          // Null is none of these, and "x" a text.
-          const isText = name === "reason"
-          assert.strictEqual(seen.includes("key-0: unreadable_fields"), !isText)
-        })
-    ))
+  it.live.each(names)(
+    "%s of the state costs no call anything, is reported once, and healed by the next write",
+    (name) =>
+      survives(
+        values,
+        (record, value) =>
+          Effect.flatMap(command("HGET", record, "s"), (text) => {
+            const fields = JSON.parse(String(text)) as Record<string, unknown>
+            return command("HSET", record, "s", JSON.stringify({ ...fields, [name]: JSON.parse(value) }))
+          }),
+        ([late]) =>
+          Effect.map(problems(late!), (seen) => {
+            assert.deepStrictEqual(seen, [...new Set(seen)])
+            // Null is none of these, and "x" a text.
+            const isText = name === "reason"
+            assert.strictEqual(seen.includes("key-0: unreadable_fields"), !isText)
+          })
+      )
+  )
 
   it.live("that is the whole state costs no call anything, is reported once, and healed by the next write", () =>
     survives(
       ["x", "{", "[]", "null", "1", `"closed"`, "{}"],
       (record, value) => command("HSET", record, "s", value),
       ([late]) =>
-        Effect.map(problems(late!), (seen) =>
-          assert.deepStrictEqual(seen, Array.from({ length: 7 }, (_, index) => `key-${index}: unreadable_fields`)))
+        Effect.map(
+          problems(late!),
+          (seen) =>
+            assert.deepStrictEqual(seen, Array.from({ length: 7 }, (_, index) => `key-${index}: unreadable_fields`))
+        )
     ))
 })
 

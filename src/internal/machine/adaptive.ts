@@ -57,7 +57,11 @@ export const learn = (options: Options, self: Learnt, at: number, calls: number,
 export const threshold = (options: Options, { evidence, zone }: Learnt): number => {
   const { failures } = options
   const known = evidence >= options.minimumSamples * call
-  const picked = known && zone === "tight" ? Math.floor(failures / 2) : known && zone === "loose" ? 2 * failures : failures
+  const picked = known && zone === "tight"
+    ? Math.floor(failures / 2)
+    : known && zone === "loose"
+    ? 2 * failures
+    : failures
   return Math.max(1, options.minimumFailures, Math.min(options.maximumFailures, picked))
 }
 

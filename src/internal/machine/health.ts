@@ -59,7 +59,13 @@ export interface Health {
 }
 
 export const make = (criteria: ReadonlyArray<Criterion>): Health => {
-  const parts: Parts = { failures: Number.POSITIVE_INFINITY, failureRates: [], slowRates: [], failureCounts: [], learners: [] }
+  const parts: Parts = {
+    failures: Number.POSITIVE_INFINITY,
+    failureRates: [],
+    slowRates: [],
+    failureCounts: [],
+    learners: []
+  }
   for (const criterion of criteria) criterion.join(parts)
   return new PartsHealth(parts)
 }

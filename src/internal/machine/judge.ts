@@ -42,7 +42,8 @@ export const judge = (criteria: ReadonlyArray<Criterion>, counted: Counted): Jud
         failureThreshold = Math.min(failureThreshold, criterion.failures)
         break
       case "FailureCount":
-        failing ||= ofTime(counted.counters, "f", counted.nowMillis, criterion.windowMillis).marked >= criterion.failures
+        failing ||=
+          ofTime(counted.counters, "f", counted.nowMillis, criterion.windowMillis).marked >= criterion.failures
         break
       case "FailureRate": {
         const tally = tallyOf(counted, "f", criterion)

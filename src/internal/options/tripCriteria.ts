@@ -1,5 +1,14 @@
 /** Trip policies, checked and turned into the numbers that a circuit needs. */
-import type { Adaptive, AnyOf, Consecutive, FailureCount, FailureRate, SlowCallRate, TripPolicy, Window } from "../../TripPolicy.ts"
+import type {
+  Adaptive,
+  AnyOf,
+  Consecutive,
+  FailureCount,
+  FailureRate,
+  SlowCallRate,
+  TripPolicy,
+  Window
+} from "../../TripPolicy.ts"
 import * as learner from "../machine/adaptive.ts"
 import type { Criterion, Measured, Rate } from "../machine/health.ts"
 import { countWindow, timeWindow } from "../machine/window.ts"

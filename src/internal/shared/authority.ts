@@ -70,10 +70,12 @@ export class Authority {
       return run(caller === undefined ? timed : Effect.provideContext(timed, caller.context))
     })
     // A call may end after the store's scope has closed: its circuit then decides by itself.
-    yield* Effect.addFinalizer(() => Effect.sync(() => {
-      authority.closed = true
-      authority.refreshAll()
-    }))
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        authority.closed = true
+        authority.refreshAll()
+      })
+    )
     return authority
   })
 
@@ -186,13 +188,17 @@ export class Authority {
   /** A part answers again. */
   recover(part: Part): void {
     part.degraded = false
+    part.suspect = ""
     this.missedChanges()
   }
 
   /** This process lives. Fails if the store cannot be written to. */
   beat(part: Part, beat: number): Effect.Effect<void, StoreFault> {
     const leaseMillis = Math.max(1000, 4 * this.settings.maxStalenessMillis)
-    const sent = Effect.map(this.store.beat(this.process, beat, leaseMillis), (nowMillis) => part.answered(this.now(), nowMillis))
+    const sent = Effect.map(
+      this.store.beat(this.process, beat, leaseMillis),
+      (nowMillis) => part.answered(this.now(), nowMillis)
+    )
     return this.within("pulse", sent)
   }
 

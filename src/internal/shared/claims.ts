@@ -3,8 +3,8 @@ import { Effect, Fiber } from "effect"
 import * as Circuit from "../../Circuit.ts"
 import type { Rejection } from "../../CircuitError.ts"
 import type { StoreFault } from "../../RecordStore.ts"
-import type { SharedCircuit } from "./sharedCircuit.ts"
 import { advanced, countedBy } from "./settlement.ts"
+import type { SharedCircuit } from "./sharedCircuit.ts"
 
 /** Until when a probe may run, and when its lease in the store was renewed last. */
 interface Lease {
@@ -37,7 +37,10 @@ export class Claims {
   prolong(): void {
     if (this.probes.size === 0) return
     const until = new Map([...this.probes].map(([{ probe }, { until }]) => [probe, until]))
-    const probes = this.circuit.current.probes.map((one) => ({ ...one, leaseUntil: until.get(one.id) ?? one.leaseUntil }))
+    const probes = this.circuit.current.probes.map((one) => ({
+      ...one,
+      leaseUntil: until.get(one.id) ?? one.leaseUntil
+    }))
     this.circuit.change({ probes })
   }
 

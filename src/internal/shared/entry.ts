@@ -78,7 +78,8 @@ export const write = (entry: Entry, shift: number): string => {
 }
 
 // Replaces halves of surrogate pairs, because not every store can keep them.
-const wellFormed = (text: string | undefined) => text === undefined ? null : new TextDecoder().decode(encoder.encode(text))
+const wellFormed = (text: string | undefined) =>
+  text === undefined ? null : new TextDecoder().decode(encoder.encode(text))
 const encoder = new TextEncoder()
 
 /** The longest that a gate may still be shut, and a circuit open, however the clock of the store was set back. */
@@ -93,7 +94,13 @@ export interface Read {
 }
 
 /** Reads the text of an entry at `now`; `undefined` if it is of a newer version. */
-export const read = (text: string, generation: number, shift: number, now: number, longest: Longest): Read | undefined => {
+export const read = (
+  text: string,
+  generation: number,
+  shift: number,
+  now: number,
+  longest: Longest
+): Read | undefined => {
   if (text === "") return { entry: empty(generation), corrupt: false }
   const json = new Fields(parse(text))
   if (json.newer) return undefined
@@ -118,7 +125,9 @@ export const read = (text: string, generation: number, shift: number, now: numbe
     openedAt,
     openMillis: number("openMillis"),
     // A clock that was set back lengthens nothing beyond what was meant.
-    openUntil: openUntil === Circuit.never || openUntil === 0 ? openUntil : Math.min(openUntil, now + openUntil - openedAt),
+    openUntil: openUntil === Circuit.never || openUntil === 0
+      ? openUntil
+      : Math.min(openUntil, now + openUntil - openedAt),
     openings: number("openings"),
     closedAt: time("closedAt"),
     outage: number("outage"),

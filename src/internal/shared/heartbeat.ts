@@ -50,9 +50,7 @@ export class Heartbeat {
     const isReady = () => requiresChanges ? authority.hearsChanges : authority.isStarted
     const soon = Effect.andThen(Effect.sleep("20 millis"), this.beat)
     const first = this.beat.pipe(
-      Effect.andThen(Effect.suspend(() =>
-        isReady() ? Effect.void : Effect.repeat(soon, { until: isReady })
-      )),
+      Effect.andThen(Effect.suspend(() => isReady() ? Effect.void : Effect.repeat(soon, { until: isReady }))),
       Effect.timeoutOption(connectMillis)
     )
     const beat = Effect.andThen(Effect.sleep(authority.beatMillis), Effect.andThen(this.beat, this.tend))
@@ -79,16 +77,14 @@ export class Heartbeat {
           this.silent.openUnsafe()
         }
         this.sent = beat
-        return Effect.forEach(authority.degradedParts, (one) => one === part ? this.rejoin(one) : this.attempt(one), {
-          concurrency: 16,
-          discard: true
-        })
+        return Effect.forEach(authority.degradedParts, (one) => this.attempt(one), { concurrency: 16, discard: true })
       }
     })
   })
 
-  /** Tries a part that did not answer with the record whose operation failed last. */
+  // With the record whose operation failed last, because a server may refuse some records and not others.
   private attempt(part: Part): Effect.Effect<void> {
+    if (part.suspect === "") return this.rejoin(part)
     return Effect.matchEffect(this.authority.touch(part), {
       onFailure: (fault) => Effect.sync(() => this.authority.degrade(part, "pulse", fault)),
       onSuccess: () => this.rejoin(part)
@@ -139,7 +135,10 @@ export class Heartbeat {
     const onListening = Effect.sync(() => {
       this.mayMiss = this.beats
     })
-    const listening = Effect.andThen(this.silent.close, Stream.runForEach(authority.store.changes(onListening), (change) => Effect.sync(() => receive(change))))
+    const listening = Effect.andThen(
+      this.silent.close,
+      Stream.runForEach(authority.store.changes(onListening), (change) => Effect.sync(() => receive(change)))
+    )
     // Gives up a subscription that stays silent, because a dead connection may not report that it is closed.
     const untilSilent = Effect.andThen(this.silent.await, Effect.fail(silence))
     // Not before the store answers, because it could not be listened to either.

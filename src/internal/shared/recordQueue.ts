@@ -63,7 +63,8 @@ interface Pending {
 }
 
 export class RecordQueue {
-  readonly part: Part
+  /** The part of the store that keeps the record: another one when a Cluster has moved it. */
+  part: Part
   private readonly id: string
   private readonly authority: Authority
   private readonly follower: Follower
@@ -110,6 +111,7 @@ export class RecordQueue {
   /** Reads the record, and takes it over. */
   get read(): Effect.Effect<void, StoreFault> {
     return Effect.suspend(() => {
+      this.part = this.authority.partOf(this.id)
       const asked = ++this.asked
       // Taken before the question: what was announced until then is in the answer, what follows may not be.
       const { epoch } = this.authority
@@ -145,9 +147,12 @@ export class RecordQueue {
     this.pending = []
     return this.authority.bounded(this.update(batch)).pipe(
       Effect.catch((fault) =>
-        Effect.andThen(Effect.ignore(this.failed(fault)), Effect.sync(() => {
-          for (const { done } of batch) Deferred.doneUnsafe(done, Effect.fail(fault))
-        }))
+        Effect.andThen(
+          Effect.ignore(this.failed(fault)),
+          Effect.sync(() => {
+            for (const { done } of batch) Deferred.doneUnsafe(done, Effect.fail(fault))
+          })
+        )
       ),
       Effect.andThen(this.work)
     )
@@ -156,8 +161,11 @@ export class RecordQueue {
   private update(batch: ReadonlyArray<Pending>): Effect.Effect<void, StoreFault> {
     return Effect.suspend(() => {
       if (this.unusable !== undefined) return Effect.fail(new StoreFault({ code: this.unusable, ofRecord: true }))
-      const { authority, known: { entry, record }, part } = this
-      const basis = { now: authority.now(), shift: part.shift }
+      const { authority, known: { record } } = this
+      const { shift } = this.part = authority.partOf(this.id)
+      const basis = { now: authority.now(), shift }
+      // Read and written with one shift, so that times which do not change stay as they are.
+      const entry = read(record.state, record.generation, shift, basis.now, this.options)!.entry
       const counters = new Map(record.counters)
       let add = new Map<string, number>()
       let next = entry
@@ -209,14 +217,21 @@ export class RecordQueue {
           return Effect.sync(() => finish(carriedOut))
         }
         this.take(updated, asked, epoch)
-        const teaching = { change: this.follower.teach, carriedOut: () => {}, done: Deferred.makeUnsafe<void, StoreFault>() }
+        const teaching = {
+          change: this.follower.teach,
+          carriedOut: () => {},
+          done: Deferred.makeUnsafe<void, StoreFault>()
+        }
         return this.update(this.isLost ? [teaching, ...carriedOut] : carriedOut)
       })
     })
   }
 
   // A record outlives its deadlines by the idle time, and an operator's decision without an end for good.
-  private keptFor({ circuit: { gateUntil, openUntil, probes, rampUntil, state } }: Entry, now: number): number | undefined {
+  private keptFor(
+    { circuit: { gateUntil, openUntil, probes, rampUntil, state } }: Entry,
+    now: number
+  ): number | undefined {
     if (state === "disabled" || openUntil === never) return undefined
     const latest = Math.max(now, openUntil, gateUntil, rampUntil, ...probes.map(({ leaseUntil }) => leaseUntil))
     return latest - now + Math.max(this.authority.settings.idleMillis, leastKeptMillis)

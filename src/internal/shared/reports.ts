@@ -7,8 +7,8 @@ import { judge } from "../machine/judge.ts"
 import { anyMarked } from "../machine/slots.ts"
 import * as streak from "../machine/streak.ts"
 import type { Heartbeat } from "./heartbeat.ts"
+import { countedBy, type Ended, settle, type Settled, slotsOf } from "./settlement.ts"
 import type { SharedCircuit } from "./sharedCircuit.ts"
-import { countedBy, type Ended, type Settled, settle, slotsOf } from "./settlement.ts"
 
 export class Reports {
   private readonly circuit: SharedCircuit
@@ -18,6 +18,7 @@ export class Reports {
   private unsentOf = 0
   /** When a call was served here since the last failure here. */
   private servedAt: number | undefined
+  private failures = 0
 
   constructor(circuit: SharedCircuit, heartbeat: Heartbeat) {
     this.circuit = circuit
@@ -27,6 +28,7 @@ export class Reports {
   /** Takes in that a call was served. */
   served(): void {
     this.servedAt = this.circuit.authority.now()
+    this.failures = 0
   }
 
   /**
@@ -69,12 +71,14 @@ export class Reports {
       const { authority, following, queue } = circuit
       const { durationMillis, outcome, permit } = call
       const failed = outcome._tag === "Failure"
+      if (failed) this.failures++
       const end = {
         permit: { ...permit, generation: following.inStore(permit.generation) },
         outcome,
         durationMillis,
         process: authority.process,
-        servedAt: this.servedAt
+        servedAt: this.servedAt,
+        failuresHere: this.failures
       }
       if (failed) this.servedAt = undefined
       const isCounted = permit.probe === 0 && circuit.remembers && (failed || outcome._tag === "Success")
@@ -106,7 +110,7 @@ export class Reports {
       if (admission._tag === "Rejected") return { entry }
       const { permit } = admission
       const probing = { ...entry, circuit: admission.circuit, owners: new Map([[permit.probe, process]]) }
-      const end = { permit, outcome: Outcome.success, durationMillis: 0, process, servedAt: undefined }
+      const end = { permit, outcome: Outcome.success, durationMillis: 0, process, ...nothing }
       const { announces, entry: after } = settle(circuit.policy, { ...basis, entry: probing }, end, new Map(), Infinity)
       return { entry: after, announces }
     }))
@@ -124,7 +128,7 @@ export class Reports {
       outcome: Outcome.success,
       durationMillis: 0,
       process: circuit.authority.process,
-      servedAt: undefined
+      ...nothing
     }
     return circuit.send("report", (basis) => settle(policy, basis, end, new Map(), circuit.slowerThanMillis))
   })
@@ -143,3 +147,6 @@ export class Reports {
     return this.unsent
   }
 }
+
+// Of a call that is none of this process's failures.
+const nothing = { servedAt: undefined, failuresHere: 0 }

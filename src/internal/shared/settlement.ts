@@ -5,7 +5,7 @@ import { wholeMillis } from "../clock/time.ts"
 import * as adaptive from "../machine/adaptive.ts"
 import { type Counted, judge, type Judgement, learn } from "../machine/judge.ts"
 import { downMillis } from "../machine/queries.ts"
-import { count, type Counters, measuresOf } from "../machine/slots.ts"
+import { anyMarked, count, type Counters, measuresOf } from "../machine/slots.ts"
 import * as streak from "../machine/streak.ts"
 import type { CompiledPolicy } from "../options/compiledPolicy.ts"
 import type { Entry } from "./entry.ts"
@@ -27,12 +27,15 @@ export interface End {
   /** Which process it is, and when it served a call since its failure before this one, if it did. */
   readonly process: string
   readonly servedAt: number | undefined
+  /** How many calls in a row have failed in this process, this one included. */
+  readonly failuresHere: number
 }
 
 /** What became of it. `late` if its permit is of the past. */
 export interface Settled extends Next {
   readonly late: boolean
   readonly before: Circuit.Circuit
+  readonly after: Circuit.Circuit
   readonly judgement: Judgement
   readonly latencyTripped: boolean
 }
@@ -81,7 +84,7 @@ export const settle = (
   const failed = outcome._tag === "Failure"
   const succeeded = outcome._tag === "Success"
   const slow = (failed || succeeded) && durationMillis > slowerThanMillis
-  if (!isCurrent) return { entry, late: true, before, judgement, latencyTripped: false }
+  if (!isCurrent) return { entry, late: true, before, after: before, judgement, latencyTripped: false }
   const unhealthy = !isProbe && (failed || succeeded) && judgement.unhealthy
   const latencyTripped = isProbe ? slow && succeeded : unhealthy && judgement.slowness
   const row = failed && !isProbe
@@ -100,24 +103,31 @@ export const settle = (
     failureThreshold: judgement.failureThreshold,
     openMillis: openMillis(policy, counted, Circuit.nextOpening(from, now))
   })
-  const common = { late: false, before: from, judgement, latencyTripped, add }
+  const common = { late: false, before: from, after: circuit, judgement, latencyTripped, add }
   // A policy that counts no failures in a row has no row to keep, so that its counting never competes.
   const isCount = failed && !isProbe && judgement.failureThreshold === 0 && circuit.generation === before.generation &&
     circuit.openings === before.openings
   if (isCount || circuit === from) {
-    return { ...common, entry, announces: failed && add.size > 0 && !anyFailed(basis.counters) }
+    const after = isCount ? { ...circuit, failures: end.failuresHere } : circuit
+    return { ...common, after, entry, announces: failed && add.size > 0 && !anyMarked(basis.counters) }
   }
   const moves = circuit.generation !== before.generation
   const wouldOpen = !moves && circuit.openings > before.openings
+  const next = advanced(
+    policy,
+    { ...entry, streak: circuit.failures === 0 ? streak.none : row },
+    circuit,
+    counted,
+    latencyTripped
+  )
   return {
     ...common,
     ...wouldOpen || moves ? { add: new Map(), clears: true } : undefined,
-    entry: advanced(policy, { ...entry, streak: circuit.failures === 0 ? streak.none : row }, circuit, counted, latencyTripped),
+    entry: next,
+    after: next.circuit,
     announces: isProbe || wouldOpen || circuit.gateUntil !== before.gateUntil || (failed && circuit.failures === 1)
   }
 }
-
-const anyFailed = (counters: Counters): boolean => counters.size > 0
 
 /** The entry after its circuit has moved, or only changed. */
 export const advanced = (

@@ -177,8 +177,12 @@ export class SharedCircuit extends LocalCircuit implements CircuitHandle, Kept {
   }
 
   override forceOpen(millis: number | undefined, operator: Operator): Effect.Effect<void> {
-    return this.order("force", operator, super.forceOpen(millis, operator), (circuit, now) =>
-      Circuit.force(circuit, now, millis === undefined ? Circuit.never : now + millis))
+    return this.order(
+      "force",
+      operator,
+      super.forceOpen(millis, operator),
+      (circuit, now) => Circuit.force(circuit, now, millis === undefined ? Circuit.never : now + millis)
+    )
   }
 
   override reset(operator: Operator): Effect.Effect<void> {
@@ -268,7 +272,7 @@ export class SharedCircuit extends LocalCircuit implements CircuitHandle, Kept {
     this.hub.announce(...announce.settled(this.scene(clock, circuitMillis(clock)), {
       ...settled.judgement,
       before: following.here(settled.before),
-      after: following.here(settled.entry.circuit),
+      after: following.here(settled.after),
       probe: permit.probe > 0,
       outcome,
       interrupted,
@@ -317,8 +321,10 @@ export class SharedCircuit extends LocalCircuit implements CircuitHandle, Kept {
       // Reads first if it never has, because the transition is announced only if the state before it is known.
       const ordered = this.asked(operation, queue.hasRead ? change : Effect.andThen(queue.read, change))
       const fiber = authority.fork(Effect.exit(ordered))
-      return Effect.flatMap(Effect.interruptible(Fiber.await(fiber)), (exit) =>
-        exit._tag === "Success" && exit.value._tag === "Failure" ? orderHere : Effect.void)
+      return Effect.flatMap(
+        Effect.interruptible(Fiber.await(fiber)),
+        (exit) => exit._tag === "Success" && exit.value._tag === "Failure" ? orderHere : Effect.void
+      )
     })
   }
 

@@ -65,7 +65,8 @@ export const make = (client: Client): Effect.Effect<RedisPort> =>
             : Effect.fail(noConnection)
         ),
       isSpread: isCluster(client),
-      partOf: (key) => isCluster(client) ? client.slots[keySlot(`${client.options.keyPrefix ?? ""}${key}`)]?.[0] ?? "" : "",
+      partOf: (key) =>
+        isCluster(client) ? client.slots[keySlot(`${client.options.keyPrefix ?? ""}${key}`)]?.[0] ?? "" : "",
       scan: (pattern) => scan(client, pattern),
       subscribe: (channel, onMessage) => subscribe(client, channel, onMessage)
     }

@@ -111,7 +111,9 @@ const changeOf = (message: string): Change | undefined => {
   try {
     const parsed: unknown = JSON.parse(message)
     const [id, revision, writer] = isList(parsed) ? parsed : []
-    return typeof id === "string" && typeof writer === "string" ? { id, revision: whole(String(revision)), writer } : undefined
+    return typeof id === "string" && typeof writer === "string"
+      ? { id, revision: whole(String(revision)), writer }
+      : undefined
   } catch {
     return undefined
   }

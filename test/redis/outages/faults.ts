@@ -105,7 +105,19 @@ export const memberListeningAt = (
       return client.on("error", () => {})
     }),
     (client) => Effect.sync(() => client.disconnect())
-  ).pipe(Effect.flatMap((client) => Effect.orDie(member(RedisCircuitStore.layer({ client, ...settings, connectTimeout: "10 seconds", ...options, requireConnection: true })))))
+  ).pipe(Effect.flatMap((client) =>
+    Effect.orDie(
+      member(
+        RedisCircuitStore.layer({
+          client,
+          ...settings,
+          connectTimeout: "10 seconds",
+          ...options,
+          requireConnection: true
+        })
+      )
+    )
+  ))
 
 /** The ways to call through a circuit. */
 export const forms = {

@@ -4,8 +4,8 @@ import { Effect, Fiber, Layer, Schedule } from "effect"
 import { CircuitBreaker, TripPolicy } from "effect-resilience"
 import { RedisCircuitStore } from "effect-resilience/redis"
 import { eventually } from "../../support/eventually.ts"
-import * as RedisServer from "../../support/redis/RedisServer.ts"
 import { failuresIn, stateIn } from "../../support/redis/records.ts"
+import * as RedisServer from "../../support/redis/RedisServer.ts"
 import * as TcpProxy from "../../support/redis/TcpProxy.ts"
 import { all, call, cooldown, crowd, down, memberAt, settings, stateOf, tells, trip, up } from "./faults.ts"
 
@@ -60,7 +60,7 @@ describe.concurrent("a process that lost Redis", () => {
       yield* proxy.refuse
       yield* all(ids.map((id) => trip(away, id)))
       yield* tells(away, "store.degraded")
-      yield* Effect.forEach(ids, (id) => server.command("HSET", recordOf(id), "s", '{"v":2}'))
+      yield* Effect.forEach(ids, (id) => server.command("HSET", recordOf(id), "s", "{\"v\":2}"))
       yield* server.resetStats
       yield* proxy.restore
       yield* tells(away, "store.recovered")

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { RedisCircuitStore } from "effect-resilience/redis"
 import { eventually } from "../../support/eventually.ts"
+import { stateIn } from "../../support/redis/records.ts"
 import * as RedisSentinel from "../../support/redis/RedisSentinel.ts"
 import { assertOneOutage, member, settings, stateOf, tells, trip, up } from "./faults.ts"
 import { assertHarmless } from "./outage.ts"
@@ -18,7 +19,7 @@ describe("a server behind Sentinels", () => {
     Effect.gen(function*() {
       const { failover, master, members, replica } = yield* fleet
       yield* assertHarmless(members, { strikes: master.kill, ends: failover, codes: ["CONNECTION", "TIMEOUT"] })
-      assert.strictEqual(yield* replica.command("HGET", "effect-resilience:{long/opened}", "state"), "open")
+      assert.strictEqual((yield* stateIn(replica, "effect-resilience:{long/opened}")).state, "open")
     }), 60_000)
 
   it.live("hands what it knew to the one that takes its place", () =>
@@ -28,8 +29,8 @@ describe("a server behind Sentinels", () => {
       yield* up(other, "long/after")
       yield* trip(one, "long/before")
       yield* eventually(Effect.map(
-        replica.command("HGET", "effect-resilience:{long/before}", "state"),
-        (state) => state === "open"
+        stateIn(replica, "effect-resilience:{long/before}"),
+        ({ state }) => state === "open"
       ))
       yield* failover
       for (const member of members) yield* tells(member, "store.recovered")

@@ -26,7 +26,7 @@ const refusals: ReadonlyArray<readonly [name: string, Faulty]> = [
   })],
   // So does a Cluster of which one node is gone.
   ["refuses all keys but that of the pulse", ({ command }) => ({
-    strikes: command("ACL", "SETUSER", "default", "resetkeys", "~effect-resilience:{}:pulse"),
+    strikes: command("ACL", "SETUSER", "default", "resetkeys", "~effect-resilience:processes"),
     ends: command("ACL", "SETUSER", "default", "~*"),
     codes: ["NOPERM"]
   })]
