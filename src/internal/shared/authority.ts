@@ -91,7 +91,10 @@ export class Authority {
   partOf(id: string): Part {
     const name = this.store.partOf(id)
     let part = this.parts.get(name)
-    if (part === undefined) this.parts.set(name, part = new Part(!this.started))
+    if (part === undefined) {
+      const [known] = this.parts.values()
+      this.parts.set(name, part = new Part(!this.started, known?.shift ?? 0))
+    }
     return part
   }
 

@@ -82,6 +82,9 @@ const wellFormed = (text: string | undefined) =>
   text === undefined ? null : new TextDecoder().decode(encoder.encode(text))
 const encoder = new TextEncoder()
 
+// How far two processes may be apart in what they take for the time of the store.
+const toleranceMillis = 1_000
+
 /** The longest that a gate may still be shut, and a circuit open, however the clock of the store was set back. */
 export interface Longest {
   readonly gateMillis: number
@@ -127,7 +130,7 @@ export const read = (
     // A clock that was set back lengthens nothing beyond what was meant.
     openUntil: openUntil === Circuit.never || openUntil === 0
       ? openUntil
-      : Math.min(openUntil, now + openUntil - openedAt),
+      : Math.min(openUntil, now + openUntil - openedAt + toleranceMillis),
     openings: number("openings"),
     closedAt: time("closedAt"),
     outage: number("outage"),

@@ -8,8 +8,12 @@ export class Part {
   /** The record whose operation failed last: whether the part answers again is tried with it. */
   suspect = ""
 
-  constructor(degraded: boolean) {
+  /** That of another part, as long as this one has not answered. */
+  private readonly assumedShift: number
+
+  constructor(degraded: boolean, assumedShift: number) {
     this.degraded = degraded
+    this.assumedShift = assumedShift
   }
 
   /**
@@ -17,7 +21,7 @@ export class Part {
    * that was slow makes the clock of the part look slow.
    */
   get shift(): number {
-    return this.shifts.length === 0 ? 0 : Math.min(...this.shifts)
+    return this.shifts.length === 0 ? this.assumedShift : Math.min(...this.shifts)
   }
 
   /** Takes in the time of an answer. A clock that was set back is believed after a few of them. */
