@@ -132,9 +132,9 @@ export class Member {
     const { time, witness } = this
     const outcome = outcomes[says]
     const value = {}
-    const error = new Error(says)
+    const error = { says }
     this.used.add(key)
-    const body = Effect.withFiber<object, Error>((fiber) => {
+    const body = Effect.withFiber<object, object>((fiber) => {
       call.ranAt = time.now
       call.probeOf = fiber.getRef(CurrentProbe)?.generation
       witness.onRun(call)
@@ -177,7 +177,7 @@ export class Member {
     return call
   }
 
-  private judge(call: Call, exit: Exit.Exit<unknown, unknown>, value: object, error: Error, streams: boolean): void {
+  private judge(call: Call, exit: Exit.Exit<unknown, unknown>, value: object, error: object, streams: boolean): void {
     const own = "a call keeps its own result"
     const { ranAt, ranUntil, startedAt, endedAt } = call
     if (call.isInterrupted) return

@@ -33,7 +33,7 @@ export class VirtualTime {
   }
 
   clock(ageMillis: number, wallMillis: number): Clock.Clock {
-    const wall = () => this.now + wallMillis
+    const wall = () => this.now + epochMillis + wallMillis
     const nanos = (millis: number) => BigInt(Math.floor(millis * 1000)) * 1000n
     return {
       currentTimeMillisUnsafe: wall,
@@ -90,3 +90,5 @@ export class VirtualTime {
     this.now = end
   }
 }
+
+export const epochMillis = 1_700_000_000_000

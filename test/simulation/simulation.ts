@@ -9,7 +9,7 @@ import { Dice } from "../soak/Dice.ts"
 import { Broken } from "./Broken.ts"
 import { type Call, Member, operationMillis } from "./Member.ts"
 import { type Plan, type Step, trips } from "./plan.ts"
-import { VirtualTime } from "./VirtualTime.ts"
+import { epochMillis, VirtualTime } from "./VirtualTime.ts"
 
 export interface Violation {
   readonly promise: string
@@ -69,6 +69,9 @@ class Simulation {
   /** Whether no fault has touched the fleet since it agreed last. */
   private isCalm = true
   private hasClockStepped = false
+  /** Whether a record was lost, and whether the store did anything else wrong: not all that processes know is the same. */
+  private hasLost = false
+  private hasFault = false
   private largestLatency = 0
   private readonly written = new Map<string, Written>()
   private readonly names = new Map<string, string>()
@@ -77,6 +80,8 @@ class Simulation {
   private readonly last = new Map<Member, Map<string, Transition>>()
   private readonly held = new Map<Member, Map<string, Held>>()
   private readonly released = new Map<string, number>()
+  /** How often the fleet had been let go when a generation was first seen. */
+  private readonly releasedBefore = new Map<string, number>()
   private readonly successes = new Map<string, number>()
   private readonly successAt = new Map<string, number>()
 
@@ -141,7 +146,7 @@ class Simulation {
       index,
       { ...process, ageMillis: process.ageMillis + Math.round(time.now) },
       server,
-      time.clock(0, 0),
+      time.clock(0, -epochMillis),
       time,
       {
         onEvent: (member, event) => this.heard(member, event),
@@ -196,6 +201,7 @@ class Simulation {
       }
       case "fault": {
         this.isCalm = false
+        this.hasFault = true
         if (step.fault === "latency") this.largestLatency = Math.max(this.largestLatency, step.value)
         if (step.process >= 0) return this.member(step.process)?.fault(step.fault, step.value, dice)
         server.faults.isDown = true
@@ -208,6 +214,7 @@ class Simulation {
         return
       case "lose": {
         this.isCalm = false
+        this.hasLost = true
         const id = circuitId.encode(keys[step.key]!)
         server.records.delete(id)
         this.written.delete(id)
@@ -215,6 +222,7 @@ class Simulation {
       }
       case "rollBack":
         this.isCalm = false
+        this.hasLost = true
         server.records.clear()
         this.written.clear()
         for (const [id, kept] of this.snapshot) {
@@ -226,6 +234,7 @@ class Simulation {
         return
       case "cut":
         this.isCalm = false
+        this.hasFault = true
         this.run1(server.cut)
         return
       case "clock":
@@ -302,7 +311,7 @@ class Simulation {
   }
 
   private get storeNow(): number {
-    return 1_700_000_000_000 + Math.floor(this.time.now) + this.server.faults.clockMillis
+    return epochMillis + Math.floor(this.time.now) + this.server.faults.clockMillis
   }
 
   /** The store has carried an update out. */
@@ -320,6 +329,7 @@ class Simulation {
       this.fail("a generation names one state", `${kept.generation}: ${known}, then ${name}`)
     }
     this.names.set(`${id} ${kept.generation}`, name)
+    this.firstSeen(circuitId.decode(id), kept.generation)
     if (before === undefined) return
     const was = before.entry.circuit
     if (kept.revision < before.kept.revision || kept.generation < before.kept.generation) {
@@ -385,12 +395,22 @@ class Simulation {
     }
   }
 
+  private firstSeen(key: string, generation: number): number {
+    const name = `${key} ${generation}`
+    const known = this.releasedBefore.get(name)
+    if (known !== undefined) return known
+    const released = this.released.get(key) ?? 0
+    this.releasedBefore.set(name, released)
+    return released
+  }
+
   private get slack(): number {
     return 3 + 2 * this.largestLatency
   }
 
   /** Nothing but a close, a reset or another order ends what a process shows as open. */
   private look(): void {
+    if (this.hasClockStepped || (this.hasLost && this.hasFault)) return
     for (const member of this.living) {
       const held = this.held.get(member) ?? new Map<string, Held>()
       this.held.set(member, held)
@@ -399,8 +419,9 @@ class Simulation {
         const before = held.get(key)
         const until = this.openUntil(state)
         const released = this.released.get(key) ?? 0
+        const seenAt = this.firstSeen(key, state.generation)
         if (
-          before !== undefined && before.released === released && !this.hasClockStepped &&
+          before !== undefined && before.released === released &&
           this.time.now < before.until - this.slack && until < before.until - this.slack
         ) {
           throw new Broken(
@@ -408,7 +429,7 @@ class Simulation {
             `p${member.index}: ${before.detail}, now ${state._tag} ${state.generation} until ${until}`
           )
         }
-        if (until > this.time.now) held.set(key, { until, released, detail: `${state._tag} ${state.generation} until ${until}` })
+        if (until > this.time.now) held.set(key, { until, released: seenAt, detail: `${state._tag} ${state.generation} until ${until}` })
         else held.delete(key)
       }
     }
@@ -430,7 +451,7 @@ class Simulation {
   private calm(): void {
     this.heal()
     this.pass(1_100)
-    this.traffic(12, 400)
+    this.traffic(7, 700)
     this.pass(1_500)
     for (const member of this.members) {
       if (member.isGone) continue
@@ -441,6 +462,8 @@ class Simulation {
     for (const key of this.keys) this.agree(key)
     this.isCalm = true
     this.hasClockStepped = false
+    this.hasLost = false
+    this.hasFault = false
     this.largestLatency = 0
     this.held.clear()
     for (const key of this.keys) this.recover(key)
