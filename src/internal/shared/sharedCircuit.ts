@@ -350,7 +350,6 @@ export class SharedCircuit implements CircuitHandle, Kept {
       isReset: this.taught !== undefined && this.replica.current.reason === "reset" &&
         this.taught.generation !== this.replica.generation,
       followed: this.followed,
-      running: this.claims.running,
       process: this.authority.process
     })
 
