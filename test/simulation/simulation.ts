@@ -218,7 +218,8 @@ class Simulation {
         const id = circuitId.encode(keys[step.key]!)
         server.records.delete(id)
         this.written.delete(id)
-        return
+        // A store issues a generation in each microsecond at most, and this one has only milliseconds.
+        return this.pass(1)
       }
       case "rollBack":
         this.isCalm = false
@@ -231,7 +232,7 @@ class Simulation {
           this.names.set(`${id} ${kept.generation}`, this.nameOf(this.entryOf(kept)))
           server.records.set(id, kept)
         }
-        return
+        return this.pass(1)
       case "cut":
         this.isCalm = false
         this.hasFault = true
@@ -377,7 +378,8 @@ class Simulation {
     if (event.to !== "open" && event.to !== "forced_open") return
     const known = this.names.get(`${circuitId.encode(event.key)} ${event.generation}`)
     const outage = parseInt(event.outage_id, 36)
-    if (known !== undefined && !known.endsWith(`outage ${outage}`)) {
+    // A process that decides by itself draws the numbers of its outages, because others may open in its generations.
+    if (known !== undefined && !this.hasFault && !known.endsWith(`outage ${outage}`)) {
       this.fail("a generation names one opening", `p${member.index} says ${event.outage_id}, the record ${known}`)
     }
   }
@@ -477,7 +479,7 @@ class Simulation {
     for (const { member, state } of others) {
       const [mine, theirs] = [this.openUntil(state), this.openUntil(first.state)]
       const differs = state._tag !== first.state._tag || state.generation !== first.state.generation ||
-        (mine !== theirs && Math.abs(mine - theirs) > 2)
+        (!this.hasClockStepped && mine !== theirs && Math.abs(mine - theirs) > 2)
       if (differs) {
         throw new Broken(
           "the fleet agrees when faults end",
