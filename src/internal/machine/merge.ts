@@ -15,6 +15,8 @@ export interface Merged {
 const holds = ({ openUntil, state }: Circuit, now: number): boolean =>
   (state === "open" || state === "forced_open") && openUntil > now
 
+const isOrdered = ({ reason }: Circuit): boolean => reason === "reset" || reason === "disabled" || reason === "enabled"
+
 /**
  * `isReset` says that an operator has reset the circuit in this process, after what it knew of the record.
  */
@@ -24,9 +26,8 @@ export const merge = (stored: Circuit, mine: Circuit, now: number, isReset: bool
   const [storedHolds, mineHolds] = [holds(stored, now), holds(mine, now)]
   const takesMine = isReset ||
     (storedHolds !== mineHolds && !(isNewer && mine.state === "disabled") ? mineHolds : isNewer) ||
-    // No other process has moved the record: what is open or half-open here stays so.
-    (mine.generation === stored.generation && stored.state === "closed" &&
-      (mine.state === "open" || mine.state === "half_open"))
+    // No other process has moved the record: what the circuit of this one has come to since stays so.
+    (mine.generation === stored.generation && mine.state !== stored.state && !storedHolds && !isOrdered(mine))
   const [winner, other] = takesMine ? [mine, stored] : [stored, mine]
   const isForced = winner.state === "open" && holds(other, now) && other.state === "forced_open"
   const circuit: Circuit = {

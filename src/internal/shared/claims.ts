@@ -23,8 +23,7 @@ export class Claims {
     this.circuit = circuit
   }
 
-  /** The numbers of the probes that run in this process. */
-  get running(): ReadonlySet<number> {
+  private get running(): ReadonlySet<number> {
     return new Set([...this.probes.keys()].map(({ probe }) => probe))
   }
 

@@ -68,14 +68,13 @@ export class Following {
 
   /** Brings what this process knows into a record that the store has lost or set back. */
   readonly teach: Change = (basis) => {
-    const { current, hold, running } = this.circuit
+    const { current, hold } = this.circuit
     return taught(this.circuit.policy, basis, {
       mine: current,
       confirmed: this.inStore(this.confirmed.generation),
       hold,
       isReset: this.taught !== undefined && current.reason === "reset" && this.taught.generation !== current.generation,
       followed: this.followed,
-      running,
       process: this.circuit.authority.process
     })
   }

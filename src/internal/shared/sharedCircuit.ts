@@ -65,10 +65,6 @@ export class SharedCircuit extends LocalCircuit implements CircuitHandle, Kept {
     return this.circuit
   }
 
-  get running(): ReadonlySet<number> {
-    return this.claims.running
-  }
-
   /** Whether this process decides by itself. */
   get degraded(): boolean {
     return this.authority.closed || this.queue.part.degraded || this.following.diverged ||

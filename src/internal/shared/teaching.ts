@@ -15,14 +15,12 @@ export interface Teacher {
   readonly isReset: boolean
   /** The record that this process took over last. */
   readonly followed: Known
-  /** The probes of this process that run, and its name. */
-  readonly running: ReadonlySet<number>
   readonly process: string
 }
 
 export const taught = (policy: CompiledPolicy, basis: Basis, teacher: Teacher): Next => {
   const { entry, now } = basis
-  const { confirmed, followed, hold, isReset, mine, process, running } = teacher
+  const { confirmed, followed, hold, isReset, mine, process } = teacher
   const stored = entry.circuit
   const isMoved = mine.generation !== followed.record.generation && mine.generation !== confirmed
   const merged = merge(stored, { ...mine, generation: confirmed }, now, isReset)
@@ -35,16 +33,23 @@ export const taught = (policy: CompiledPolicy, basis: Basis, teacher: Teacher): 
     : entry.streak
   const isSame = !takesMine && merged.circuit.gateUntil === stored.gateUntil &&
     merged.circuit.openUntil === stored.openUntil && merged.circuit.state === stored.state && streak === entry.streak
-  // What was counted is brought back by the first process that comes.
-  const add = isEmpty && basis.counters.size === 0 ? followed.record.counters : undefined
-  if (isSame) return { entry, add }
+  // The record stays as it is, but this process has shown later generations of its own.
+  const isBehind = isMoved && !takesMine && mine.reason !== "initial" && mine.generation >= stored.generation
+  // What was counted is brought back by the first process that comes, and is not lost with a generation.
+  const add = isEmpty && basis.counters.size === 0 ? followed.record.counters : isBehind ? basis.counters : undefined
+  if (isSame && !isBehind) return { entry, add }
   // A generation that this process has shown never names another opening.
-  const generation = takesMine && (confirmed > stored.generation || merged.circuit.state !== stored.state || isMoved)
+  const generation = isBehind
+    ? mine.generation + 1
+    : takesMine && (confirmed > stored.generation || merged.circuit.state !== stored.state || isMoved)
     ? Math.max(stored.generation + 1, mine.generation)
     : merged.circuit.state !== stored.state
     ? stored.generation + 1
     : stored.generation
-  const next = advanced(policy, entry, { ...merged.circuit, generation, failures: lengthOf(streak) }, countedBy(basis))
+  // Probes of an earlier generation end late, and free nothing.
+  const probes = generation === stored.generation ? merged.circuit.probes : []
+  const circuit = { ...merged.circuit, generation, probes, failures: lengthOf(streak) }
+  const next = advanced(policy, entry, circuit, countedBy(basis))
   const isHeld = merged.hold === "mine" ? hold !== undefined : entry.held
   return {
     add,
@@ -53,10 +58,7 @@ export const taught = (policy: CompiledPolicy, basis: Basis, teacher: Teacher): 
       circuit: { ...next.circuit, outage: merged.circuit.outage },
       streak,
       held: isHeld,
-      words: merged.hold === "mine" && hold !== undefined ? hold : entry.words,
-      owners: takesMine && merged.circuit.state === "half_open"
-        ? new Map([...running].map((id) => [id, process]))
-        : next.owners
+      words: merged.hold === "mine" && hold !== undefined ? hold : entry.words
     }
   }
 }
