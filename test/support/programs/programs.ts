@@ -31,6 +31,13 @@ export const jq: Program = {
   elsewhere: "dnf install jq, brew install jq"
 }
 
+export const postgres: Program = {
+  name: "postgres",
+  variable: "POSTGRES",
+  debianPackage: "postgresql",
+  elsewhere: "dnf install postgresql-server, brew install postgresql, or start one and set PG_URL to it"
+}
+
 /** What the tests of each project run. */
 export const programsOf: Readonly<Record<string, ReadonlyArray<Program>>> = {
   fast: [promtool, jq],

@@ -1,0 +1,71 @@
+/** Where the tests find PostgreSQL: at `PG_URL`, on the local port 5432, or a server that they start and stop. */
+import { PgClient } from "@effect/sql-pg"
+import { Effect, Layer, Redacted } from "effect"
+import { SqlClient } from "effect/sql/SqlClient"
+import { execFileSync, spawn } from "node:child_process"
+import { chownSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { findProgram } from "../programs/findProgram.ts"
+import { postgres } from "../programs/programs.ts"
+import { freePort } from "../redis/freePort.ts"
+
+/** Vitest's global setup: workers find the server in the environment. */
+export const setup = async (): Promise<(() => Promise<void>) | undefined> => {
+  const local = "postgres://postgres@127.0.0.1:5432/postgres"
+  if (process.env["PG_URL"]) return undefined
+  if (await answers(local)) {
+    process.env["PG_URL"] = local
+    return undefined
+  }
+  const { stop, url } = await start()
+  process.env["PG_URL"] = url
+  return stop
+}
+
+const answers = (url: string): Promise<boolean> =>
+  SqlClient.pipe(
+    Effect.flatMap((sql) => sql`select 1`),
+    Effect.provide(PgClient.layer({ url: Redacted.make(url), connectTimeout: "1 second" })),
+    Effect.match({ onFailure: () => false, onSuccess: () => true }),
+    Effect.runPromise
+  )
+
+/** A server with its data in memory as far as the machine has that, and without a password. */
+export const start = async () => {
+  const program = findProgram(postgres)
+  const directory = mkdtempSync(join(tmpdir(), "postgres-"))
+  // The server refuses to run as root.
+  const user = process.getuid?.() === 0 ? nobody() : {}
+  if ("uid" in user) chownSync(directory, user.uid, user.gid)
+  const port = await Effect.runPromise(freePort)
+  const data = join(directory, "data")
+  execFileSync(join(dirname(program), "initdb"), ["-D", data, "-U", "postgres", "-A", "trust", "--no-sync"], {
+    ...user,
+    cwd: directory,
+    stdio: "pipe"
+  })
+  const child = spawn(program, ["-D", data, "-p", `${port}`, "-h", "127.0.0.1", "-k", directory, "-F"], {
+    ...user,
+    cwd: directory,
+    stdio: "ignore"
+  })
+  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()))
+  const url = `postgres://postgres@127.0.0.1:${port}/postgres`
+  const stop = async () => {
+    child.kill("SIGINT")
+    await ended
+    rmSync(directory, { recursive: true, force: true })
+  }
+  for (let attempt = 0; attempt < 100; attempt++) {
+    if (await answers(url)) return { url, stop, pid: child.pid! }
+    await Effect.runPromise(Effect.sleep("100 millis"))
+  }
+  await stop()
+  throw new Error(`${program} did not answer on port ${port}`)
+}
+
+const nobody = () => {
+  const idOf = (flag: string) => Number(execFileSync("id", [flag, "nobody"], { encoding: "utf8" }))
+  return { uid: idOf("-u"), gid: idOf("-g") }
+}
