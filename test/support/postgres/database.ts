@@ -6,12 +6,19 @@ import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { afterAll } from "vitest"
 
+/**
+ * - `atPort`: the URL of the database at another port, and perhaps for another user.
+ * - `role`: a new role that may do nothing but log in.
+ */
 export interface Database {
   readonly url: string
+  readonly port: number
+  readonly atPort: (port: number, user?: string) => string
   readonly schema: string
   readonly table: string
   /** Runs queries as the owner of the database. */
   readonly query: (text: string) => Effect.Effect<ReadonlyArray<Record<string, unknown>>, SqlError>
+  readonly role: Effect.Effect<{ readonly name: string; readonly url: string }, SqlError>
 }
 
 export const urlOf = (): string => {
@@ -32,6 +39,27 @@ export const database = async (): Promise<Database> => {
     )
   await Effect.runPromise(query(`create schema ${schema}`))
   await Effect.runPromise(Effect.provide(PostgresCircuitStore.migrate({ table }), client))
-  afterAll(() => Effect.runPromise(Effect.ignore(query(`drop schema ${schema} cascade`))))
-  return { url, schema, table, query }
+  const roles: Array<string> = []
+  afterAll(async () => {
+    await Effect.runPromise(query(`drop schema ${schema} cascade`))
+    for (const name of roles) await Effect.runPromise(query(`drop owned by ${name}`))
+    for (const name of roles) await Effect.runPromise(query(`drop role ${name}`))
+  })
+  const address = new URL(url)
+  const atPort = (port: number, user = address.username) => {
+    const at = new URL(url)
+    at.port = `${port}`
+    at.username = user
+    return at.href
+  }
+  const port = Number(address.port || 5432)
+  const role = Effect.suspend(() => {
+    const name = `${schema}_${roles.length + 1}`
+    roles.push(name)
+    return Effect.as(query(`create role ${name} login password 'secret'`), {
+      name,
+      url: atPort(port, name).replace(`${name}@`, `${name}:secret@`)
+    })
+  })
+  return { url, port, atPort, schema, table, query, role }
 }

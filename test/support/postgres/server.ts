@@ -3,11 +3,11 @@ import { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { execFileSync, spawn } from "node:child_process"
-import { chownSync, mkdtempSync, rmSync } from "node:fs"
+import { chownSync, mkdtempSync, realpathSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { findProgram } from "../programs/findProgram.ts"
-import { postgres } from "../programs/programs.ts"
+import { initdb } from "../programs/programs.ts"
 import { freePort } from "../redis/freePort.ts"
 
 /** Vitest's global setup: workers find the server in the environment. */
@@ -31,38 +31,38 @@ const answers = (url: string): Promise<boolean> =>
     Effect.runPromise
   )
 
-/** A server with its data in memory as far as the machine has that, and without a password. */
-export const start = async () => {
-  const program = findProgram(postgres)
+interface Server {
+  readonly url: string
+  readonly port: number
+  readonly stop: () => Promise<void>
+}
+
+/** A server of the tests' own, in a directory that goes with it, to which everybody on this machine may connect. */
+export const start = async (): Promise<Server> => {
+  const programs = dirname(realpathSync(findProgram(initdb)))
   const directory = mkdtempSync(join(tmpdir(), "postgres-"))
   // The server refuses to run as root.
   const user = process.getuid?.() === 0 ? nobody() : {}
   if ("uid" in user) chownSync(directory, user.uid, user.gid)
   const port = await Effect.runPromise(freePort)
   const data = join(directory, "data")
-  execFileSync(join(dirname(program), "initdb"), ["-D", data, "-U", "postgres", "-A", "trust", "--no-sync"], {
-    ...user,
-    cwd: directory,
-    stdio: "pipe"
-  })
-  const child = spawn(program, ["-D", data, "-p", `${port}`, "-h", "127.0.0.1", "-k", directory, "-F"], {
-    ...user,
-    cwd: directory,
-    stdio: "ignore"
-  })
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()))
+  const options = { ...user, cwd: directory, stdio: "pipe" } as const
+  execFileSync(join(programs, "initdb"), ["-D", data, "-U", "postgres", "-A", "trust", "--no-sync"], options)
+  const args = ["-D", data, "-p", `${port}`, "-h", "127.0.0.1", "-k", directory, "-F"]
+  const server = spawn(join(programs, "postgres"), args, { ...options, stdio: "ignore" })
+  const ended = new Promise<void>((resolve) => server.once("exit", () => resolve()))
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
   const stop = async () => {
-    child.kill("SIGINT")
+    server.kill("SIGINT")
     await ended
     rmSync(directory, { recursive: true, force: true })
   }
   for (let attempt = 0; attempt < 100; attempt++) {
-    if (await answers(url)) return { url, stop, pid: child.pid! }
+    if (await answers(url)) return { url, port, stop }
     await Effect.runPromise(Effect.sleep("100 millis"))
   }
   await stop()
-  throw new Error(`${program} did not answer on port ${port}`)
+  throw new Error(`PostgreSQL did not answer on port ${port}`)
 }
 
 const nobody = () => {

@@ -31,11 +31,13 @@ export const jq: Program = {
   elsewhere: "dnf install jq, brew install jq"
 }
 
-export const postgres: Program = {
-  name: "postgres",
-  variable: "POSTGRES",
+/** The program that makes a server's directory. That of the server lies beside it. */
+export const initdb: Program = {
+  name: "initdb",
+  variable: "INITDB",
   debianPackage: "postgresql",
-  elsewhere: "dnf install postgresql-server, brew install postgresql, or start one and set PG_URL to it"
+  directories: [18, 17, 16, 15, 14].map((version) => `/usr/lib/postgresql/${version}/bin`),
+  elsewhere: "dnf install postgresql-server, brew install postgresql, or set PG_URL to a server that runs"
 }
 
 /** What the tests of each project run. */
