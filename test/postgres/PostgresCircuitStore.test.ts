@@ -12,7 +12,8 @@ const real = {
 const { table, url } = await database()
 
 // A slow machine must not turn the suite into one of the breaker without its store.
-const store = (namespace: string) => PostgresCircuitStore.layer({ url, table, namespace, operationTimeout: "5 seconds" })
+const store = (namespace: string) =>
+  PostgresCircuitStore.layer({ url, table, namespace, operationTimeout: "5 seconds" })
 
 suite("postgres", store("one"), real)
 suite("postgres, a store for each breaker", store("each"), { ...real, storeOfEach: store("each") })

@@ -36,7 +36,9 @@ const mayRead = [`grant usage on schema ${schema} to ROLE`, `grant select on all
 const mayWrite = [...mayRead, `grant insert, update, delete on all tables in schema ${schema} to ROLE`]
 
 describe("a database that cannot be used: calls go on, the circuits decide by themselves, and it is said once", () => {
-  const cases: ReadonlyArray<readonly [what: string, make: Effect.Effect<Member, unknown, Scope.Scope>, codes: ReadonlyArray<string>]> = [
+  const cases: ReadonlyArray<
+    readonly [what: string, make: Effect.Effect<Member, unknown, Scope.Scope>, codes: ReadonlyArray<string>]
+  > = [
     ["without the migration", memberAt(url, { table: tableOf("none") }), ["42883"]],
     [
       "a table that is another one",
@@ -60,7 +62,9 @@ describe("a database that cannot be used: calls go on, the circuits decide by th
         Effect.andThen(query(
           `create trigger slow before insert on ${tableOf("slow")} for each row execute function ${schema}.slow()`
         )),
-        Effect.andThen(memberAs([...mayWrite, "alter role ROLE set statement_timeout = 50"], { table: tableOf("slow") }))
+        Effect.andThen(
+          memberAs([...mayWrite, "alter role ROLE set statement_timeout = 50"], { table: tableOf("slow") })
+        )
       ),
       ["57014"]
     ],
@@ -92,24 +96,27 @@ describe("a database that cannot be used: calls go on, the circuits decide by th
 })
 
 describe("a database that does not answer", () => {
-  it.live.each(["silence", "refuse", "cut"] as const)("%s: calls go on, and the circuits follow it again", (fault) =>
-    Effect.gen(function*() {
-      const proxy = yield* TcpProxy.make(port)
-      const one = yield* memberAt(atPort(proxy.port), { namespace: fault })
-      const other = yield* memberAt(url, { namespace: fault })
-      yield* up(one, "long key")
-      yield* proxy[fault]
-      const startedAt = Date.now()
-      assert.strictEqual(yield* down(one, "key"), "503")
-      assert.isBelow(Date.now() - startedAt, 3 * settings.operationTimeout)
-      yield* tells(one, "store.degraded")
-      yield* proxy.restore
-      yield* tells(one, "store.recovered")
-      yield* trip(other, "long key")
-      yield* eventually(Effect.map(up(one, "long key"), (result) => result === "CircuitOpen"))
-      assert.strictEqual((yield* one.recorded.of("store.degraded")).length, 1)
-      yield* assertNoOutage(other)
-    }))
+  it.live.each(["silence", "refuse", "cut"] as const)(
+    "%s: calls go on, and the circuits follow it again",
+    (fault) =>
+      Effect.gen(function*() {
+        const proxy = yield* TcpProxy.make(port)
+        const one = yield* memberAt(atPort(proxy.port), { namespace: fault })
+        const other = yield* memberAt(url, { namespace: fault })
+        yield* up(one, "long key")
+        yield* proxy[fault]
+        const startedAt = Date.now()
+        assert.strictEqual(yield* down(one, "key"), "503")
+        assert.isBelow(Date.now() - startedAt, 3 * settings.operationTimeout)
+        yield* tells(one, "store.degraded")
+        yield* proxy.restore
+        yield* tells(one, "store.recovered")
+        yield* trip(other, "long key")
+        yield* eventually(Effect.map(up(one, "long key"), (result) => result === "CircuitOpen"))
+        assert.strictEqual((yield* one.recorded.of("store.degraded")).length, 1)
+        yield* assertNoOutage(other)
+      })
+  )
 
   it.live("a row that another transaction keeps locked holds up no call", () =>
     Effect.gen(function*() {

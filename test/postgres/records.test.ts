@@ -1,5 +1,5 @@
-import { assert, describe, it } from "@effect/vitest"
 import { PgClient } from "@effect/sql-pg"
+import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Latch, Layer, Redacted, Result, Stream } from "effect"
 import { PostgresCircuitStore } from "effect-resilience/postgres"
 import { SqlClient } from "effect/sql/SqlClient"
@@ -60,7 +60,13 @@ describe("a record", () => {
       assert.deepStrictEqual([late.applied, late.record], [false, first.record])
       const counted = yield* records.update("a", { ...nothing, guard: { generation }, add: one, writer: "two.1" })
       assert.deepStrictEqual(counted.record, { ...first.record, counters: new Map([["n", 2]]) })
-      const set = yield* records.update("a", { ...nothing, guard: { revision }, set: "", remove: ["n"], writer: "two.2" })
+      const set = yield* records.update("a", {
+        ...nothing,
+        guard: { revision },
+        set: "",
+        remove: ["n"],
+        writer: "two.2"
+      })
       assert.isAbove(set.record.revision, revision)
       assert.deepStrictEqual([set.record.counters.size, set.record.writer], [0, "two.2"])
       const newGeneration = { atLeast: 9e15 }
@@ -154,30 +160,35 @@ describe("junk in a row", () => {
 })
 
 describe("changes", () => {
-  it.live.each([["listens", (sql: SqlClient) => sql], ["looks", plain]] as const)("a process %s for them", ([, seen]) =>
-    Effect.gen(function*() {
-      const records = yield* storeOn(seen(yield* client()))
-      const heard = yield* follow(records)
-      const hears = (id: string) => eventually(Effect.sync(() => heard.some((change) => change.id === id)))
-      const long = "x".repeat(60_000)
-      yield* records.update("quiet", { ...nothing, set: "quiet" })
-      const { record } = yield* records.update("a", { ...nothing, set: "a", announce: true })
-      yield* hears("a")
-      yield* records.update(long, { ...nothing, set: "long", announce: true })
-      yield* hears(long)
-      // Counts move no revision, and are announced by whoever counts.
-      yield* records.update("a", { ...nothing, add: one, announce: true, writer: "two.1" })
-      yield* records.beat("process", 7, 1000)
-      yield* hears("")
-      // A process that begins to listen may hear what it has seen before.
-      const once = [...new Set(heard.map((change) => JSON.stringify(change)))].map((text) => JSON.parse(text) as Change)
-      assert.deepStrictEqual(once.filter(({ id }) => id !== long), [
-        { id: "a", revision: record.revision, writer: "one.1" },
-        { id: "a", revision: record.revision, writer: "two.1" },
-        { id: "", revision: 7, writer: "process" }
-      ])
-      assert.deepStrictEqual(yield* records.presence, ["process"])
-    }))
+  it.live.each([["listens", (sql: SqlClient) => sql], ["looks", plain]] as const)(
+    "a process %s for them",
+    ([, seen]) =>
+      Effect.gen(function*() {
+        const records = yield* storeOn(seen(yield* client()))
+        const heard = yield* follow(records)
+        const hears = (id: string) => eventually(Effect.sync(() => heard.some((change) => change.id === id)))
+        const long = "x".repeat(60_000)
+        yield* records.update("quiet", { ...nothing, set: "quiet" })
+        const { record } = yield* records.update("a", { ...nothing, set: "a", announce: true })
+        yield* hears("a")
+        yield* records.update(long, { ...nothing, set: "long", announce: true })
+        yield* hears(long)
+        // Counts move no revision, and are announced by whoever counts.
+        yield* records.update("a", { ...nothing, add: one, announce: true, writer: "two.1" })
+        yield* records.beat("process", 7, 1000)
+        yield* hears("")
+        // A process that begins to listen may hear what it has seen before.
+        const once = [...new Set(heard.map((change) => JSON.stringify(change)))].map((text) =>
+          JSON.parse(text) as Change
+        )
+        assert.deepStrictEqual(once.filter(({ id }) => id !== long), [
+          { id: "a", revision: record.revision, writer: "one.1" },
+          { id: "a", revision: record.revision, writer: "two.1" },
+          { id: "", revision: 7, writer: "process" }
+        ])
+        assert.deepStrictEqual(yield* records.presence, ["process"])
+      })
+  )
 
   it.live("are listened to beside a pool of one connection", () =>
     Effect.gen(function*() {
@@ -215,7 +226,8 @@ describe("the migration", () => {
     Effect.gen(function*() {
       yield* query(PostgresCircuitStore.migration({ table: `${schema}.quick`, unlogged: true }))
       const persistence = (name: string) =>
-        Effect.map(query(`select relpersistence as p from pg_class where oid = '${name}'::regclass`), ([row]) => row?.["p"])
+        Effect.map(query(`select relpersistence as p from pg_class where oid = '${name}'::regclass`), ([row]) =>
+          row?.["p"])
       assert.deepStrictEqual([yield* persistence(`${schema}.quick`), yield* persistence(table)], ["u", "p"])
     }))
 })

@@ -6,7 +6,7 @@
 import type { PgConnection } from "@effect/sql-pg"
 import { Deferred, Effect, Queue, Stream } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
-import { type Change, type RecordStore, StoreFault } from "../../RecordStore.ts"
+import type { Change, RecordStore, StoreFault } from "../../RecordStore.ts"
 import { micros } from "./migration.ts"
 import { fault, isList, parsed, type Run } from "./port.ts"
 import { sqlPg } from "./sqlPg.ts"
@@ -35,7 +35,10 @@ export const make = (
           return key === undefined
             ? Effect.sync(() => offer(changeOf(message)))
             : Effect.map(
-              run(`select json_build_array(id, revision, announced_by)::text from ${table} where key = $1`, String(key)),
+              run(
+                `select json_build_array(id, revision, announced_by)::text from ${table} where key = $1`,
+                String(key)
+              ),
               (row) => offer(changeOf(row))
             )
         })
@@ -44,7 +47,9 @@ export const make = (
           onSuccess: () => Effect.void
         })
         // In a fiber of its own, because a client waits for the server to end a subscription, and the scope must close.
-        const fiber = Effect.runFork(Effect.repeat(attempts, { until: () => Deferred.isDoneUnsafe(listens) }))
+        const fiber = yield* Effect.forkDetach(
+          Effect.repeat(attempts, { until: () => Deferred.isDoneUnsafe(listens) })
+        )
         yield* Effect.addFinalizer(() => Effect.sync(() => fiber.interruptUnsafe()))
       }
       yield* onListening

@@ -76,8 +76,11 @@ export const make = Effect.fnUntraced(function*(sql: SqlClient, { namespace, pol
         millis: expiresInMillis === undefined ? undefined : Math.ceil(expiresInMillis),
         announce: announce || undefined
       })
-      return Effect.flatMap(Effect.mapError(changed, ofRecord), ([now, applied, ...row]) =>
-        Effect.map(Effect.fromResult(readingOf(now, row)), (reading) => ({ ...reading, applied: applied === true })))
+      return Effect.flatMap(
+        Effect.mapError(changed, ofRecord),
+        ([now, applied, ...row]) =>
+          Effect.map(Effect.fromResult(readingOf(now, row)), (reading) => ({ ...reading, applied: applied === true }))
+      )
     },
     beat: (process, beat, leaseMillis) =>
       change("", `{${process}}`, {

@@ -21,14 +21,9 @@ export interface Database {
   readonly role: Effect.Effect<{ readonly name: string; readonly url: string }, SqlError>
 }
 
-export const urlOf = (): string => {
-  const url = process.env["PG_URL"]
-  if (url === undefined) throw new Error("Run this file in the project postgres, whose setup finds a server")
-  return url
-}
-
 export const database = async (): Promise<Database> => {
-  const url = urlOf()
+  // The setup of the project has found it.
+  const url = process.env["PG_URL"]!
   const schema = `circuits_${crypto.randomUUID().slice(0, 8)}`
   const table = `${schema}.records`
   const client = PgClient.layer({ url: Redacted.make(url), maxConnections: 1 })

@@ -1,6 +1,6 @@
 /** Where the tests find PostgreSQL: at `PG_URL`, on the local port 5432, or a server that they start and stop. */
 import { PgClient } from "@effect/sql-pg"
-import { Effect, Layer, Redacted } from "effect"
+import { Effect, Redacted } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import { execFileSync, spawn } from "node:child_process"
 import { chownSync, mkdtempSync, realpathSync, rmSync } from "node:fs"
@@ -42,8 +42,8 @@ export const start = async (): Promise<Server> => {
   const programs = dirname(realpathSync(findProgram(initdb)))
   const directory = mkdtempSync(join(tmpdir(), "postgres-"))
   // The server refuses to run as root.
-  const user = process.getuid?.() === 0 ? nobody() : {}
-  if ("uid" in user) chownSync(directory, user.uid, user.gid)
+  const user = process.getuid?.() === 0 ? nobody() : undefined
+  if (user !== undefined) chownSync(directory, user.uid, user.gid)
   const port = await Effect.runPromise(freePort)
   const data = join(directory, "data")
   const options = { ...user, cwd: directory, stdio: "pipe" } as const
