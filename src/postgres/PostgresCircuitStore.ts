@@ -5,15 +5,16 @@
  * `SharedCircuitStore`; this module keeps the records in a table.
  *
  * The table, its index and a function are made by `migration`, which is run once, with the rights of a deployment. A
- * layer creates nothing. It needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the table, and `EXECUTE` on the function.
+ * layer creates nothing. It needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the table, and `EXECUTE` on the
+ * function.
  *
- * Changes arrive by `LISTEN`, on one connection of each process. Where that does not work, as behind a pooler that lends
- * connections for a transaction, a process looks for changes four times in `maxStaleness`. A pooler that does not know
- * prepared statements needs `prepare: false` in `pgOptions`.
+ * Changes arrive by `LISTEN`, on one connection of each process. Where that does not work, as behind a pooler that
+ * lends connections for a transaction, a process looks for changes four times in `maxStaleness`. A pooler that does not
+ * know prepared statements needs `prepare: false` in `pgOptions`.
  *
- * What is wrong with a database is in the `store.degraded` event as the SQLSTATE of its answer: `42P01` or `42883` if the
- * migration was not run, `42703` if the table is another one, `42501` if rights are missing, `25006` if it is read-only,
- * `57014` if its `statement_timeout` was over.
+ * What is wrong with a database is in the `store.degraded` event as the SQLSTATE of its answer: `42P01` or `42883` if
+ * the migration was not run, `42703` if the table is another one, `42501` if rights are missing, `25006` if it is
+ * read-only, `57014` if its `statement_timeout` was over.
  *
  * **Gotchas**
  *
@@ -74,8 +75,8 @@ export interface Options extends SharedCircuitStore.Options {
 
 /**
  * How to reach PostgreSQL: `url`, beginning with `postgres://` or `postgresql://`, with user and password, or
- * `pgOptions`, the options of `PgClient` of `@effect/sql-pg`. Of these the defaults are 4 for `maxConnections`, to which
- * the connection that listens is added, and 2 seconds for `connectTimeout`.
+ * `pgOptions`, the options of `PgClient` of `@effect/sql-pg`. Of these the defaults are 4 for `maxConnections`, to
+ * which the connection that listens is added, and 2 seconds for `connectTimeout`.
  *
  * @category models
  * @since 0.1.0
@@ -88,8 +89,8 @@ export type Connection =
  * What the migration makes.
  *
  * - `table`: as in `Options`. Its schema has to exist.
- * - `unlogged`: a table that writes less to the disk, and is emptied by a crash of the server; processes that are up bring
- *   in what they know. Default: false.
+ * - `unlogged`: a table that writes less to the disk, and is emptied by a crash of the server; processes that are up
+ *   bring in what they know. Default: false.
  *
  * @category models
  * @since 0.1.0
@@ -117,7 +118,7 @@ export interface MigrationOptions {
  */
 export const migration = (options: MigrationOptions = {}): string => {
   checkOptions(options, { table: true, unlogged: true })
-  return migrationOf(tableOf(options.table), boolean("unlogged", options.unlogged ?? false))
+  return migrationOf(tableOf(options.table ?? "effect_resilience"), boolean("unlogged", options.unlogged ?? false))
 }
 
 /**
@@ -192,7 +193,8 @@ export const config = (prefix = "CIRCUIT_POSTGRES"): Config.Config<{ readonly ur
   )
 
 /**
- * Circuits in the database that the environment names: see `config` for the settings. An invalid one is a `ConfigError`.
+ * Circuits in the database that the environment names: see `config` for the settings. An invalid one is a
+ * `ConfigError`.
  *
  * @category layers
  * @since 0.1.0
@@ -240,7 +242,7 @@ const make = <R>(client: Effect.Effect<SqlClient, never, R>, options: Options, k
 
 const read = ({ namespace, table, ...options }: Options) => ({
   namespace: namespaceOf(namespace ?? "effect-resilience"),
-  table: tableOf(table),
+  table: tableOf(table ?? "effect_resilience"),
   ...sharedSettings(options)
 })
 
@@ -249,7 +251,7 @@ const namespaceOf = (namespace: unknown): string =>
     ? namespace
     : invalid("namespace", namespace, "1 to 200 visible ASCII characters")
 
-const tableOf = (table: unknown = "effect_resilience"): string =>
+const tableOf = (table: unknown): string =>
   typeof table === "string" && /^(?:[a-z_][a-z0-9_]{0,39}\.)?[a-z_][a-z0-9_]{0,39}$/.test(table)
     ? table
     : invalid("table", table, "1 to 40 lower-case letters, digits and underscores, perhaps after a schema and a dot")

@@ -95,7 +95,6 @@ describe("a project with nothing but effect", () => {
       `node_modules/effect-resilience/dist/${file}.d.ts TS2307: Cannot find module '${client}'`
     assert.sameMembers(errors, [
       missing("postgres/PostgresCircuitStore", "@effect/sql-pg"),
-      missing("postgres/internal/sqlPg", "@effect/sql-pg"),
       missing("redis/RedisCircuitStore", "ioredis"),
       missing("redis/internal/ioredisPort", "ioredis")
     ])
