@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config"
 const path = (of: string) => fileURLToPath(new URL(of, import.meta.url))
 
 const redis = ["test/redis/**/*.test.ts", "test/support/redis/*.test.ts", "test/**/*.redis.test.ts"]
+const postgres = ["test/postgres/**/*.test.ts", "test/support/postgres/*.test.ts"]
 const browser = ["test/**/*.browser.test.ts"]
 const packed = ["test/package/*.test.ts"]
 
@@ -16,7 +17,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^effect-resilience$/, replacement: path("src/index.ts") },
-      { find: /^effect-resilience\/(ai|console|http|redis|testing)$/, replacement: path("src/$1/index.ts") },
+      { find: /^effect-resilience\/(ai|console|http|postgres|redis|testing)$/, replacement: path("src/$1/index.ts") },
       { find: /^effect-resilience\/(.+)$/, replacement: path("src/$1.ts") }
     ]
   },
@@ -30,7 +31,7 @@ export default defineConfig({
         test: {
           name: "fast",
           include: ["test/**/*.test.ts"],
-          exclude: ["**/node_modules/**", ...redis, ...browser, ...packed],
+          exclude: ["**/node_modules/**", ...redis, ...postgres, ...browser, ...packed],
           globalSetup: [programs, clients],
           // Virtual time, for the most part, so that two at once do not disturb each other.
           maxWorkers: 2,
@@ -38,6 +39,10 @@ export default defineConfig({
         }
       },
       { extends: true, test: { name: "redis", include: redis, globalSetup: [programs] } },
+      {
+        extends: true,
+        test: { name: "postgres", include: postgres, globalSetup: ["test/support/postgres/server.ts"] }
+      },
       { extends: true, test: { name: "browser", include: browser, globalSetup: [programs] } },
       { extends: true, test: { name: "package", include: packed } },
       // Every file of these keeps all processors busy with processes of its own.

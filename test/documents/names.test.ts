@@ -7,6 +7,7 @@ import { Duration } from "effect"
 import * as Core from "effect-resilience"
 import * as Ai from "effect-resilience/ai"
 import * as Http from "effect-resilience/http"
+import * as Postgres from "effect-resilience/postgres"
 import * as Redis from "effect-resilience/redis"
 import * as Testing from "effect-resilience/testing"
 import * as EffectHttp from "effect/http"
@@ -25,6 +26,7 @@ describe("names in the documents", () => {
     ...Core,
     ...Ai,
     ...Http,
+    ...Postgres,
     ...Redis,
     ...Testing
   }
@@ -64,11 +66,13 @@ describe("names in the documents", () => {
 describe("settings from the environment", () => {
   it.each([
     ["CircuitConfig.ts", "CIRCUIT"],
+    ["postgres/PostgresCircuitStore.ts", "CIRCUIT_POSTGRES"],
     ["redis/RedisCircuitStore.ts", "CIRCUIT_REDIS"]
   ])("%s lists those that it reads", (path, prefix) => {
     const source = sources.get(path)!
     const listed = Array.from(source.matchAll(/^ \* \| (`[A-Z].*?) \|/gm), ([, cell]) => codesOf(cell!)).flat()
-    const asked = Array.from(source.matchAll(/setting\(Config\.\w+, "([A-Z_]+)"\)/g), ([, name]) => name!)
+    const shared = source.includes("...sharedConfig()") ? sources.get("internal/shared/options.ts")! : ""
+    const asked = Array.from(`${source}${shared}`.matchAll(/setting\(Config\.\w+, "([A-Z_]+)"\)/g), ([, name]) => name!)
     assert.sameMembers(listed, asked.map((name) => `${prefix}_${name}`))
   })
 })

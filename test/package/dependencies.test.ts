@@ -27,12 +27,13 @@ const closure = (name: string, found = new Set<string>()): ReadonlySet<string> =
 const permissive = ["MIT", "Apache-2.0", "ISC", "BSD-2-Clause", "BSD-3-Clause", "0BSD"]
 
 describe("the package", () => {
-  it("brings nothing along, and asks for effect and, where it is used, ioredis", () => {
+  it("brings nothing along, and asks for effect and, where they are used, ioredis and @effect/sql-pg", () => {
     assert.notProperty(manifest, "dependencies")
     assert.notProperty(manifest, "optionalDependencies")
     assert.notProperty(manifest, "bundledDependencies")
-    assert.deepStrictEqual(Object.keys(manifest.peerDependencies), ["effect", "ioredis"])
-    assert.deepStrictEqual(manifest.peerDependenciesMeta, { ioredis: { optional: true } })
+    assert.deepStrictEqual(Object.keys(manifest.peerDependencies), ["@effect/sql-pg", "effect", "ioredis"])
+    const optional = { optional: true }
+    assert.deepStrictEqual(manifest.peerDependenciesMeta, { "@effect/sql-pg": optional, ioredis: optional })
   })
 
   it("runs nothing when it is installed", () => {
@@ -40,7 +41,7 @@ describe("the package", () => {
     for (const hook of ["preinstall", "install", "postinstall"]) assert.notInclude(scripts, hook)
   })
 
-  for (const peer of ["effect", "ioredis"]) {
+  for (const peer of ["@effect/sql-pg", "effect", "ioredis"]) {
     it(`asks for nothing whose licence asks for more than to be named: ${peer}`, () => {
       const names = closure(peer)
       assert.include([...names], peer)

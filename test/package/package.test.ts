@@ -88,13 +88,15 @@ describe("a project with nothing but effect", () => {
     )
   })
 
-  it("type-checks, but for what the Redis entry takes from ioredis", async () => {
+  it("type-checks, but for what the stores take from their clients", async () => {
     const { stdout } = await consumer.typeCheck("TypeScript 7")
     const errors = stdout.split("\n").map((line) => line.replace(/\(.*?\): error/, "").replace(/ or its .*/, ""))
-    const missing = "TS2307: Cannot find module 'ioredis'"
+    const missing = (file: string, client: string) =>
+      `node_modules/effect-resilience/dist/${file}.d.ts TS2307: Cannot find module '${client}'`
     assert.sameMembers(errors, [
-      `node_modules/effect-resilience/dist/redis/RedisCircuitStore.d.ts ${missing}`,
-      `node_modules/effect-resilience/dist/redis/internal/ioredisPort.d.ts ${missing}`
+      missing("postgres/PostgresCircuitStore", "@effect/sql-pg"),
+      missing("redis/RedisCircuitStore", "ioredis"),
+      missing("redis/internal/ioredisPort", "ioredis")
     ])
   }, 2 * minutes)
 
@@ -115,6 +117,7 @@ describe("a project with nothing but effect", () => {
   runs("testing.ts", "circuit.opened, circuit.half_open, circuit.probe, circuit.closed")
   runs("effectRedis.ts", "called without ioredis")
 
+<<<<<<< HEAD
   it("has to install ioredis where it is needed", async () => {
     for (const node of Object.values(nodes)) {
       const { ended, stderr } = await consumer.run(node, "redis.ts")
@@ -122,15 +125,29 @@ describe("a project with nothing but effect", () => {
       assert.include(stderr, "This store needs the package ioredis: install it with `npm install ioredis`")
     }
   }, 2 * minutes)
+=======
+  it.each([["redis.ts", "ioredis"], ["postgres.ts", "@effect/sql-pg"]])(
+    "%s is told to install %s",
+    async (program, client) => {
+      for (const node of Object.values(nodes)) {
+        const { ended, stderr } = await consumer.run(node, program)
+        assert.strictEqual(ended, 1)
+        assert.include(stderr, `This store needs the package ${client}: install it with \`npm install ${client}\``)
+      }
+    },
+    2 * minutes
+  )
+>>>>>>> 04f081b (The entry for PostgreSQL in the documents, the package and its tests)
 
-  describe("and then ioredis, with the types of Node that it takes", () => {
-    beforeAll(() => consumer.install("ioredis", "@types/node"), minutes)
+  describe("and then the clients, with the types of Node that they take", () => {
+    beforeAll(() => consumer.install("ioredis", "@effect/sql-pg", "@types/node"), minutes)
 
     it.each(compilers)("type-checks with %s", async (compiler) => {
       assert.deepInclude(await consumer.typeCheck(compiler), { ended: 0, stdout: "" })
     }, 2 * minutes)
 
     runs("redis.ts", "called without Redis")
+    runs("postgres.ts", "called without PostgreSQL")
   })
 })
 
@@ -138,7 +155,7 @@ describe("what the types promise", () => {
   let consumer: Consumer.Consumer
   beforeAll(() => {
     consumer = Consumer.make(tarball, "test/types")
-    consumer.install("effect", "expect-type", "ioredis", "@types/node")
+    consumer.install("effect", "expect-type", "ioredis", "@effect/sql-pg", "@types/node")
   }, minutes)
   afterAll(() => consumer?.remove())
 

@@ -159,7 +159,7 @@ export class Authority {
       self,
       (cause) => Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause) : Effect.fail(faultOf(cause))
     )
-    return Effect.raceFirst(contained, deadline(this.settings.operationMillis))
+    return Effect.raceFirst(apart(contained), deadline(this.settings.operationMillis))
   }
 
   /** The same, and reports to observers how long it took. */
@@ -315,6 +315,16 @@ export const codeOf = (cause: Cause.Cause<unknown>): string => faultOf(cause).co
 const timedOut = new StoreFault({ code: "TIMEOUT" })
 const malformed = new StoreFault({ code: "REPLY" })
 const thrown = new StoreFault({ code: "THROWN" })
+
+// In a fiber of its own, because a client may take long to be interrupted, until its server has cancelled a query.
+const apart = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.withFiber(({ context }) =>
+    Effect.callback((resume) => {
+      const fiber = Effect.runForkWith(context)(self)
+      fiber.addObserver(resume)
+      return Effect.sync(() => fiber.interruptUnsafe())
+    })
+  )
 
 // After one more turn of the event loop, because a process that was busy until the deadline has yet to read the answer.
 const deadline = (millis: number): Effect.Effect<never, StoreFault> =>

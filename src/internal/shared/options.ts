@@ -1,7 +1,8 @@
 /** The options of every shared store, checked. */
-import { Effect } from "effect"
+import { Config, Effect } from "effect"
 import { type RecordStore, StoreUnavailable } from "../../RecordStore.ts"
 import type { Options } from "../../SharedCircuitStore.ts"
+import { setting } from "../options/settings.ts"
 import { boolean, millis, positiveInt } from "../options/validation.ts"
 import * as sharedStore from "./sharedStore.ts"
 
@@ -15,6 +16,18 @@ export const sharedFields: Record<keyof Options, true> = {
   connectTimeout: true,
   requireConnection: true
 }
+
+/** The same, as settings under the prefix of a store. */
+export const sharedConfig = () => ({
+  operationTimeout: setting(Config.Duration, "OPERATION_TIMEOUT"),
+  connectTimeout: setting(Config.Duration, "CONNECT_TIMEOUT"),
+  maxStaleness: setting(Config.Duration, "MAX_STALENESS"),
+  flushInterval: setting(Config.Duration, "FLUSH_INTERVAL"),
+  lease: setting(Config.Duration, "LEASE"),
+  idleTimeToLive: setting(Config.Duration, "IDLE_TIME_TO_LIVE"),
+  maxCircuits: setting(Config.Number, "MAX_CIRCUITS"),
+  requireConnection: setting(Config.Boolean, "REQUIRE_CONNECTION")
+})
 
 export const sharedSettings = (options: Options) => ({
   operationMillis: millis("operationTimeout", options.operationTimeout ?? "100 millis"),

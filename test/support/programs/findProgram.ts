@@ -15,12 +15,13 @@ export interface Machine {
 
 /**
  * A program that is not an npm package. `variable` names it where it is elsewhere than on the PATH, `debianPackage`
- * brings it, and `elsewhere` tells how to get it without Debian's packages.
+ * brings it, into one of `directories` if not on the PATH, and `elsewhere` tells how to get it without Debian's packages.
  */
 export interface Program {
   readonly name: string
   readonly variable: string
   readonly debianPackage: string
+  readonly directories?: ReadonlyArray<string>
   readonly elsewhere: string
 }
 
@@ -54,8 +55,8 @@ const missing = ({ debianPackage, elsewhere, variable }: Program, what: string) 
     `${what}: install it (apt-get install ${debianPackage}, ${elsewhere}), or set ${variable} to the path of the program`
   )
 
-const onPath = ({ name }: Program, { env, isExecutable }: Machine) =>
-  (env["PATH"] ?? "").split(delimiter)
+const onPath = ({ directories = [], name }: Program, { env, isExecutable }: Machine) =>
+  [...(env["PATH"] ?? "").split(delimiter), ...directories]
     .filter((directory) => directory !== "")
     .map((directory) => join(directory, name))
     .find(isExecutable)

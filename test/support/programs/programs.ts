@@ -31,6 +31,15 @@ export const jq: Program = {
   elsewhere: "dnf install jq, brew install jq"
 }
 
+/** The program that makes a server's directory. That of the server lies beside it. */
+export const initdb: Program = {
+  name: "initdb",
+  variable: "INITDB",
+  debianPackage: "postgresql",
+  directories: [18, 17, 16, 15, 14].map((version) => `/usr/lib/postgresql/${version}/bin`),
+  elsewhere: "dnf install postgresql-server, brew install postgresql, or set PG_URL to a server that runs"
+}
+
 /** What the tests of each project run. */
 export const programsOf: Readonly<Record<string, ReadonlyArray<Program>>> = {
   fast: [promtool, jq],
