@@ -117,15 +117,6 @@ describe("a project with nothing but effect", () => {
   runs("testing.ts", "circuit.opened, circuit.half_open, circuit.probe, circuit.closed")
   runs("effectRedis.ts", "called without ioredis")
 
-<<<<<<< HEAD
-  it("has to install ioredis where it is needed", async () => {
-    for (const node of Object.values(nodes)) {
-      const { ended, stderr } = await consumer.run(node, "redis.ts")
-      assert.strictEqual(ended, 1)
-      assert.include(stderr, "This store needs the package ioredis: install it with `npm install ioredis`")
-    }
-  }, 2 * minutes)
-=======
   it.each([["redis.ts", "ioredis"], ["postgres.ts", "@effect/sql-pg"]])(
     "%s is told to install %s",
     async (program, client) => {
@@ -137,7 +128,6 @@ describe("a project with nothing but effect", () => {
     },
     2 * minutes
   )
->>>>>>> 04f081b (The entry for PostgreSQL in the documents, the package and its tests)
 
   describe("and then the clients, with the types of Node that they take", () => {
     beforeAll(() => consumer.install("ioredis", "@effect/sql-pg", "@types/node"), minutes)
