@@ -22,8 +22,8 @@ export default defineConfig({
   },
   test: {
     // A machine may be busy: what a test has to be quick at, it says itself.
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // One more than processors of a small machine, since tests with Redis wait for most of their time.
     maxWorkers: 3,
     projects: [

@@ -359,14 +359,14 @@ describe("Circuit and a history of everything", () => {
       const expected = history.view(now)
       assert.deepStrictEqual(view(circuit, now, expected.lastKind === undefined), expected)
     })
-  }, { timeout: 30_000, arbitrary: { runs: 2000, size: 60 } })
+  }, { arbitrary: { runs: 2000, size: 60 } })
 
   it.prop("W10: number the openings alike", { rules: Rules, commands }, (given) => {
     play(given.rules, given.commands, (circuit, history, now) => {
       if (circuit.state === "disabled") return
       assert.strictEqual(Circuit.nextOpening(circuit, now), history.nextOpening(now))
     })
-  }, { timeout: 30_000, arbitrary: { runs: 1000, size: 60 } })
+  }, { arbitrary: { runs: 1000, size: 60 } })
 })
 
 describe("every circuit that small rules can reach", () => {

@@ -137,7 +137,6 @@ describe("the server of the model", () => {
   }
 
   it.live.prop("answers and tells as the script does", given, (given) => Effect.promise(() => compare(given)), {
-    timeout: 60_000,
     arbitrary: { runs: 600, size: 60 }
   })
 

@@ -89,5 +89,5 @@ describe("two processes keep every promise", () => {
     const { states, steps } = inFull ? full : share
     assert.isAbove(total("states"), states)
     assert.isAbove(total("steps"), steps)
-  }, 120_000)
+  })
 })

@@ -33,7 +33,7 @@ const histories = (reports: ReadonlyArray<Report>) => {
 
 const failures = (calls: ReadonlyArray<{ readonly failed: boolean }>) => calls.filter(({ failed }) => failed).length
 
-const options = { timeout: 30_000, arbitrary: { runs: 120, size: 60 } }
+const options = { arbitrary: { runs: 120, size: 60 } }
 
 describe("a shared window", () => {
   for (const [which, given] of Object.entries({ small, large })) {
