@@ -30,7 +30,7 @@ const Provider = Layer.effect(
 const Breaker = CircuitBreaker.layer({
   classify: LlmOutcome.classify,
   tripPolicy: TripPolicy.consecutive(2),
-  openDuration: "50 millis",
+  openDuration: "1 second",
   attemptTimeout: "30 seconds"
 }).pipe(Layer.provide(CircuitStore.layerMemory))
 

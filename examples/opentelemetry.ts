@@ -31,7 +31,7 @@ const Breaker = CircuitMetrics.layer.pipe(
   Layer.provideMerge(CircuitBreaker.layer({
     classify: LlmOutcome.classify,
     tripPolicy: TripPolicy.consecutive(2),
-    openDuration: "50 millis"
+    openDuration: "1 second"
   })),
   Layer.provide(CircuitStore.layerMemory)
 )
@@ -66,7 +66,7 @@ const metricLines = () =>
 
 export const program = Effect.gen(function*() {
   yield* Effect.replicateEffect(ask, 3)
-  yield* Effect.sleep("50 millis")
+  yield* Effect.sleep("1100 millis")
   yield* ask
   // At the end of the program the layer does this by itself.
   yield* Effect.promise(() => metricReader.forceFlush())

@@ -33,7 +33,7 @@ const Anthropic = model(ScriptedCall.succeeds(hello("Anthropic")))
 const Breaker = CircuitBreaker.layer({
   classify: LlmOutcome.classify,
   tripPolicy: TripPolicy.consecutive(1),
-  openDuration: "50 millis"
+  openDuration: "1 second"
 }).pipe(
   Layer.provide(CircuitStore.layerMemory)
 )
@@ -57,7 +57,7 @@ export const program = Effect.gen(function*() {
   const answers = [
     yield* ask,
     yield* ask,
-    yield* Effect.delay(ask, "100 millis"),
+    yield* Effect.delay(ask, "1200 millis"),
     yield* ask.pipe(ResilientLanguageModel.withCallOptions({ allow: { regions: ["eu"] } }))
   ]
   yield* Console.log(answers.join("\n"))

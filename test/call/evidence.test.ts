@@ -252,8 +252,10 @@ describe("a probe", () => {
   it.effect("hears when the request that opened the circuit may come again", () =>
     Effect.gen(function*() {
       yield* open
-      yield* comesAt(9_000)
+      yield* comesAt(8_000)
       yield* ran(Evidence.make({ request: "fine" }))
+      yield* comesAt(1_000)
+      yield* ran(Evidence.make({ request: "as fine" }))
       yield* comesAt(1_000)
       const exit = yield* Effect.flip(works(Evidence.make({ request: "poison" })))
       assert.isTrue(exit.reason._tag === "CircuitOpen" && exit.message.includes("9s"), exit.message)

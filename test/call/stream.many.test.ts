@@ -182,5 +182,5 @@ describe("one thousand streams at once, each with an ending of its own", () => {
       assert.isBelow(grown, 5 * streams * 200)
       yield* assertSane
     }).pipe(Random.withSeed("memory"), Effect.provide(breaker(tally)))
-  }, 30_000)
+  })
 })

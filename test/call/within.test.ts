@@ -26,6 +26,17 @@ describe("an effect within a time", () => {
       assert.strictEqual(yield* Fiber.join(fiber), "late")
     }))
 
+  it.effect("may run again when it has ended, and ends with its caller then too", () =>
+    Effect.gen(function*() {
+      let runs = 0
+      let released = false
+      const left = Effect.onInterrupt(Effect.never, () => Effect.sync(() => void (released = true)))
+      const limited = within(Effect.suspend(() => ++runs === 1 ? Effect.succeed("first") : left), limit)
+      assert.strictEqual(yield* limited, "first")
+      yield* Fiber.interrupt(yield* Effect.forkChild(limited, { startImmediately: true }))
+      assert.isTrue(released)
+    }))
+
   it.effect.each([["while it runs", Effect.never], ["by itself, as it begins", undefined]] as const)(
     "is interrupted with its caller: %s",
     ([, self]) =>

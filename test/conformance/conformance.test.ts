@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { cases, rows } from "./cases.ts"
 import { agrees, clients, clientsOf, expectedOf, Providers, verdictOf } from "./suite.ts"
 
-const live = { timeout: "10 seconds", excludeTestServices: true } as const
+const live = { timeout: "2 minutes", excludeTestServices: true } as const
 
 layer(Providers.layer, live)("every client is judged alike", (it) => {
   describe.each(rows.map((name, row) => [row, name] as const))("row %i, %s", (row) => {

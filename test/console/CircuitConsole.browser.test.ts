@@ -60,7 +60,7 @@ const visit = Effect.fnUntraced(function*(
       })
       await context.addInitScript(prepare)
       const page = await context.newPage()
-      page.setDefaultTimeout(20_000)
+      page.setDefaultTimeout(60_000)
       page.on("request", (request) => {
         const asked = request.url()
         if (!asked.startsWith(new URL(url).origin) && asked !== "data:,") problems.push(`asked ${asked}`)

@@ -454,7 +454,7 @@ describe("CircuitConsole", () => {
         const dropped = Array.from(text.matchAll(/^data: \{"dropped":(\d+)\}/gm), ([, count]) => Number(count))
         assert.isAbove(dropped.length, 0)
         assert.strictEqual(received + sum(dropped), total)
-      }), 60_000)
+      }))
 
     it.live("are for a hundred clients, and a place is free when one leaves", () =>
       Effect.gen(function*() {
@@ -477,7 +477,7 @@ describe("CircuitConsole", () => {
         assert.strictEqual(again.status, 200)
         for (const controller of controllers) controller.abort()
         yield* Effect.promise(() => again.body!.cancel())
-      }), 30_000)
+      }))
 
     it.live("end when the server closes, also for a client that does not read", () =>
       Effect.gen(function*() {
@@ -495,7 +495,7 @@ describe("CircuitConsole", () => {
         // The server itself would wait for 20 seconds.
         yield* Scope.close(scope, Exit.void).pipe(Effect.timeout("10 seconds"))
         assert.include(yield* Fiber.join(ended), "circuit.reset")
-      }), 40_000)
+      }))
 
     it.live("end when the layer closes, without a server", () =>
       Effect.gen(function*() {

@@ -90,8 +90,9 @@ export const byStream = (url: string, { id, limits, reader = "openAi" }: Case, n
         if (signal._tag === "Finish" || signal._tag === "Failed") note(signal.outcome, signal._tag)
         return signal
       },
-      firstContentTimeout: limits?.firstContent ?? 3000,
-      idleTimeout: limits?.idle ?? 3000
+      // Far beyond what a busy machine takes: only cases with limits of their own are about time.
+      firstContentTimeout: limits?.firstContent ?? 60_000,
+      idleTimeout: limits?.idle ?? 60_000
     }),
     Stream.runDrain,
     Effect.exit

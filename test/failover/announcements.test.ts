@@ -90,7 +90,12 @@ describe("attempts", () => {
       assert.strictEqual(values.get("failover_attempts_total auth chat us"), 3)
       assert.strictEqual(values.get("failover_refusals_total auth chat us"), 1)
       assert.strictEqual(values.get("failover_refusals_total auth chat eu"), 0)
-    }).pipe(Effect.provide(CircuitMetrics.layer.pipe(Layer.provideMerge(route(two, {}, patient))))))
+    }).pipe(Effect.provide(
+      CircuitMetrics.layer.pipe(
+        Layer.provideMerge(route(two, {}, patient)),
+        Layer.provideMerge(Layer.sync(Metric.MetricRegistry, () => new Map()))
+      )
+    )))
 })
 
 describe("a refusal of our account", () => {

@@ -170,7 +170,6 @@ describe("every call", () => {
         }
       }).pipe(Effect.provide(route({ targets, deadline: "20 seconds" }, { classify }, { openDuration: "50 seconds" }))),
     {
-      timeout: 60_000,
       arbitrary: { runs: 300, size: 30 }
     }
   )
@@ -269,6 +268,6 @@ describe("every stream", () => {
           )
         )
       ),
-    { timeout: 60_000, arbitrary: { runs: 300, size: 20 } }
+    { arbitrary: { runs: 300, size: 20 } }
   )
 })

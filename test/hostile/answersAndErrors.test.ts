@@ -207,7 +207,7 @@ describe("100 MB", () => {
       ]
       assert.strictEqual(yield* answered(fetched, "once", answer, { classify }), "Failure server_error")
       assert.isBelow(millis, 100)
-    }), 30_000)
+    }))
 
   it.live("of a response that nobody has read stay unread", () =>
     Effect.scoped(Effect.gen(function*() {
@@ -243,13 +243,13 @@ describe("100 MB", () => {
       assert.strictEqual(yield* answered(watching, "stream", answer), "Success")
       assert.strictEqual(parts, 1601)
       assert.isBelow(most - before, 20_000_000)
-    }), 30_000)
+    }))
 
   it.live("of one event are too long for Effect's decoder, and malformed", () =>
     Effect.gen(function*() {
       const answer = [head(200, "text/event-stream"), write("data: "), ...hundredTimes(write(megabyte))]
       assert.strictEqual(yield* answered(httpClient, "stream", answer), "Failure malformed_response")
-    }), 30_000)
+    }))
 
   it("of an event that was read are content", () => {
     const event = { data: `{"choices":[{"delta":{"content":"${megabyte.repeat(100)}"}}]}` }

@@ -8,7 +8,7 @@ import { countWindow, timeWindow } from "../../src/internal/machine/window.ts"
 import { tripCriteria } from "../../src/internal/options/tripCriteria.ts"
 
 const int = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
-const runs = { timeout: 30_000, arbitrary: { runs: 500, size: 100 } }
+const runs = { arbitrary: { runs: 500, size: 100 } }
 
 interface Seen {
   readonly at: number

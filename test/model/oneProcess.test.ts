@@ -29,5 +29,5 @@ describe("one process", () => {
     console.log(`one process: ${total("states")} states, ${total("steps")} steps`)
     assert.isAbove(total("states"), 15_000)
     assert.isAbove(total("steps"), 300_000)
-  }, 120_000)
+  })
 })

@@ -24,7 +24,7 @@ describe("two and three processes on long random runs", () => {
       see(_tag)
       see(fleet.record.reason)
     })
-  }, { timeout: 120_000, arbitrary: { runs: 60, size: 3000 } })
+  }, { arbitrary: { runs: 60, size: 3000 } })
 
   it("have been through everything", () => {
     console.log(`random runs: ${seen.get("steps")} steps`)
@@ -62,5 +62,5 @@ describe("a long random run finds a fleet, and is shrunk to a few steps, that", 
       const { path, message } = result.failure.error
       assert.include(message, breaks.title)
       assert.isAtMost(path.length, 25, message)
-    }), 60_000)
+    }))
 })

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Logger, Metric, type Scope } from "effect"
+import { type Duration, Effect, Exit, Layer, Logger, Metric, type Scope } from "effect"
 import {
   CircuitBreaker,
   CircuitLogger,
@@ -61,7 +61,7 @@ const collector = Effect.gen(function*() {
 })
 
 /** A breaker that measures, traces and logs to a collector, from a registry of its own. */
-const telemetry = (baseUrl: string, exportInterval: number) =>
+const telemetry = (baseUrl: string, exportInterval: number, shutdownTimeout: Duration.Input = "200 millis") =>
   Layer.mergeAll(CircuitMetrics.layer, CircuitLogger.layer).pipe(
     Layer.provideMerge(
       CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(2), openDuration: "1 minute", gateJitter: 0 })
@@ -74,7 +74,7 @@ const telemetry = (baseUrl: string, exportInterval: number) =>
       metricsExportInterval: exportInterval,
       tracerExportInterval: exportInterval,
       loggerMergeWithExisting: false,
-      shutdownTimeout: "200 millis"
+      shutdownTimeout
     })),
     Layer.provide(FetchHttpClient.layer),
     Layer.provideMerge(Layer.sync(Metric.MetricRegistry, () => new Map()))
@@ -116,7 +116,7 @@ describe("the OTLP exporter of Effect", () => {
         yield* Effect.exit(Effect.withSpan(up, "third"))
         const flusher = yield* OtlpExporter.Flusher
         yield* flusher.flush
-      }).pipe(Effect.provide(telemetry(url, 3_600_000)))
+      }).pipe(Effect.provide(telemetry(url, 3_600_000, "30 seconds")))
 
       assert.isTrue(received.every(({ type }) => type === "application/json"))
       const sent = (path: string) => received.filter((one) => one.path === path).map(({ body }) => body)
@@ -183,7 +183,7 @@ describe("the OTLP exporter of Effect", () => {
   it.live("sends the last of it when everything shuts down", () =>
     Effect.gen(function*() {
       const { received, url } = yield* collector
-      yield* Effect.withSpan(down, "last").pipe(Effect.provide(telemetry(url, 3_600_000)))
+      yield* Effect.withSpan(down, "last").pipe(Effect.provide(telemetry(url, 3_600_000, "30 seconds")))
       assert.sameMembers(received.map(({ path }) => path), ["/v1/metrics", "/v1/traces", "/v1/logs"])
       const all = JSON.stringify(received)
       for (const one of ["\"last\"", "circuit.failure", "cb_failures_total"]) assert.include(all, one)

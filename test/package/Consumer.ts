@@ -1,7 +1,7 @@
 import { execFile, execFileSync } from "node:child_process"
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import type { Tarball } from "./Tarball.ts"
 
@@ -9,12 +9,14 @@ import type { Tarball } from "./Tarball.ts"
  * A project that has installed the package, and can import nothing else than what it has installed.
  *
  * - `install`: adds packages, with what they depend on.
- * - `typeCheck`: what a compiler says of all programs, and of every declaration that they reach unless it may skip them.
+ * - `add`: more programs, in a folder of their own.
+ * - `typeCheck`: what a compiler says of all programs, and of every declaration that they reach.
  * - `run`: what a program prints.
  */
 export interface Consumer {
   readonly install: (...packages: ReadonlyArray<string>) => void
-  readonly typeCheck: (compiler: Compiler, options?: { readonly skipLibCheck: boolean }) => Promise<Output>
+  readonly add: (programs: Programs) => void
+  readonly typeCheck: (compiler: Compiler) => Promise<Output>
   readonly run: (node: string, program: string) => Promise<Output>
   readonly remove: () => void
 }
@@ -36,6 +38,9 @@ export const compilers = {
 
 export type Compiler = keyof typeof compilers
 
+/** A folder of this repository. */
+type Programs = `test/${"types" | "package/consumer" | "package/mistakes"}`
+
 // As strict as a user's compiler can be, and without the types of Node.
 const compilerOptions = {
   target: "ES2022",
@@ -47,10 +52,7 @@ const compilerOptions = {
   noEmit: true
 }
 
-export const make = (
-  tarball: Tarball,
-  programs: `test/${"types" | "package/consumer" | "package/mistakes"}`
-): Consumer => {
+export const make = (tarball: Tarball, programs: Programs): Consumer => {
   const folder = mkdtempSync(join(tmpdir(), "consumer-"))
   cpSync(join(root, programs), folder, { recursive: true })
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }))
@@ -77,7 +79,7 @@ export const make = (
       execFile(
         command,
         args,
-        { cwd: folder, timeout: 100_000, maxBuffer: 2 ** 24 },
+        { cwd: folder, timeout: 5 * 60_000, maxBuffer: 2 ** 24 },
         (error, stdout, stderr) =>
           resolve({ ended: error === null ? 0 : error.code ?? error.signal, stdout: stdout.trim(), stderr })
       )
@@ -85,8 +87,8 @@ export const make = (
 
   return {
     install,
-    typeCheck: (compiler, { skipLibCheck } = { skipLibCheck: false }) =>
-      execute(process.execPath, compilers[compiler], "-p", ".", "--skipLibCheck", String(skipLibCheck)),
+    add: (programs) => cpSync(join(root, programs), join(folder, basename(programs)), { recursive: true }),
+    typeCheck: (compiler) => execute(process.execPath, compilers[compiler], "-p", "."),
     run: (node, program) => execute(node, program),
     remove: () => rmSync(folder, { recursive: true, force: true })
   }

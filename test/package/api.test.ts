@@ -11,5 +11,5 @@ describe("the API reports", () => {
     for (const [name, report] of reports) {
       assert.strictEqual(report, readFileSync(new URL(name, folder), "utf8"), name)
     }
-  }, 120_000)
+  })
 })

@@ -77,9 +77,6 @@ const implementations: ReadonlyArray<{
 const owned = <C extends Redis | Cluster>(make: () => C) =>
   Effect.acquireRelease(Effect.sync(make), (client) => Effect.sync(() => client.disconnect()))
 
-// What does not happen eventually says so before the test is over.
-vi.setConfig({ testTimeout: 20_000 })
-
 // Nothing here may print, and whoever drops a rejected promise fails the whole run.
 const printed: Array<unknown> = []
 beforeAll(() => {

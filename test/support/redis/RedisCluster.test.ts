@@ -33,5 +33,5 @@ describe("RedisCluster", () => {
         const { message } = yield* Effect.flip(servers[from]!.command("GET", key))
         assert.match(message, new RegExp(`^MOVED \\d+ 127.0.0.1:${nodes[to]!.port}`))
       }
-    }), 20_000)
+    }))
 })

@@ -20,5 +20,5 @@ describe("RedisSentinel", () => {
       yield* failover
       assert.strictEqual(yield* replica.command("SET", "key", "other"), "OK")
       yield* eventually(Effect.map(current, (port) => port === replica.port))
-    }), 20_000)
+    }))
 })
