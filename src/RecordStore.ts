@@ -63,8 +63,8 @@ export interface Updated extends Reading {
  *
  * - `set`: the new state. Moves the revision to `max(revision + 1, the store's clock in microseconds)`, and notes the
  *   writer.
- * - `newGeneration`: moves the generation to `max(generation + 1, atLeast, the store's clock in microseconds)`, and drops
- *   every counter before `add`.
+ * - `newGeneration`: moves the generation to `max(generation + 1, atLeast, the store's clock in microseconds)`, and
+ *   drops every counter before `add`.
  * - `add`: what is added to counters; one that does not exist counts from 0. Moves no revision.
  * - `remove`: counters to drop.
  * - `writer`: the process and the number of its update, so that an update whose answer was lost is recognised.
@@ -134,8 +134,8 @@ export class StoreUnavailable extends Data.TaggedError("StoreUnavailable")<{ rea
  *
  * - `read`: results in the order of the ids, so that a part of the store that does not answer fails its own ids only.
  * - `update`: as above.
- * - `changes`: the announced updates and beats of all processes, from the moment at which it runs `onListening`. It fails
- *   when some may have been missed; the library then reads anew and listens again.
+ * - `changes`: the announced updates and beats of all processes, from the moment at which it runs `onListening`. It
+ *   fails when some may have been missed; the library then reads anew and listens again.
  * - `beat`: this process lives, for `leaseMillis` more; sends a change with an empty id, the revision `beat` and
  *   the process for its writer. Fails if the store cannot be written to.
  * - `presence`: the processes that live.

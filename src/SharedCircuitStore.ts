@@ -3,10 +3,10 @@
  *
  * Every process keeps a replica of each circuit in memory. Healthy calls are admitted and ended there, and rejections
  * are decided there, without waiting for the store. A call waits at the first use of a key, for a failure that counts,
- * and for a probe, never longer than `operationTimeout`: one round trip each, two for the failure that opens a circuit by
- * a rate, and one more where another process wrote in between. Changes are announced to every process. While the store
- * does not answer, a process is degraded: its circuits decide by themselves, and bring what they have decided into
- * their records when the store is back.
+ * and for a probe, never longer than `operationTimeout`: one round trip each, two for the failure that opens a circuit
+ * by a rate, and one more where another process wrote in between. Changes are announced to every process. While the
+ * store does not answer, a process is degraded: its circuits decide by themselves, and bring what they have decided
+ * into their records when the store is back.
  *
  * **Gotchas**
  *

@@ -131,7 +131,7 @@ export const consecutive = (failures: number): TripPolicy => ({
 /**
  * Opens at the n-th failure within `window`, whatever succeeded in between.
  *
- * **Gotcha** The more calls there are, the sooner chance alone has n of them fail. Where the load changes, take
+ * **Gotcha** The more calls there are, the sooner n of them fail by mere chance. Where the load changes, take
  * `failureRate`.
  *
  * @category constructors

@@ -7,18 +7,19 @@
  *
  * ```ts
  * import { Context, Effect, Layer } from "effect"
- * import { CircuitBreaker, SharedCircuitStore, TripPolicy } from "effect-resilience"
+ * import { CircuitBreaker, LlmOutcome, SharedCircuitStore, TripPolicy } from "effect-resilience"
  * import { SimulatedRecordStore } from "effect-resilience/testing"
  *
  * const program = Effect.gen(function*() {
  *   const server = SimulatedRecordStore.make()
- *   const process = CircuitBreaker.layer({ tripPolicy: TripPolicy.consecutive(1) }).pipe(
+ *   const policy = { classify: LlmOutcome.classify, tripPolicy: TripPolicy.consecutive(1) }
+ *   const process = CircuitBreaker.layer(policy).pipe(
  *     Layer.provide(SharedCircuitStore.layer().pipe(Layer.provide(server.layer))),
  *     Layer.build,
  *     Effect.map(Context.get(CircuitBreaker.CircuitBreaker))
  *   )
  *   const [one, other] = [yield* process, yield* process]
- *   yield* Effect.exit(Effect.fail("503").pipe(one.execute({ key: "model" })))
+ *   yield* Effect.exit(Effect.fail({ status: 503 }).pipe(one.execute({ key: "model" })))
  *   return (yield* other.state("model"))._tag
  * })
  *

@@ -5,7 +5,6 @@ import { existsSync } from "node:fs"
 import { dirname, join, normalize } from "node:path"
 import { parse as parseYaml } from "yaml"
 import { fencesOf } from "../../scripts/fences.ts"
-import { operations } from "../../src/redis/internal/luaOperations.ts"
 import { codesOf, documents, list, read, records, root, sources, tableOf, withoutFences } from "./documents.ts"
 
 const folders = ["src", "test", "examples", "scripts", "dashboards", "docs"]
@@ -166,9 +165,14 @@ describe("docs/architecture.md", () => {
     assert.deepStrictEqual(left.map(({ from, to }) => `${from} imports ${to}`), [])
   })
 
-  it("tells when each operation of the Redis store is sent", () => {
-    const rows = tableOf(text, "a process sends | when | and waits")
-    assert.sameMembers([...new Set(rows.flatMap(([sent]) => codesOf(sent)))], Object.keys(operations))
+  it("tells when each operation of a shared store is asked for", () => {
+    const rows = tableOf(text, "a process asks for | when | and waits")
+    const shared = [...sources].filter(([path]) => path.startsWith("src/internal/shared/")).map(([, text]) => text)
+    const asked = Array.from(
+      shared.join("").matchAll(/\b(?:send|asked|order|within)\(\s*"(\w+)"/g),
+      ([, operation]) => operation!
+    )
+    assert.sameMembers([...new Set(rows.flatMap(([sent]) => codesOf(sent)))], [...new Set(asked)])
   })
 })
 

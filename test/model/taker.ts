@@ -95,7 +95,7 @@ const answer = (local: Local, now: number, step: Step): Circuit.Permit | undefin
       return "_tag" in permit ? undefined : permit
     }
     case "End":
-      return local.settle(clock, step.permit, step.outcome, 1, step.interrupted)
+      return void local.settle(clock, step.permit, step.outcome, 1, step.interrupted)
     case "Force":
       local.seenAt = now
       return void run(local.forceOpen(step.millis, {}))

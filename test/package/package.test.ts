@@ -119,7 +119,7 @@ describe("a project with nothing but effect", () => {
   runs("effectRedis.ts", "called without ioredis")
 
   it.each([["redis.ts", "ioredis"], ["postgres.ts", "@effect/sql-pg"]])(
-    "%s is told to install %s",
+    "%s needs %s, and its error says how to install it",
     async (program, client) => {
       for (const node of Object.values(nodes)) {
         const { ended, stderr } = await consumer.run(node, program)

@@ -126,7 +126,7 @@ describe("a record", () => {
 })
 
 describe("junk in a row", () => {
-  it.live("is a fault of this record only, and is left alone", () =>
+  it.live("is a fault of this record only, and is left untouched", () =>
     Effect.gen(function*() {
       const other = `${schema}.junk`
       yield* query(PostgresCircuitStore.migration({ table: other }))
@@ -173,7 +173,7 @@ describe("changes", () => {
         yield* hears("a")
         yield* records.update(long, { ...nothing, set: "long", announce: true })
         yield* hears(long)
-        // Counts move no revision, and are announced by whoever counts.
+        // Counts move no revision, and are announced by the process that counts.
         yield* records.update("a", { ...nothing, add: one, announce: true, writer: "two.1" })
         yield* records.beat("process", 7, 1000)
         yield* hears("")

@@ -138,9 +138,8 @@ export class LocalCircuit implements CircuitHandle {
       failureRateThresholdPpm: this.policy.failureRateThresholdPpm,
       latencyTripped
     })
-    if (after.generation === before.generation) this.hub.announce(...events)
-    else this.hub.announce(...events, announce.transition(before, after, scene, latencyTripped, {}))
-    return undefined
+    if (after.generation === before.generation) return void this.hub.announce(...events)
+    return void this.hub.announce(...events, announce.transition(before, after, scene, latencyTripped, {}))
   }
 
   /** Whether this outcome leaves everything as it is: the one of most calls. */
@@ -151,8 +150,8 @@ export class LocalCircuit implements CircuitHandle {
 
   /** Announces an outcome that comes too late to change anything. */
   late(clock: Clock.Clock, outcome: Outcome): undefined {
-    if (!this.hub.listening) return
-    this.hub.announce(announce.lateOutcome(this.circuit, this.scene(clock, circuitMillis(clock)), outcome))
+    const scene = this.scene(clock, circuitMillis(clock))
+    if (this.hub.listening) this.hub.announce(announce.lateOutcome(this.circuit, scene, outcome))
   }
 
   rejectsFor(now: number): number {

@@ -3,8 +3,8 @@
  * judges the same evidence. Plain data; times are whole milliseconds of the store's clock.
  *
  * A slot is a counter of calls and of marked calls, in one number. A window of some time has the slots that begin in
- * it, of the finest step that reaches back so far. A window of n calls has the newest slots that hold n calls: an outage
- * that begins at once opens no later than after n calls, or one slot.
+ * it, of the finest step that reaches back so far. A window of n calls has the newest slots that hold n calls: an
+ * outage that begins at once opens no later than after n calls, or one slot.
  */
 import type { Criterion } from "./health.ts"
 

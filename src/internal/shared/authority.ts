@@ -1,10 +1,10 @@
 /** The record store as one process sees it: operations, bounded in time, and whether their answers can be relied on. */
 import { Cause, Clock, Deferred, Effect, Fiber, FiberSet, Latch, Option, Result } from "effect"
-import type { CircuitEvent } from "../../CircuitEvent.ts"
 import { type Reading, type RecordStore, StoreFault, type Update, type Updated } from "../../RecordStore.ts"
-import { circuitMillis, elapsedMillis, wallMillis } from "../clock/time.ts"
+import { circuitMillis, elapsedMillis } from "../clock/time.ts"
 import { Hub } from "../observers/hub.ts"
 import { Part } from "./part.ts"
+import { Trouble } from "./trouble.ts"
 
 export interface Settings {
   readonly operationMillis: number
@@ -42,11 +42,8 @@ export class Authority {
   /** How many parts have come back whose circuits are still merged. */
   rejoining = 0
   private updates = 0
-  /** Whether any circuit was used, so that observers care about trouble. */
-  private used = false
-  /** What was announced of the present trouble. */
-  private announced: CircuitEvent | undefined
-  private trouble: { readonly at: number; readonly operation: string; readonly error: string } | undefined
+  /** What is wrong, and who hears of it. */
+  private readonly trouble: Trouble
   private asked: Array<{ readonly id: string; readonly answer: Deferred.Deferred<Reading, StoreFault> }> = []
 
   constructor(store: RecordStore["Service"], settings: Settings, clock: Clock.Clock, fork: Fork) {
@@ -55,9 +52,7 @@ export class Authority {
     this.clock = clock
     this.fork = fork
     this.hub = new Hub(clock)
-    this.hub.lasting.add((observer) => {
-      if (this.announced !== undefined) this.hub.deliver(observer, this.announced)
-    })
+    this.trouble = new Trouble(this.hub, clock)
   }
 
   static readonly make = Effect.fnUntraced(function*(store: RecordStore["Service"], settings: Settings) {
@@ -185,7 +180,7 @@ export class Authority {
     this.missesChanges ||= this.subscribed
     this.subscribed = false
     this.refreshAll()
-    this.troubled(operation, code)
+    this.trouble.begins(operation, code)
   }
 
   /** A part answers again. */
@@ -237,7 +232,7 @@ export class Authority {
     this.subscribed = false
     this.missesChanges = true
     this.missedChanges()
-    this.troubled("subscribe", code)
+    this.trouble.begins("subscribe", code)
   }
 
   /** From now on every change arrives. */
@@ -256,53 +251,28 @@ export class Authority {
 
   /** What is wrong, as a code of `store.degraded`, or nothing. */
   get fault(): string | undefined {
-    return this.trouble?.error ?? (this.reliable ? undefined : timedOut.code)
+    return this.trouble.error ?? (this.reliable ? undefined : timedOut.code)
   }
 
   /** A circuit is used for the first time: observers get the trouble that was there before. */
   use(): void {
-    if (this.used) return
-    this.used = true
-    this.announceTrouble()
+    this.trouble.use()
+  }
+
+  /** Says that the trouble is over, if it is. */
+  restored(): void {
+    if (this.reliable) this.trouble.ends()
   }
 
   private missedChanges(): void {
     this.epoch++
     this.refreshAll()
   }
-
-  private troubled(operation: string, error: string): void {
-    // As long as no observer has the trouble, one that says more replaces it.
-    if (this.trouble !== undefined && (this.used || weightOf(error) <= weightOf(this.trouble.error))) return
-    this.trouble = { at: this.now(), operation, error }
-    if (this.used) this.announceTrouble()
-  }
-
-  private announceTrouble(): void {
-    if (this.trouble === undefined) return
-    const { error, operation } = this.trouble
-    const event: CircuitEvent = { event: "store.degraded", at: wallMillis(this.clock), operation, error }
-    this.announced = event
-    this.hub.announce(event)
-  }
-
-  /** Says that the trouble is over, if it is. */
-  restored(): void {
-    if (this.trouble === undefined || !this.reliable) return
-    const { at } = this.trouble
-    this.trouble = undefined
-    this.announced = undefined
-    if (!this.used || !this.hub.listening) return
-    this.hub.announce({ event: "store.recovered", at: wallMillis(this.clock), degraded_ms: this.now() - at })
-  }
 }
 
 /** How many records are read with one command, and how many of these commands are on their way at once. */
 const maxBatch = 250
 const maxReads = 4
-
-// How much an error says: words of the server most, that it cannot be reached less, and its silence least.
-const weightOf = (error: string) => error === "SILENT" ? 0 : error === "CONNECTION" || error === "TIMEOUT" ? 1 : 2
 
 const faultOf = (cause: Cause.Cause<unknown>): StoreFault => {
   const error = Option.getOrUndefined(Cause.findErrorOption(cause))

@@ -3,8 +3,8 @@ import { Effect, Fiber } from "effect"
 import * as Circuit from "../../Circuit.ts"
 import type { Rejection } from "../../CircuitError.ts"
 import type { StoreFault } from "../../RecordStore.ts"
+import type { Host } from "./host.ts"
 import { advanced, countedBy } from "./settlement.ts"
-import type { SharedCircuit } from "./sharedCircuit.ts"
 
 /** Until when a probe may run, and when its lease in the store was renewed last. */
 interface Lease {
@@ -13,13 +13,13 @@ interface Lease {
 }
 
 export class Claims {
-  private readonly circuit: SharedCircuit
+  private readonly circuit: Host
   private readonly claims = new Set<Fiber.Fiber<unknown, StoreFault>>()
   private readonly probes = new Map<Circuit.Permit, Lease>()
   /** Whether the store may hold a slot for no call of this process, because a claim or a verdict has failed. */
   slotLost = false
 
-  constructor(circuit: SharedCircuit) {
+  constructor(circuit: Host) {
     this.circuit = circuit
   }
 

@@ -4,12 +4,12 @@ import type * as Circuit from "../../Circuit.ts"
 import { absent } from "../../RecordStore.ts"
 import type { Initial } from "../circuit/initial.ts"
 import { empty } from "./entry.ts"
+import type { Host } from "./host.ts"
 import type { Change, Known } from "./recordQueue.ts"
-import type { SharedCircuit } from "./sharedCircuit.ts"
 import { taught } from "./teaching.ts"
 
 export class Following {
-  private readonly circuit: SharedCircuit
+  private readonly circuit: Host
   private readonly initial: Initial
   private readonly kept: boolean
   /** The circuit of this process as long as there is no record, whose generation is 0 there and unique here. */
@@ -23,7 +23,7 @@ export class Following {
   /** What it has brought in, as long as it is not done with that. */
   private taught: Circuit.Circuit | undefined
 
-  constructor(circuit: SharedCircuit, initial: Initial, kept: boolean) {
+  constructor(circuit: Host, initial: Initial, kept: boolean) {
     this.circuit = circuit
     this.initial = initial
     this.kept = kept
@@ -77,6 +77,12 @@ export class Following {
       followed: this.followed,
       process: this.circuit.authority.process
     })
+  }
+
+  /** Another process has announced that the record has this revision. */
+  changed(revision: number): void {
+    const { authority, degraded, queue: { known } } = this.circuit
+    if (revision > known.record.revision && !degraded) authority.fork(this.reread)
   }
 
   readonly reread: Effect.Effect<void> = Effect.suspend(() =>

@@ -257,7 +257,7 @@ export class RecordQueue {
     else if (!isOlder) follower.adopt(this.known)
   }
 
-  // A fault of this record alone leaves the store as it is.
+  // A fault of only this record leaves the store as it is.
   private failed(fault: StoreFault): Effect.Effect<void, StoreFault> {
     if (fault.ofRecord !== true) return Effect.fail(fault)
     if (fault.code !== this.unusable) {

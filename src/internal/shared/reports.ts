@@ -6,13 +6,12 @@ import type { StoreFault } from "../../RecordStore.ts"
 import { judge } from "../machine/judge.ts"
 import { anyMarked } from "../machine/slots.ts"
 import * as streak from "../machine/streak.ts"
-import type { Heartbeat } from "./heartbeat.ts"
+import type { Host } from "./host.ts"
 import { countedBy, type Ended, settle, type Settled, slotsOf } from "./settlement.ts"
-import type { SharedCircuit } from "./sharedCircuit.ts"
 
 export class Reports {
-  private readonly circuit: SharedCircuit
-  private readonly heartbeat: Heartbeat
+  private readonly circuit: Host
+  private readonly flushLater: () => void
   /** Successes that no other process knows of, by slot, and the generation to which they belong. */
   private unsent = new Map<string, number>()
   private unsentOf = 0
@@ -20,9 +19,9 @@ export class Reports {
   private servedAt: number | undefined
   private failures = 0
 
-  constructor(circuit: SharedCircuit, heartbeat: Heartbeat) {
+  constructor(circuit: Host, flushLater: () => void) {
     this.circuit = circuit
-    this.heartbeat = heartbeat
+    this.flushLater = flushLater
   }
 
   /** Takes in that a call was served. */
@@ -42,7 +41,7 @@ export class Reports {
     circuit.observe(outcome, durationMillis)
     if (circuit.remembers) {
       slotsOf(circuit.policy, servedAt - queue.part.shift, false, durationMillis, this.unsentHere())
-      if (anyMarked(queue.known.record.counters)) this.heartbeat.flushLater(circuit)
+      if (anyMarked(queue.known.record.counters)) this.flushLater()
     }
     if (circuit.current.failures === 0) return
     circuit.change({ failures: 0, lastFailureKind: "", hintUntil: 0 })
@@ -68,12 +67,12 @@ export class Reports {
   report(call: Ended): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { circuit } = this
-      const { authority, following, queue } = circuit
+      const { authority, queue } = circuit
       const { durationMillis, outcome, permit } = call
       const failed = outcome._tag === "Failure"
       if (failed) this.failures++
       const end = {
-        permit: { ...permit, generation: following.inStore(permit.generation) },
+        permit: { ...permit, generation: circuit.inStore(permit.generation) },
         outcome,
         durationMillis,
         process: authority.process,

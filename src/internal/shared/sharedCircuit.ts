@@ -19,12 +19,14 @@ import { Claims } from "./claims.ts"
 import type { Entry } from "./entry.ts"
 import { Following } from "./following.ts"
 import type { Heartbeat } from "./heartbeat.ts"
+import type { Host } from "./host.ts"
+import { order } from "./orders.ts"
 import type { Part } from "./part.ts"
 import { type Change, type Known, type Problem, RecordQueue } from "./recordQueue.ts"
 import { Reports } from "./reports.ts"
-import { advanced, countedBy, type Ended, type Settled } from "./settlement.ts"
+import { countedBy, type Ended, type Settled } from "./settlement.ts"
 
-export class SharedCircuit extends LocalCircuit implements CircuitHandle, Kept {
+export class SharedCircuit extends LocalCircuit implements CircuitHandle, Host, Kept {
   readonly authority: Authority
   readonly queue: RecordQueue
   readonly following: Following
@@ -53,7 +55,7 @@ export class SharedCircuit extends LocalCircuit implements CircuitHandle, Kept {
       announceProblem: (problem) => this.announceProblem(problem)
     })
     this.claims = new Claims(this)
-    this.reports = new Reports(this, heartbeat)
+    this.reports = new Reports(this, () => heartbeat.flushLater(this))
     this.refresh()
   }
 
@@ -61,11 +63,14 @@ export class SharedCircuit extends LocalCircuit implements CircuitHandle, Kept {
     return this.queue.part
   }
 
+  inStore(generation: number): number {
+    return this.following.inStore(generation)
+  }
+
   get current(): Circuit.Circuit {
     return this.circuit
   }
 
-  /** Whether this process decides by itself. */
   get degraded(): boolean {
     return this.authority.closed || this.queue.part.degraded || this.following.diverged ||
       this.queue.unusable !== undefined
@@ -76,7 +81,6 @@ export class SharedCircuit extends LocalCircuit implements CircuitHandle, Kept {
     return this.queue.isUpToDate || this.degraded
   }
 
-  /** Takes the permit of all calls back if the store has to be asked first, or gives it again. */
   refresh(): void {
     this.pass = !this.isUpToDate || !Circuit.admitsAll(this.circuit)
       ? undefined
@@ -96,12 +100,10 @@ export class SharedCircuit extends LocalCircuit implements CircuitHandle, Kept {
     return this.claims.claim(this.isUpToDate ? this.policy.rules.probes : 1)
   }
 
-  /** Takes a slot without asking the store. */
   get claimHere(): Effect.Effect<Circuit.Permit | Rejection> {
     return Effect.provideService(super.claim, Clock.Clock, this.authority.clock)
   }
 
-  /** Decides on a call by what the store has just said: it has no slot for it. */
   decideNow(): Circuit.Permit | Rejection {
     const { clock } = this.authority
     const decision = this.pass ?? super.admit(clock, this.authority.now())
@@ -138,7 +140,6 @@ export class SharedCircuit extends LocalCircuit implements CircuitHandle, Kept {
     return interrupted ? undefined : Effect.asVoid(Effect.interruptible(Fiber.await(report)))
   }
 
-  /** Ends a call without telling the store. */
   settleHere({ durationMillis, interrupted, outcome, permit }: Ended): void {
     if (permit.probe > 0) this.claims.slotLost = true
     super.settle(this.authority.clock, permit, outcome, durationMillis, interrupted)
@@ -169,11 +170,12 @@ export class SharedCircuit extends LocalCircuit implements CircuitHandle, Kept {
       : judge(this.policy.criteria, countedBy(queue.basis))
     const state = describe.state(this.circuit, this.scene(authority.clock, now), judgement)
     // With the generation of the record, so that all processes agree: 0 while there is none.
-    return { ...state, generation: this.following.inStore(state.generation) }
+    return { ...state, generation: this.inStore(state.generation) }
   }
 
   override forceOpen(millis: number | undefined, operator: Operator): Effect.Effect<void> {
-    return this.order(
+    return order(
+      this,
       "force",
       operator,
       super.forceOpen(millis, operator),
@@ -182,23 +184,17 @@ export class SharedCircuit extends LocalCircuit implements CircuitHandle, Kept {
   }
 
   override reset(operator: Operator): Effect.Effect<void> {
-    return this.order("reset", operator, super.reset(operator), (circuit) =>
+    return order(this, "reset", operator, super.reset(operator), (circuit) =>
       // There is nothing to reset, and so no record to write.
       this.queue.known.record.revision === 0 && circuit.reason === "initial" ? circuit : Circuit.reset(circuit))
   }
 
   override disable(operator: Operator): Effect.Effect<void> {
-    return this.order("disable", operator, super.disable(operator), Circuit.disable)
+    return order(this, "disable", operator, super.disable(operator), Circuit.disable)
   }
 
   override enable(operator: Operator): Effect.Effect<void> {
-    return this.order("enable", operator, super.enable(operator), Circuit.enable)
-  }
-
-  /** Another process has announced that the record has this revision. */
-  changed(revision: number): void {
-    if (revision <= this.queue.known.record.revision || this.degraded) return
-    this.authority.fork(Effect.ignore(this.asked("read", this.queue.read)))
+    return order(this, "enable", operator, super.enable(operator), Circuit.enable)
   }
 
   /** What has to be done at a beat of the heart; undefined if nothing. */
@@ -220,7 +216,6 @@ export class SharedCircuit extends LocalCircuit implements CircuitHandle, Kept {
     return this.reports.flush
   }
 
-  /** Takes over what a record says, and announces the transition if it is one that this process should announce. */
   adopt({ circuit, held, latencyTripped, words }: Entry, generation: number, announces: boolean): void {
     const { clock } = this.authority
     const now = circuitMillis(clock)
@@ -232,18 +227,15 @@ export class SharedCircuit extends LocalCircuit implements CircuitHandle, Kept {
     if (announces && this.kept) this.tellTransition(clock, now, before, words, latencyTripped)
   }
 
-  /** Changes what this process knows before the store does: what no call should wait for. */
   change(change: Partial<Circuit.Circuit>): void {
     this.replace(this.seenAt, { ...this.circuit, ...change })
   }
 
-  /** Frees the slot of a probe that has ended. */
   free(id: number): void {
     const probes = this.circuit.probes.filter((probe) => probe.id !== id)
     if (probes.length < this.circuit.probes.length) this.change({ probes })
   }
 
-  /** Records a call in the windows of this process, because they decide while the store cannot. */
   observe(outcome: Outcome, durationMillis: number): void {
     const health = this.weighed()
     this.seenAt = this.authority.now()
@@ -259,7 +251,6 @@ export class SharedCircuit extends LocalCircuit implements CircuitHandle, Kept {
     return this.weighed().slowerThanMillis
   }
 
-  /** Announces how a call ended. `adopt` announces the transition that follows. */
   announceCall({ durationMillis, interrupted, outcome, permit }: Ended, settled: Settled): void {
     const { authority: { clock }, following, slowerThanMillis } = this
     if (settled.late) return this.late(clock, outcome)
@@ -279,12 +270,10 @@ export class SharedCircuit extends LocalCircuit implements CircuitHandle, Kept {
     }))
   }
 
-  /** Makes a change of the record, within the time that a call may wait. */
   send(operation: string, change: Change, carriedOut?: (known: Known) => void): Effect.Effect<void, StoreFault> {
     return this.asked(operation, this.queue.change(change, carriedOut))
   }
 
-  /** Runs what asks the store, within the time that a call may wait; a fault makes the part degraded. */
   asked(operation: string, self: Effect.Effect<void, StoreFault>): Effect.Effect<void, StoreFault> {
     return Effect.tapError(this.authority.within(operation, self), (fault) =>
       Effect.sync(() => {
@@ -295,33 +284,6 @@ export class SharedCircuit extends LocalCircuit implements CircuitHandle, Kept {
   protected override replace(now: number, after: Circuit.Circuit): void {
     super.replace(now, after)
     if (this.pass !== undefined && !this.isUpToDate) this.pass = undefined
-  }
-
-  private order(
-    operation: string,
-    operator: Operator,
-    here: Effect.Effect<void>,
-    next: (circuit: Circuit.Circuit, now: number) => Circuit.Circuit
-  ): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const { authority, queue } = this
-      const orderHere = Effect.provideService(here, Clock.Clock, authority.clock)
-      if (this.degraded) return orderHere
-      const change = queue.change((basis) => {
-        const { entry } = basis
-        const circuit = next(entry.circuit, basis.now)
-        if (circuit === entry.circuit) return { entry }
-        const moved = advanced(this.policy, entry, circuit, countedBy(basis))
-        return { entry: { ...moved, words: operator, held: moved.held || circuit.state === "forced_open" } }
-      })
-      // Reads first if it never has, because the transition is announced only if the state before it is known.
-      const ordered = this.asked(operation, queue.hasRead ? change : Effect.andThen(queue.read, change))
-      const fiber = authority.fork(Effect.exit(ordered))
-      return Effect.flatMap(
-        Effect.interruptible(Fiber.await(fiber)),
-        (exit) => exit._tag === "Success" && exit.value._tag === "Failure" ? orderHere : Effect.void
-      )
-    })
   }
 
   private announceProblem(problem: Problem): void {

@@ -21,7 +21,7 @@ export interface StoreSettings extends Settings {
 export const make = Effect.fnUntraced(function*(records: RecordStore["Service"], settings: StoreSettings) {
   const authority = yield* Authority.make(records, settings)
   const heartbeat = new Heartbeat(authority, () => registry.values(), ({ id, revision, writer }) => {
-    if (!authority.isOwn(writer)) registry.peek(circuitId.decode(id))?.changed(revision)
+    if (!authority.isOwn(writer)) registry.peek(circuitId.decode(id))?.following.changed(revision)
   })
   // In microseconds, as generations of a store are, and seldom equal in two processes.
   const initial = new Initial(wallMillis(authority.clock) * 1000 + Math.ceil(Math.random() * 1000))

@@ -1,6 +1,6 @@
 /**
- * The script that keeps records in Redis. A record is a hash: `r` its revision, `g` its generation, `s` its state, `w` its
- * writer, and `c` with its name for each counter. It knows nothing of circuits.
+ * The script that keeps records in Redis. A record is a hash: `r` is its revision, `g` its generation, `s` its state,
+ * `w` its writer, and `c` with a name a counter. It knows nothing of circuits.
  */
 import { script } from "./script.ts"
 
