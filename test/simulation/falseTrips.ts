@@ -31,10 +31,16 @@ export const falseTrips = (
     fleet += load.trips
     inOrder += load.tripsInOrder
   }
-  // Both are counts of rare events, and so is the spread of their ratio.
-  const ratio = fleet / inOrder
-  const spread = Math.exp(1.96 * Math.sqrt(1 / Math.max(1, fleet) + 1 / Math.max(1, inOrder)))
-  return { calls: seeds * callsOfSeed, fleet, inOrder, ratio, least: ratio / spread, most: ratio * spread }
+  return pooled([{ calls: seeds * callsOfSeed, fleet, inOrder }])
+}
+
+export const pooled = (several: ReadonlyArray<Pick<FalseTrips, "calls" | "fleet" | "inOrder">>): FalseTrips => {
+  const sum = (of: "calls" | "fleet" | "inOrder") => several.reduce((sum, counted) => sum + counted[of], 0)
+  const [calls, fleet, inOrder] = [sum("calls"), sum("fleet"), sum("inOrder")]
+  // Both are counts of rare events, and so is the spread of their ratio. Half an event more, because there may be none.
+  const ratio = (fleet + 0.5) / (inOrder + 0.5)
+  const spread = Math.exp(1.96 * Math.sqrt(1 / (fleet + 0.5) + 1 / (inOrder + 0.5)))
+  return { calls, fleet, inOrder, ratio, least: ratio / spread, most: ratio * spread }
 }
 
 export const shown = ({ calls, fleet, inOrder, least, most, ratio }: FalseTrips): string =>
