@@ -11,7 +11,7 @@
  * **Gotchas**
  *
  * - A window of the fleet forgets by slots of 100 ms, 1 s, 10 s or 2 min, a fraction of its length, not call by call.
- * - Of calls of two processes that end within 100 ms the order is not known: a success of one ends failures in a row of
+ * - Of calls of two processes that end within 20 ms the order is not known: a success of one ends failures in a row of
  *   the other. An outage opens no later than after that time, or the calls that the policy needs.
  * - Policies that differ judge the same evidence, and the most sensitive one opens for all. Try a new policy with
  *   `disable`, which only counts the openings that it would have made.

@@ -39,11 +39,12 @@ export interface Witness {
   readonly onEvent: (member: Member, event: CircuitEvent.CircuitEvent) => void
   readonly onRun: (call: Call) => void
   readonly onEnd: (call: Call, outcome: Outcome.Outcome | undefined) => void
-  readonly onOrder: (key: string, waitedMillis: number) => void
+  readonly onOrder: (key: string, order: Order, waitedMillis: number) => void
   readonly fail: (broken: Broken) => void
 }
 
 export const operationMillis = 100
+export const leaseMillis = 3_000
 
 const outcomes: { readonly [S in Says]: Outcome.Outcome } = {
   success: Outcome.success,
@@ -105,7 +106,7 @@ export class Member {
         }))
     ).pipe(Layer.provide(server.connection(this.faults)))
     const layer = CircuitBreaker.layer(policyOf(plan)).pipe(
-      Layer.provide(SharedCircuitStore.layer({ operationTimeout: operationMillis, lease: "3 seconds" })),
+      Layer.provide(SharedCircuitStore.layer({ operationTimeout: operationMillis, lease: leaseMillis })),
       Layer.provide(records)
     )
     const live = Effect.gen({ self: this }, function*() {
@@ -214,7 +215,7 @@ export class Member {
     this.used.add(key)
     const self = order === "force" ? breaker.forceOpen(key, options) : breaker[order](key)
     this.run(self).addObserver(() => {
-      if (!this.isGone) this.witness.onOrder(key, time.now - startedAt)
+      if (!this.isGone) this.witness.onOrder(key, order, time.now - startedAt)
     })
   }
 
@@ -253,13 +254,9 @@ export class Member {
     Object.assign(this.faults, SimulatedRecordStore.noFaults(), { doublesChange: false })
   }
 
-  /** Ends as a process that is killed: nothing that it would still say arrives. */
-  die(): void {
-    this.faults.isDown = true
-    this.leave()
-  }
-
-  leave(): void {
+  /** Ends. Of a process that is killed nothing arrives that it would still say. */
+  leave(isKilled: boolean): void {
+    this.faults.isDown ||= isKilled
     this.isGone = true
     for (const { fiber } of this.calls) fiber.interruptUnsafe()
     this.calls.clear()

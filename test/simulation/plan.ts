@@ -28,14 +28,8 @@ export type Step =
     readonly streams: boolean
   }
   | { readonly do: "interrupt"; readonly process: number }
-  | { readonly do: "outage"; readonly process: number; readonly key: number }
-  | {
-    readonly do: "order"
-    readonly process: number
-    readonly key: number
-    readonly order: Order
-    readonly millis: number
-  }
+  | { readonly do: "outage" | "hum"; readonly process: number; readonly key: number }
+  | { readonly do: "order"; readonly process: number; readonly key: number; readonly order: Order; readonly millis: number }
   | { readonly do: "fault"; readonly process: number; readonly fault: Fault; readonly value: number }
   | { readonly do: "heal" | "keep" | "rollBack" | "cut" | "calm" }
   | { readonly do: "lose"; readonly key: number }
@@ -51,6 +45,8 @@ export interface ProcessPlan {
   /** How long its clock that never goes back has run, and what its clock for people is wrong by. */
   readonly ageMillis: number
   readonly wallMillis: number
+  /** Instead of all that. */
+  readonly policy?: CircuitPolicy.CircuitPolicy
 }
 
 export interface Plan {
@@ -67,10 +63,7 @@ export const trips: ReadonlyArray<{ readonly policy: TripPolicy.TripPolicy; read
   { policy: TripPolicy.failureRate({ threshold: 0.5, minimumCalls: 4, window: 8 }), enough: 8 },
   { policy: TripPolicy.failureRate({ threshold: 0.5, minimumCalls: 4, window: "2 seconds" }), enough: undefined },
   { policy: TripPolicy.failureCount({ failures: 3, window: "3 seconds" }), enough: 3 },
-  {
-    policy: TripPolicy.slowCallRate({ threshold: 0.5, slowerThan: 50, minimumCalls: 3, window: 6 }),
-    enough: undefined
-  },
+  { policy: TripPolicy.slowCallRate({ threshold: 0.5, slowerThan: 50, minimumCalls: 3, window: 6 }), enough: undefined },
   { policy: TripPolicy.adaptive({ failures: 3, minimumSamples: 5 }), enough: 6 },
   {
     policy: TripPolicy.anyOf(
@@ -83,7 +76,7 @@ export const trips: ReadonlyArray<{ readonly policy: TripPolicy.TripPolicy; read
 
 export const longestOpenMillis = 3_000
 
-export const policyOf = (plan: ProcessPlan): CircuitPolicy.CircuitPolicy => ({
+export const policyOf = (plan: ProcessPlan): CircuitPolicy.CircuitPolicy => plan.policy ?? ({
   tripPolicy: trips[plan.trip]!.policy,
   probes: plan.probes,
   successesToClose: plan.successesToClose,
@@ -129,19 +122,8 @@ export const planOf = (seed: number): Plan => {
   })
   const fault = (): Step => {
     switch (
-      dice.weighted({
-        latency: 3,
-        losesAnswer: 3,
-        losesChange: 3,
-        lateChange: 2,
-        doublesChange: 1,
-        away: 4,
-        lose: 2,
-        keep: 2,
-        rollBack: 2,
-        clock: 1.5,
-        cut: 2
-      })
+      dice.weighted({ latency: 3, losesAnswer: 3, losesChange: 3, lateChange: 2, doublesChange: 1, away: 4, lose: 2, keep: 2,
+        rollBack: 2, clock: 1.5, cut: 2 })
     ) {
       case "latency":
         return { do: "fault", process: process(), fault: "latency", value: dice.pick([1, 5, 30, 60]) }
@@ -172,7 +154,8 @@ export const planOf = (seed: number): Plan => {
       call: 50,
       wait: 25,
       outage: 4,
-      interrupt: 3,
+      interrupt: 5,
+      hum: 0.4,
       order: 2,
       come: 2,
       die: 1,
@@ -185,7 +168,9 @@ export const planOf = (seed: number): Plan => {
       case "wait":
         return { do: "wait", millis: dice.pick([1, 1, 5, 20, 50, 120, 300, 700, 1_600]) }
       case "outage":
-        return { do: "outage", process: process(), key: key() }
+        return { do: "outage", process: dice.chance(0.3) ? -1 : process(), key: key() }
+      case "hum":
+        return { do: "hum", process: process(), key: key() }
       case "interrupt":
         return { do: "interrupt", process: process() }
       case "order":

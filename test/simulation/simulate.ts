@@ -1,5 +1,9 @@
-/** `npm run simulate -- --seeds 10000 --from 1`, or `--seed 17` for one with everything that happened. */
+/**
+ * `npm run simulate -- --seeds 10000 --from 1`, `--seed 17` for one with everything that happened, or `--false-trips`
+ * for how often chance opens circuits.
+ */
 import { parseArgs } from "node:util"
+import { falseTrips, shown } from "./falseTrips.ts"
 import { planOf } from "./plan.ts"
 import { shrink } from "./shrink.ts"
 import { simulate, type Violation } from "./simulation.ts"
@@ -9,7 +13,8 @@ const { values } = parseArgs({
     seeds: { type: "string", default: "1000" },
     from: { type: "string", default: "1" },
     seed: { type: "string" },
-    shrunk: { type: "boolean", default: true }
+    shrunk: { type: "boolean", default: true },
+    "false-trips": { type: "boolean", default: false }
   },
   allowNegative: true
 })
@@ -23,6 +28,18 @@ const show = (seed: number, violation: Violation) => {
   console.log(`  shrunk to ${shrunk.plan.steps.length} steps: ${shrunk.violation.detail}`)
   for (const [index, process] of shrunk.plan.processes.entries()) console.log(`  p${index} ${JSON.stringify(process)}`)
   simulate(shrunk.plan, { log: (line) => console.log(`  ${line}`) })
+}
+
+if (values["false-trips"]) {
+  for (const share of [0.05, 0.01]) {
+    for (const processes of [2, 4, 8]) {
+      for (const rate of [800, 2000]) {
+        const trips = falseTrips(processes, rate, share, 100, share < 0.05 ? 20_000 : 2_000)
+        console.log(`${processes} processes, ${rate} calls/s, ${share * 100} % failures: ${shown(trips)}`)
+      }
+    }
+  }
+  process.exit()
 }
 
 const one = values.seed === undefined ? undefined : Number(values.seed)

@@ -7,7 +7,7 @@ import { type Entry, read } from "../../src/internal/shared/entry.ts"
 import { isLegal } from "../model/isLegal.ts"
 import { Dice } from "../soak/Dice.ts"
 import { Broken } from "./Broken.ts"
-import { type Call, Member, operationMillis } from "./Member.ts"
+import { type Call, leaseMillis, Member, operationMillis } from "./Member.ts"
 import { type Plan, type Step, trips } from "./plan.ts"
 import { epochMillis, VirtualTime } from "./VirtualTime.ts"
 
@@ -73,6 +73,8 @@ class Simulation {
   private hasLost = false
   private hasFault = false
   private largestLatency = 0
+  private diedAt = -Infinity
+  private endedAt = 0
   private readonly written = new Map<string, Written>()
   private readonly names = new Map<string, string>()
   private readonly endedOutages = new Set<number>()
@@ -152,21 +154,16 @@ class Simulation {
         onEvent: (member, event) => this.heard(member, event),
         onRun: (call) => this.ran(call),
         onEnd: (call, outcome) => {
-          this.log(
-            `  p${call.member.index} ${call.key}: ${call.says} ${
-              call.ranAt === undefined ? "was turned away" : "ended"
-            }`
-          )
+          this.log(`  p${call.member.index} ${call.key}: ${call.says} ${call.ranAt === undefined ? "was turned away" : "ended"}`)
+          this.endedAt = time.now
           if (outcome?._tag !== "Success") return
           this.successes.set(call.key, (this.successes.get(call.key) ?? 0) + 1)
           this.successAt.set(call.key, time.now)
           if (call.probeOf !== undefined) this.release(call.key)
         },
-        onOrder: (key, waitedMillis) => {
-          this.release(key)
-          if (waitedMillis > operationMillis) {
-            this.fail("an order waits no longer than operationTimeout", `${waitedMillis} ms`)
-          }
+        onOrder: (key, order, waitedMillis) => {
+          if (order !== "force") this.release(key)
+          if (waitedMillis > operationMillis) this.fail("an order waits no longer than operationTimeout", `${waitedMillis} ms`)
         },
         fail: (broken) => this.broken ??= broken
       },
@@ -199,6 +196,15 @@ class Simulation {
         return this.interrupt(step.process)
       case "outage":
         return this.outage(step.process, keys[step.key]!)
+      case "hum": {
+        // Longer than the finest slots of the windows are kept.
+        const member = this.member(step.process)
+        for (let call = 0; call < 65 && member !== undefined; call++) {
+          member.call(keys[step.key]!, call % 20 === 0 ? "overloaded" : "success", 0, false)
+          this.pass(100)
+        }
+        return
+      }
       case "order": {
         const member = this.member(step.process)
         if (member === undefined) return
@@ -251,8 +257,9 @@ class Simulation {
         return
       case "die":
       case "leave":
-        if (this.living.length > 1) this.member(step.process)?.[step.do]()
-        return
+        if (this.living.length < 2 || this.member(step.process) === undefined) return
+        this.diedAt = time.now
+        return this.member(step.process)!.leave(step.do === "die")
       case "come": {
         if (this.members[step.process]?.isGone !== true) return
         this.members[step.process] = this.start(step.process)
@@ -282,31 +289,32 @@ class Simulation {
     if (call.endedAt === undefined) this.fail("an interrupted call ends at once", `${call.says} goes on`)
   }
 
-  /** A process that gets nothing but failures opens its circuit, whether or not it has a store. */
+  /** A process, or a fleet, that gets nothing but failures opens its circuit, whether or not it has a store. */
   private outage(process: number, key: string): void {
-    const member = this.member(process)
-    if (member === undefined || (member.used.has(key) && member.view(key)._tag !== "Closed")) return
-    const { enough } = trips[member.plan.trip]!
+    const one = process < 0 ? undefined : this.member(process)
+    const members = process < 0 ? this.living : one === undefined ? [] : [one]
+    const stands = () => {
+      const views = members.map((member) => member.used.has(key) ? member.view(key) : { _tag: "Closed", generation: 0 })
+      const shown = views.map(({ _tag, generation }) => `${_tag} ${generation}`)
+      return [this.written.get(circuitId.encode(key))?.kept.generation, this.successes.get(key), ...shown].join(", ")
+    }
+    const degraded = () => members.map(({ isDegraded }) => isDegraded).join()
     const isQuiet = this.time.now - (this.successAt.get(key) ?? -Infinity) > 250
-    const before = this.written.get(circuitId.encode(key))?.kept.generation
-    const { isDegraded } = member
-    const { generation } = member.used.has(key) ? member.view(key) : { generation: 0 }
-    const successes = this.successes.get(key)
-    for (let call = 0; call < (enough ?? 4); call++) {
-      const made = member.call(key, "connection", 0, false)
+    const before = [stands(), degraded()]
+    const enough = Math.min(...members.map(({ plan }) => trips[plan.trip]!.enough ?? Number.POSITIVE_INFINITY))
+    if (members.length === 0) return
+    const calls = Math.min(enough, 8) + members.length - 1
+    for (let call = 0; call < calls; call++) {
+      const made = members[call % members.length]!.call(key, "connection", 0, false)
       for (let waited = 0; made.endedAt === undefined && waited < 500; waited += 5) this.pass(5)
       if (made.ranAt === undefined) return
       this.pass(5)
     }
-    if (enough === undefined || !isQuiet || successes !== this.successes.get(key) || isDegraded !== member.isDegraded) {
-      return
-    }
-    if (before !== this.written.get(circuitId.encode(key))?.kept.generation) return
-    const view = member.view(key)
-    if (view._tag === "Closed" && view.generation === generation) {
+    if (!isQuiet || enough > 8 || this.hasClockStepped || (process < 0 && !this.isCalm)) return
+    if (stands() === before[0] && degraded() === before[1] && before[0]!.includes("Closed")) {
       this.fail(
         "an outage opens the circuit, also without a store",
-        `p${process} is closed after ${enough} failures in a row, ${isDegraded ? "degraded" : "with the store"}`
+        `after ${calls} failures in a row: ${stands()}, degraded: ${degraded()}`
       )
     }
   }
@@ -328,8 +336,9 @@ class Simulation {
     const before = this.written.get(id)
     const entry = this.entryOf(kept)
     this.written.set(id, { kept, entry })
-    if (kept.counters.size > maxCounters || kept.state.length > maxText) {
-      this.fail("memory is bounded", `${kept.counters.size} counters, ${kept.state.length} characters`)
+    const finest = [...kept.counters.keys()].filter((name) => name.includes(".0:")).length
+    if (finest > maxFinest || kept.counters.size > maxCounters || kept.state.length > maxText) {
+      this.fail("memory is bounded", `${finest} of ${kept.counters.size} counters, ${kept.state.length} characters`)
     }
     const { circuit } = entry
     const name = this.nameOf(entry)
@@ -396,13 +405,23 @@ class Simulation {
     if (call.probeOf === undefined) return
     this.see("probe")
     const running = this.living.flatMap(({ calls }) => [...calls]).filter((other) =>
-      other.key === call.key && other.ranAt !== undefined && other.ranUntil === undefined &&
-      other.probeOf === call.probeOf
+      other.key === call.key && other.ranAt !== undefined && other.ranUntil === undefined && other.probeOf === call.probeOf
     )
     const most = Math.max(...this.plan.processes.map(({ probes }) => probes))
     const bound = this.isCalm ? most : most * this.members.length
     if (running.length > bound) {
       this.fail("no more probes than the policy says", `${running.length} of ${bound} in generation ${call.probeOf}`)
+    }
+  }
+
+  /** Every slot belongs to a call, or to a process that has died of late. */
+  private lookForSlots(): void {
+    if (this.hasLost || this.time.now - this.diedAt < leaseMillis + 100) return
+    for (const key of this.keys) {
+      const circuit = this.written.get(circuitId.encode(key))?.entry.circuit
+      const slots = circuit?.probes.filter(({ leaseUntil }) => leaseUntil > this.storeNow).length ?? 0
+      const calls = this.living.reduce((sum, { calls }) => sum + [...calls].filter((call) => call.key === key).length, 0)
+      if (slots > calls) throw new Broken("no slot stays taken", `${slots} slots for ${calls} calls`)
     }
   }
 
@@ -421,6 +440,7 @@ class Simulation {
 
   /** Nothing but a close, a reset or another order ends what a process shows as open. */
   private look(): void {
+    if (this.isCalm && this.time.now - this.endedAt > 100) this.lookForSlots()
     if (this.hasClockStepped || (this.hasLost && this.hasFault)) return
     for (const member of this.living) {
       const held = this.held.get(member) ?? new Map<string, Held>()
@@ -440,18 +460,15 @@ class Simulation {
             `p${member.index}: ${before.detail}, now ${state._tag} ${state.generation} until ${until}`
           )
         }
-        if (until > this.time.now) {
-          held.set(key, { until, released: seenAt, detail: `${state._tag} ${state.generation} until ${until}` })
-        } else held.delete(key)
+        if (until > this.time.now) held.set(key, { until, released: seenAt, detail: `${state._tag} ${state.generation} until ${until}` })
+        else held.delete(key)
       }
     }
   }
 
   private openUntil(state: CircuitState.CircuitState): number {
     if (state._tag !== "Open" && state._tag !== "ForcedOpen") return 0
-    return state.retryAfter === undefined
-      ? Number.POSITIVE_INFINITY
-      : this.time.now + Duration.toMillis(state.retryAfter)
+    return state.retryAfter === undefined ? Number.POSITIVE_INFINITY : this.time.now + Duration.toMillis(state.retryAfter)
   }
 
   private traffic(rounds: number, millis: number): void {
@@ -464,16 +481,15 @@ class Simulation {
   /** The faults end. With a little traffic the fleet agrees, and is served again. */
   private calm(): void {
     this.heal()
-    this.pass(1_100)
+    this.pass(1_200)
+    this.lookForSlots()
     this.traffic(7, 700)
     this.pass(1_500)
     for (const member of this.members) {
       if (member.isGone) continue
       if (!member.isUp) throw new Broken("a process starts", `p${member.index} has not`)
       if (member.isDegraded) throw new Broken("no process stays degraded", `p${member.index}`)
-      if (member.calls.size > 0) {
-        throw new Broken("every call ends", `${member.calls.size} calls of p${member.index} go on`)
-      }
+      if (member.calls.size > 0) throw new Broken("every call ends", `${member.calls.size} calls of p${member.index} go on`)
     }
     for (const key of this.keys) this.agree(key)
     this.isCalm = true
@@ -504,13 +520,8 @@ class Simulation {
     const { generation } = record?.kept ?? { generation: 0 }
     const stored = record?.entry.circuit.state ?? "closed"
     if (first.state.generation !== generation || states[first.state._tag] !== stored) {
-      throw new Broken(
-        "the fleet agrees with the record when faults end",
-        `${say(first.state)}, record ${stored} ${generation}`
-      )
+      throw new Broken("the fleet agrees with the record when faults end", `${say(first.state)}, record ${stored} ${generation}`)
     }
-    const slots = record?.entry.circuit.probes.filter(({ leaseUntil }) => leaseUntil > this.storeNow) ?? []
-    if (slots.length > 0) throw new Broken("no slot stays taken", `${slots.length} slots for no call`)
   }
 
   private recover(key: string): void {
@@ -555,4 +566,5 @@ const states = {
 
 // 200 slots of the ladder for each of three measures, and those that are dropped with the next update.
 const maxCounters = 660
+const maxFinest = 3 * 60
 const maxText = 8_000

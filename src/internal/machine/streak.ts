@@ -13,10 +13,10 @@ export interface Run {
 export type Streak = ReadonlyArray<Run>
 
 /**
- * For how long the order of calls of two processes is not known. A slot of the windows, because an outage may open so
- * much later.
+ * For how long the order of calls of two processes is not known. Of n failures the first may be taken back by so much,
+ * and as many more take n times as long: five in a row still open within a slot of the windows.
  */
-const unorderedMillis = 100
+const unorderedMillis = 20
 
 // Beyond this the oldest are one run, so that a record stays small.
 const maxRuns = 64
