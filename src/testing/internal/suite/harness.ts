@@ -1,5 +1,5 @@
 /** What the checks of a record store are written with. */
-import { Cause, Clock, Effect, Exit, Fiber, Result, type Scope, Stream } from "effect"
+import { Cause, Clock, Effect, type Exit, Fiber, Result, type Scope, Stream } from "effect"
 import type { Change, CircuitRecord, Reading, RecordStore, StoreFault, Update, Updated } from "../../../RecordStore.ts"
 import { ConformanceFailure } from "./conformanceFailure.ts"
 
