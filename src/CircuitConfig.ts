@@ -16,10 +16,10 @@ import * as TripPolicy from "./TripPolicy.ts"
  *
  * | setting | field |
  * | --- | --- |
- * | `CIRCUIT_TRIP_POLICY` | `failure_rate`, `slow_call_rate`, `adaptive` or `consecutive` |
- * | `CIRCUIT_FAILURES` | failures in a row, for `consecutive` and `adaptive`; set by itself it means `consecutive` |
+ * | `CIRCUIT_TRIP_POLICY` | `consecutive`, `failure_count`, `failure_rate`, `slow_call_rate` or `adaptive` |
+ * | `CIRCUIT_FAILURES` | failures in a row, for `consecutive` and `adaptive`, or within the window, for `failure_count`; set by itself it means `consecutive` |
  * | `CIRCUIT_THRESHOLD` | rate that opens, above 0 and up to 1, for the two rates |
- * | `CIRCUIT_WINDOW` | number of calls (`100`) or a duration (`30 seconds`), for the two rates |
+ * | `CIRCUIT_WINDOW` | number of calls (`100`) or a duration (`30 seconds`), for the two rates; a duration for `failure_count` |
  * | `CIRCUIT_MINIMUM_CALLS` | calls below which a rate is unknown |
  * | `CIRCUIT_SLOWER_THAN` | the duration beyond which a call is slow, for `slow_call_rate` |
  * | `CIRCUIT_OPEN_DURATION`, `CIRCUIT_MAX_OPEN_DURATION` | `openDuration`, `maxOpenDuration` |
@@ -73,6 +73,8 @@ const tripPolicyOf = (
   settings: TripSettings
 ): TripPolicy.TripPolicy | undefined => {
   const { failures, minimumCalls, slowerThan, threshold, window } = settings
+  const needed = <A>(field: string, value: A | undefined): A =>
+    value ?? invalid(field, value, `set for the trip policy "${kind}"`)
   switch (kind) {
     case undefined:
       for (const [field, value] of Object.entries({ threshold, window, minimumCalls, slowerThan })) {
@@ -80,7 +82,7 @@ const tripPolicyOf = (
           invalid(
             field,
             Duration.isDuration(value) ? Duration.format(value) : value,
-            `left out unless ${prefix}_TRIP_POLICY names a rate`
+            `left out unless ${prefix}_TRIP_POLICY names a policy that takes it`
           )
         }
       }
@@ -89,10 +91,14 @@ const tripPolicyOf = (
       return TripPolicy.consecutive(failures ?? 3)
     case "adaptive":
       return TripPolicy.adaptive({ failures })
+    case "failure_count":
+      return TripPolicy.failureCount({
+        failures: needed("failures", failures),
+        // As a text, because a number of calls is no window of this policy.
+        window: needed("window", window) as Duration.Input
+      })
     case "failure_rate":
     case "slow_call_rate": {
-      const needed = <A>(field: string, value: A | undefined): A =>
-        value ?? invalid(field, value, `set for the trip policy "${kind}"`)
       const rate = {
         threshold: needed("threshold", threshold),
         window: windowOf(needed("window", window)),
@@ -103,7 +109,7 @@ const tripPolicyOf = (
         : TripPolicy.slowCallRate({ ...rate, slowerThan: needed("slowerThan", slowerThan) })
     }
     default:
-      return invalid("tripPolicy", kind, "one of consecutive, failure_rate, slow_call_rate, adaptive")
+      return invalid("tripPolicy", kind, "one of consecutive, failure_count, failure_rate, slow_call_rate, adaptive")
   }
 }
 

@@ -66,7 +66,7 @@ export interface Updated extends Reading {
  * - `newGeneration`: moves the generation to `max(generation + 1, atLeast, the store's clock in microseconds)`, and
  *   drops every counter before `add`.
  * - `add`: what is added to counters; one that does not exist counts from 0. Moves no revision.
- * - `remove`: counters to drop.
+ * - `remove`: counters to drop, before `add`.
  * - `writer`: the process and the number of its update, so that an update whose answer was lost is recognised.
  * - `expiresInMillis`: for how long the record is kept from now on, if nothing updates it; undefined if for ever.
  * - `announce`: whether other processes hear of it by `changes`.

@@ -235,6 +235,56 @@ describe("failure rate", () => {
   })
 })
 
+describe("failure count", () => {
+  const Calls = Schema.Array(Schema.Struct({ wait: int(0, 40), failed: Schema.Boolean }))
+
+  it.prop(
+    "opens if and only if a failure is the n-th of the window, whatever succeeded in between",
+    { failures: int(1, 6), millis: int(1, 100), calls: Calls },
+    ({ calls, failures, millis }) => {
+      const health = healthOf(TripPolicy.failureCount({ failures, window: millis }))
+      let now = 1000
+      let failed: Array<number> = []
+      for (const call of calls) {
+        now += call.wait
+        if (call.failed) failed.push(now)
+        const opens = call.failed && failed.filter((at) => now - at < millis).length >= failures
+        assert.strictEqual(health.record(now, call.failed, 0), opens)
+        if (opens) {
+          health.clear(false)
+          failed = []
+        }
+      }
+    },
+    runs
+  )
+
+  it("is no rate, no streak and no slowness", () => {
+    const health = healthOf(TripPolicy.failureCount({ failures: 2, window: "1 second" }))
+    tell(health, "F", 60_000)
+    assert.strictEqual(health.failureRatePpm(0), undefined)
+    assert.strictEqual(health.failureThreshold(), 0)
+    assert.strictEqual(health.slowness(), false)
+  })
+
+  it.effect("opens a circuit whose other calls succeed", () =>
+    Effect.gen(function*() {
+      const call = (self: Effect.Effect<unknown, string>) =>
+        Effect.exit(self.pipe(CircuitBreaker.execute({ key: "model" })))
+      const states: Array<string> = []
+      for (let failure = 1; failure <= 4; failure++) {
+        yield* call(Effect.fail("503"))
+        states.push((yield* CircuitBreaker.state("model"))._tag)
+        yield* call(Effect.succeed("hello"))
+        // The first one has left the window when the third comes.
+        yield* TestClock.adjust(failure <= 2 ? "5 seconds" : "1 second")
+      }
+      assert.deepStrictEqual(states, ["Closed", "Closed", "Closed", "Open"])
+    }).pipe(Effect.provide(CircuitTest.layer({
+      tripPolicy: TripPolicy.failureCount({ failures: 3, window: "7 seconds" })
+    }))))
+})
+
 describe("slow call rate", () => {
   const policy = TripPolicy.slowCallRate({ threshold: 0.5, slowerThan: "1 second", minimumCalls: 2, window: 4 })
 

@@ -6,6 +6,7 @@ import { compilePolicy } from "../../src/internal/options/compiledPolicy.ts"
 describe("TripPolicy", () => {
   const all = {
     Consecutive: TripPolicy.consecutive(3),
+    FailureCount: TripPolicy.failureCount({ failures: 5, window: "30 seconds" }),
     FailureRate: TripPolicy.failureRate({ threshold: 0.5, window: "1 minute" }),
     SlowCallRate: TripPolicy.slowCallRate({ threshold: 0.5, slowerThan: "5 seconds", window: 20 }),
     Adaptive: TripPolicy.adaptive(),

@@ -61,6 +61,14 @@ describe("layerConfig", () => {
       assert.deepInclude(tripPolicy, { slowerThan: Duration.seconds(2) })
     }))
 
+  it.effect("reads a count of failures within a duration", () =>
+    Effect.gen(function*() {
+      const env = { CIRCUIT_TRIP_POLICY: "failure_count", CIRCUIT_FAILURES: "5", CIRCUIT_WINDOW: "30 seconds" }
+      assert.deepStrictEqual(yield* policyOf(env), {
+        tripPolicy: TripPolicy.failureCount({ failures: 5, window: "30 seconds" })
+      })
+    }))
+
   it.effect("reads a structure, and settings under another prefix", () =>
     Effect.gen(function*() {
       const provider = ConfigProvider.fromUnknown({ LLM: { FAILURES: 3 }, CIRCUIT: { FAILURES: 4 } })
@@ -107,7 +115,7 @@ describe("layerConfig", () => {
     [{ CIRCUIT_SUCCESSES_TO_CLOSE: "-1" }, `CIRCUIT_SUCCESSES_TO_CLOSE must be ${count}, but is -1`],
     [
       { CIRCUIT_TRIP_POLICY: "sometimes" },
-      "CIRCUIT_TRIP_POLICY must be one of consecutive, failure_rate, slow_call_rate, adaptive, but is \"sometimes\""
+      "CIRCUIT_TRIP_POLICY must be one of consecutive, failure_count, failure_rate, slow_call_rate, adaptive, but is \"sometimes\""
     ],
     [{ CIRCUIT_OPEN_DURATION: "soon" }, `CIRCUIT_OPEN_DURATION must be ${duration}, but is "soon"`],
     [{ CIRCUIT_OPEN_DURATION: "-1 seconds" }, `CIRCUIT_OPEN_DURATION must be ${duration}, but is "-1s"`],
@@ -126,6 +134,18 @@ describe("layerConfig", () => {
     [
       { ...rate, CIRCUIT_TRIP_POLICY: "slow_call_rate" },
       "CIRCUIT_SLOWER_THAN must be set for the trip policy \"slow_call_rate\", but is undefined"
+    ],
+    [
+      { CIRCUIT_TRIP_POLICY: "failure_count", CIRCUIT_WINDOW: "1 minute" },
+      "CIRCUIT_FAILURES must be set for the trip policy \"failure_count\", but is undefined"
+    ],
+    [
+      { CIRCUIT_TRIP_POLICY: "failure_count", CIRCUIT_FAILURES: "5" },
+      "CIRCUIT_WINDOW must be set for the trip policy \"failure_count\", but is undefined"
+    ],
+    [
+      { CIRCUIT_TRIP_POLICY: "failure_count", CIRCUIT_FAILURES: "5", CIRCUIT_WINDOW: "100" },
+      `CIRCUIT_WINDOW must be ${duration}, but is "100"`
     ],
     [{ ...slow, CIRCUIT_SLOWER_THAN: "a while" }, `CIRCUIT_SLOWER_THAN must be ${duration}, but is "a while"`],
     [{ ...rate, CIRCUIT_THRESHOLD: "2" }, "CIRCUIT_THRESHOLD must be a number above 0 and up to 1, but is 2"],
@@ -170,7 +190,7 @@ describe("layerConfig", () => {
           ["SLOWER_THAN", "1 second", "\"1s\""]
         ] as const
       ) {
-        const rule = "must be left out unless CIRCUIT_TRIP_POLICY names a rate"
+        const rule = "must be left out unless CIRCUIT_TRIP_POLICY names a policy that takes it"
         assert.include(
           yield* sentenceOf(layerOf({ [`CIRCUIT_${setting}`]: value })),
           `CIRCUIT_${setting} ${rule}, but is ${shown}`

@@ -57,6 +57,7 @@ expectTypeOf(LlmOutcome.make()).toEqualTypeOf<CircuitPolicy.Classify>()
 // Every way to trip is a policy, and every policy fits.
 expectTypeOf(TripPolicy.consecutive(3)).toExtend<TripPolicy.TripPolicy>()
 expectTypeOf(TripPolicy.anyOf(TripPolicy.consecutive(3), TripPolicy.adaptive())).toExtend<TripPolicy.TripPolicy>()
+expectTypeOf(TripPolicy.failureCount({ failures: 5, window: "1 minute" })).toExtend<TripPolicy.TripPolicy>()
 const policy = {
   tripPolicy: TripPolicy.failureRate({ threshold: 0.5, window: "30 seconds", minimumCalls: 10 }),
   openDuration: "60 seconds",
@@ -65,6 +66,10 @@ const policy = {
 expectTypeOf(policy).toExtend<CircuitPolicy.CircuitPolicy>()
 // @ts-expect-error without a window
 TripPolicy.failureRate({ threshold: 0.5 })
+// @ts-expect-error without a window
+TripPolicy.failureCount({ failures: 5 })
+// @ts-expect-error a rate is of another policy
+TripPolicy.failureCount({ failures: 5, window: "1 minute", threshold: 0.5 })
 // @ts-expect-error without a limit
 TripPolicy.slowCallRate({ threshold: 0.5, window: 100 })
 // @ts-expect-error a kind that is none
