@@ -194,7 +194,11 @@ describe("changes", () => {
     Effect.gen(function*() {
       const records = yield* storeOn(yield* client({ maxConnections: 1 }), { pollMillis: 1e9 })
       const heard = yield* follow(records)
-      yield* eventually(Effect.map(records.update("a", { ...nothing, announce: true }), () => heard.length > 0))
+      // Before it listens, as a rule: it looks once when it does.
+      yield* records.update("a", { ...nothing, announce: true })
+      yield* eventually(Effect.sync(() => heard.length > 0))
+      yield* records.update("b", { ...nothing, announce: true })
+      yield* eventually(Effect.sync(() => heard.some(({ id }) => id === "b")))
     }))
 })
 
