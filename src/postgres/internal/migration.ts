@@ -72,7 +72,7 @@ begin
     end if;
     r.counters := r.counters - array(select jsonb_array_elements_text(change->'remove'));
     r.counters := r.counters || coalesce((
-      select jsonb_object_agg(name, n::bigint + coalesce(substring(r.counters->>name from '^\\d{1,15}$')::bigint, 0))
+      select jsonb_object_agg(name, n::bigint + coalesce(substring(r.counters->>name from '^\\d{1,16}$')::bigint, 0))
       from jsonb_each_text(change->'add') as added (name, n)), '{}');
     if change ? 'set' then
       r.revision := coalesce((change->>'beat')::bigint, greatest(r.revision + 1, now));
