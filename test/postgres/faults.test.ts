@@ -50,6 +50,7 @@ describe("a database that cannot be used: calls go on, the circuits decide by th
     ],
     ["without any rights", memberAs([]), ["42501"]],
     ["with the right to read only", memberAs(mayRead), ["42501"]],
+    ["without the right to sweep", memberAs([...mayWrite, `revoke delete on ${table} from ROLE`]), ["42501"]],
     ["read-only", memberAs([...mayWrite, "alter role ROLE set default_transaction_read_only = on"]), ["25006"]],
     ["too many connections", memberAs([...mayWrite, "alter role ROLE connection limit 0"]), ["53300"]],
     [

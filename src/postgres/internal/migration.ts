@@ -19,7 +19,7 @@ export const micros = "(extract(epoch from clock_timestamp()) * 1000000)::bigint
  * one, because a statement that waits for a lock sees other rows as they were before. It reads the clock once it has
  * the lock, so that revisions follow the order of updates. A crash of the server may lose the last of them, which
  * processes bring in again: so no update waits for the disk. A message has at most 8000 bytes, and the key in place of
- * an id that is longer.
+ * an id that is longer. A beat deletes nothing, so that it fails where expired rows could not be swept.
  */
 export const migrationOf = (of: string, unlogged: boolean): string => {
   const { index, table, update } = namesOf(of)
@@ -58,6 +58,7 @@ begin
     insert into ${table} (key, namespace, id, expires)
       values (change->>'key', change->>'namespace', change->>'id', 0) on conflict (key) do nothing;
   end loop;
+  if change ? 'beat' then delete from ${table} where false; end if;
   now := ${micros};
   if r.expires <= now then
     r.revision := 0; r.generation := 0; r.state := ''; r.counters := '{}'; r.writer := '';
@@ -71,7 +72,7 @@ begin
     end if;
     r.counters := r.counters - array(select jsonb_array_elements_text(change->'remove'));
     r.counters := r.counters || coalesce((
-      select jsonb_object_agg(name, n::bigint + coalesce(substring(r.counters->>name from '^\\d{1,15}$')::bigint, 0))
+      select jsonb_object_agg(name, n::bigint + coalesce(substring(r.counters->>name from '^\\d{1,16}$')::bigint, 0))
       from jsonb_each_text(change->'add') as added (name, n)), '{}');
     if change ? 'set' then
       r.revision := coalesce((change->>'beat')::bigint, greatest(r.revision + 1, now));

@@ -1,5 +1,5 @@
 /** What is asked of a client of SQL, and why it fails. */
-import { Clock, Context, Effect } from "effect"
+import { Effect } from "effect"
 import type { SqlClient } from "effect/sql/SqlClient"
 import { property } from "../../internal/untrusted/values.ts"
 import { StoreFault } from "../../RecordStore.ts"
@@ -11,22 +11,18 @@ export type Run = (
 ) => Effect.Effect<ReadonlyArray<unknown>, StoreFault>
 
 /**
- * Queries run in fibers that know nothing of the caller: neither its transaction on the same client, nor its spans, nor
- * the clock of a test. A query that is given up is cancelled by the client, and nobody waits for that.
+ * Queries run in fibers that know nothing of the caller: neither its transaction on the same client nor its spans. A
+ * query that is given up is cancelled by the client, and nobody waits for that.
  */
 export const makeRun = (sql: SqlClient): Effect.Effect<Run> =>
-  Effect.contextWith((services: Context.Context<never>) => {
-    const context = Context.add(services, Clock.Clock, Clock.Clock.defaultValue())
-    return Effect.succeed((text, ...parameters) =>
-      Effect.callback((resume) => {
-        const rows = Effect.withTracerEnabled(sql.unsafe(text, parameters).values, false)
-        const list = Effect.flatMap(Effect.mapError(rows, fault), ([row]) => listOf(row?.[0]))
-        const fiber = Effect.runForkWith(context)(list)
-        fiber.addObserver(resume)
-        return Effect.sync(() => fiber.interruptUnsafe())
-      })
-    )
-  })
+  Effect.map(Effect.context<never>(), (context): Run => (text, ...parameters) =>
+    Effect.callback((resume) => {
+      const rows = Effect.withTracerEnabled(sql.unsafe(text, parameters).values, false)
+      const list = Effect.flatMap(Effect.mapError(rows, fault), ([row]) => listOf(row?.[0]))
+      const fiber = Effect.runForkWith(context)(list)
+      fiber.addObserver(resume)
+      return Effect.sync(() => fiber.interruptUnsafe())
+    }))
 
 const listOf = (text: unknown): Effect.Effect<ReadonlyArray<unknown>, StoreFault> => {
   const list = parsed(text)
