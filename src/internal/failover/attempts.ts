@@ -7,6 +7,7 @@ import type { Target } from "../../FailoverRoute.ts"
 import * as Outcome from "../../Outcome.ts"
 import { alive, type ClassifyPart, content, failed, type Opaque, type StreamSignal } from "../../StreamSignal.ts"
 import { beginOf } from "../call/begin.ts"
+import { IsCommitted } from "../call/committed.ts"
 import { checked } from "../call/containment.ts"
 import { checkedSignal, isOpaque } from "../call/guardStream.ts"
 import { within } from "../call/within.ts"
@@ -31,6 +32,11 @@ const legOf = (trail: Trail): Leg => ({
   })
 })
 
+// Another context costs what most calls need not pay: one that takes its target alone cannot commit.
+const takesLeg = (call: (target: Target, leg: Leg) => unknown): boolean => call.length !== 1
+
+const committed = (trail: Trail) => (outer: () => boolean) => () => trail.committed || outer()
+
 /** The attempts of `execute`. */
 export const effectAttempt = <A>(
   call: (target: Target, leg: Leg) => AnyEffect<A>,
@@ -40,7 +46,8 @@ export const effectAttempt = <A>(
   let outcome: Outcome.Outcome | undefined
   const limit = trail.limit(attemptTimeout)
   let isCutOff = false
-  const self = Effect.suspend(() => call(target, legOf(trail)))
+  const asked = Effect.suspend(() => call(target, legOf(trail)))
+  const self = takesLeg(call) ? Effect.updateService(asked, IsCommitted, committed(trail)) : asked
   const limited = limit === undefined ? self : within(self, {
     duration: limit.duration,
     orElse: () => {
@@ -94,8 +101,9 @@ export const streamAttempt = <A>(
     return failed(trail.counted(credentials, said))
   }
   const limit = trail.limit(firstContentTimeout)
+  const asked = Stream.suspend(() => call(target, legOf(trail)))
   const self = Stream.transformPull(
-    Stream.suspend(() => call(target, legOf(trail))),
+    takesLeg(call) ? Stream.updateService(asked, IsCommitted, committed(trail)) : asked,
     // Fails within the circuit, which has to hear of it.
     (pull) => Effect.succeed(Effect.suspend(() => overflow === undefined ? pull : Effect.fail(withoutContent)))
   )
