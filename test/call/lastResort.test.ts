@@ -1,6 +1,6 @@
 // When a call whose caller has no other target passes an open circuit.
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, type Fiber } from "effect"
+import type { Clock, Fiber } from "effect"
 import type * as CircuitState from "../../src/CircuitState.ts"
 import type { Call } from "../../src/internal/call/call.ts"
 import { CallEvidence } from "../../src/internal/call/callEvidence.ts"
@@ -148,7 +148,7 @@ describe("the end of such a call", () => {
     }
   })
 
-  it("is one of several where the provider served a call 10 s ago, whoever described it", () => {
+  it("is one of several where the provider served a call 10 s ago, described by its caller or not", () => {
     const recent = served(none, { call: 1, request: 1, source: 0 }, 90_000)
     for (
       const change of [

@@ -181,6 +181,11 @@ describe("a call asks", () => {
     assert.strictEqual(asks([gated, ready, ready, ready, ready]), "abcde")
   })
 
+  it("a gated one of another tier not before those of the serving one", () => {
+    const below = led(home, 0, away, away, ready, ready, ready)
+    assert.strictEqual(asks([gated, away, ready, ready, ready], below, 10), "cdaeb")
+  })
+
   it("those whose gates have just opened after the others that are ready, and those that are away at last", () => {
     const leaves = (index: number) => index === 0
     assert.strictEqual(asks([ready, ready, due, ready, ready], home, 0, { leaves }), "bdeac")

@@ -76,7 +76,8 @@ export const placesOf = (
   states: ReadonlyArray<CircuitState.CircuitState>,
   passes: ReadonlyArray<boolean> = states.map(({ _tag }) => _tag === "Closed")
 ): ReadonlyArray<Place> =>
-  compiled(options).targets.map((target, index): Place => ({
-    ...target,
-    circuit: { key: target.target.key, passes: passes[index]!, state: states[index]! }
-  }))
+  compiled(options).targets.map((target, index): Place =>
+    Object.assign({}, target, {
+      circuit: { key: target.target.key, passes: passes[index]!, state: states[index]! }
+    })
+  )

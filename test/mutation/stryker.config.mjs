@@ -32,7 +32,7 @@ export default {
   // Forks, because a test sets the time zone of its process.
   vitest: { configFile: "test/mutation/vitest.config.ts", related: false, pool: "forks" },
   coverageAnalysis: "perTest",
-  concurrency: Number(process.env.CONC ?? 2),
+  concurrency: 2,
   incremental: true,
   incrementalFile: `reports/mutation/${part}.incremental.json`,
   reporters: ["progress-append-only", "clear-text", "json"],

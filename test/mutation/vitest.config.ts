@@ -26,7 +26,14 @@ const judges: Readonly<Record<string, ReadonlyArray<string>>> = {
     "failover/choice",
     "failover/itinerary",
     "failover/pace",
-    "call/lastResort"
+    "call/lastResort",
+    "failover/evidence",
+    "failover/gates",
+    "failover/order",
+    "failover/transitions",
+    "failover/failback",
+    "failover/exhaustion",
+    "failover/probes"
   ]
 }
 

@@ -32,7 +32,7 @@ const legOf = (trail: Trail): Leg => ({
   })
 })
 
-// Another context costs what most calls need not pay: one that takes its target alone cannot commit.
+// Another context costs what most calls need not pay: one that takes its target only cannot commit.
 const takesLeg = (call: (target: Target, leg: Leg) => unknown): boolean => call.length !== 1
 
 const committed = (trail: Trail) => (outer: () => boolean) => () => trail.committed || outer()

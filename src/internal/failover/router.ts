@@ -125,7 +125,9 @@ export const make = Effect.fnUntraced(function*<Of extends FailoverRoute, R>(
         classifyPart: partReader(options.classifyPart),
         rescue: options.rescue === undefined ? rescue : heldParts("rescue", options.rescue),
         held: { ofCall, ofProcess },
-        failedLate: ((target, said) => route.refused(target, Outcome.kindOf(said))) satisfies Reading<never>["failedLate"]
+        failedLate: ((target, said) => route.refused(target, Outcome.kindOf(said))) satisfies Reading<
+          never
+        >["failedLate"]
       }
       return Effect.flatMap(
         Effect.scope,
