@@ -3,8 +3,9 @@ import { readdirSync, readFileSync } from "node:fs"
 
 const tests = new URL("../test/", import.meta.url)
 
-/** Files whose texts name ids without being tests of them. */
-const isTest = (path: string) => path.endsWith(".ts") && !/(?:^|\/)(?:node_modules|mutants|documents)\//.test(path)
+/** Not files whose texts name ids without being tests of them, nor programs that other tests write and remove. */
+const isTest = (path: string) =>
+  path.endsWith(".ts") && !/(?:^|\/)(?:\.docs|node_modules|mutants|documents)\//.test(path)
 
 /** The files by the ids in their texts, comments left out. */
 export const filesById = (): ReadonlyMap<string, ReadonlyArray<string>> => {

@@ -10,8 +10,9 @@
  *
  * - It knows the requests of `node:http` and `node:https`, as of `NodeHttpClient.layerNodeHttp`, because they tell
  *   whether their connection was used before. With any other client it changes nothing.
- * - A request whose body is a stream or a form is never sent again. One that must not reach a provider twice, such as
- *   after `leg.commit`, turns it off: `Effect.provideService(ReusedConnection.Enabled, false)`.
+ * - A request whose body is a stream or a form is never sent again. Neither is one
+ *   after `leg.commit`, by which a call of a route says that it must not happen twice. Others that must not turn it
+ *   off: `Effect.provideService(ReusedConnection.Enabled, false)`.
  * - Put it below the guard: `GuardedHttpClient.layer().pipe(Layer.provide(ReusedConnection.layer))`.
  *
  * **Example** (Below a guard)
@@ -41,6 +42,7 @@
  */
 import { Context, Effect, Layer } from "effect"
 import { HttpClient, type HttpClientRequest } from "effect/http"
+import { IsCommitted } from "../internal/call/committed.ts"
 import { property } from "../internal/untrusted/values.ts"
 import { isReset, watchConnections } from "./internal/connections.ts"
 
@@ -71,10 +73,12 @@ export const layer: Layer.Layer<HttpClient.HttpClient, never, HttpClient.HttpCli
         Effect.catch(
           send,
           (error) =>
-            Effect.flatMap(Enabled, (isEnabled) =>
-              isEnabled && isWhole(request) && isReset(property(property(error, "reason"), "cause"))
+            Effect.withFiber((fiber) =>
+              fiber.getRef(Enabled) && !fiber.getRef(IsCommitted)() && isWhole(request) &&
+                isReset(property(property(error, "reason"), "cause"))
                 ? send
-                : Effect.fail(error))
+                : Effect.fail(error)
+            )
         )
     )
   })

@@ -1,9 +1,19 @@
 // What is announced and counted of calls that move: who served, why others did not, and who refuses our account.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Metric } from "effect"
-import { CircuitBreaker, CircuitMetrics, CircuitObserver, Evidence, Outcome, TripPolicy } from "effect-resilience"
+import { Effect, Layer, Metric, Stream } from "effect"
+import {
+  CircuitBreaker,
+  CircuitMetrics,
+  CircuitObserver,
+  Evidence,
+  FailoverRouter,
+  Outcome,
+  StreamSignal,
+  TripPolicy
+} from "effect-resilience"
 import { RecordedEvents } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
+import { classifyPart, provider } from "../support/streams.ts"
 import { active, down, fails, failure, makeTargets, route, tag } from "./targets.ts"
 
 const two = { targets: ["us", "eu"] }
@@ -116,6 +126,35 @@ describe("a refusal of our account", () => {
       assert.strictEqual(yield* active, "eu")
       yield* ask(by("three"))
       assert.deepStrictEqual(take(), ["us", "eu", "us", "eu", "eu"])
+    }).pipe(Effect.provide(route(two, {}, { tripPolicy: TripPolicy.consecutive(2) }))))
+
+  const refusedPart = (part: string) =>
+    part === "refused" ? StreamSignal.failed(Outcome.ignored("auth")) : classifyPart(part)
+  const streamed = (request: string, us: ReadonlyArray<ReadonlyArray<string>>) =>
+    FailoverRouter.stream(
+      "chat",
+      ({ name }) => provider(...name === "us" ? us : [[`text ${name}`, "finish"]]),
+      { classifyPart: refusedPart, ...by(request) }
+    ).pipe(Stream.runCollect, Effect.exit)
+
+  it.effect.each(
+    [
+      ["that was held back", [["open", "refused"]]],
+      ["together with the beginning of the answer", [["text", "refused"]]],
+      ["after the answer has begun", [["text"], ["refused"]]]
+    ] as const
+  )("in a part of a stream %s is one, too", ([, us]) =>
+    Effect.gen(function*() {
+      yield* streamed("one", us)
+      assert.deepStrictEqual((yield* refusals).map(({ calls, kind, target }) => [target, kind, calls]), [[
+        "us",
+        "auth",
+        1
+      ]])
+      assert.strictEqual(yield* active, "us")
+      yield* streamed("two", us)
+      assert.strictEqual(yield* tag("us"), "Open")
+      assert.strictEqual(yield* active, "eu")
     }).pipe(Effect.provide(route(two, {}, { tripPolicy: TripPolicy.consecutive(2) }))))
 
   it.effect("of one request among others that are served opens nothing", () =>

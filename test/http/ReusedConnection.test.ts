@@ -1,8 +1,8 @@
 // Connections that died while they were idle, on a real server that resets each at its next use.
 import { NodeHttpClient } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Stream } from "effect"
-import { TripPolicy } from "effect-resilience"
+import { Effect, Exit, Layer, Stream } from "effect"
+import { FailoverRoute, FailoverRouter, StreamSignal, TripPolicy } from "effect-resilience"
 import { GuardedHttpClient, ReusedConnection } from "effect-resilience/http"
 import { CircuitTest, RecordedEvents } from "effect-resilience/testing"
 import { HttpClient, type HttpClientError, HttpClientRequest } from "effect/http"
@@ -103,6 +103,47 @@ describe("a connection that was reset while it was idle", () => {
         assert.deepStrictEqual(requests, [1, 2], String(index))
       }
     }).pipe(Effect.scoped, Effect.provide(Client)))
+})
+
+describe("leg.commit", () => {
+  const Routed = FailoverRouter.layer({
+    routes: [FailoverRoute.make("chat", { targets: ["us"] }), FailoverRoute.make("outer", { targets: ["us"] })]
+  }).pipe(Layer.provideMerge(Client))
+  const inner = (url: string) => FailoverRouter.execute("chat", () => text(url))
+
+  it.live.each(
+    [
+      [
+        "before a request",
+        (url: string) => FailoverRouter.execute("chat", (_, leg) => Effect.andThen(leg.commit, text(url))),
+        false
+      ],
+      ["before a request of a stream", (url: string) =>
+        Stream.runCollect(
+          FailoverRouter.stream(
+            "chat",
+            (_, leg) => Stream.fromEffect(Effect.andThen(leg.commit, text(url))),
+            { classifyPart: StreamSignal.opaque }
+          )
+        ), false],
+      [
+        "of a route around",
+        (url: string) => FailoverRouter.execute("outer", (_, leg) => Effect.andThen(leg.commit, inner(url))),
+        false
+      ],
+      ["that was not run", (url: string) => FailoverRouter.execute("chat", (_, leg) => leg && text(url)), true],
+      ["that was not asked for", inner, true]
+    ] as const
+  )("%s: whether there is a second try", ([, ask, isTriedAgain]) =>
+    Effect.gen(function*() {
+      const { requests, url } = yield* server()
+      yield* warm(url, 1)
+      const exit = yield* Effect.exit(
+        Effect.asVoid<unknown, unknown, FailoverRouter.FailoverRouter | HttpClient.HttpClient>(ask(url))
+      )
+      assert.strictEqual(Exit.isSuccess(exit), isTriedAgain)
+      assert.deepStrictEqual(requests, isTriedAgain ? [1, 2, 1] : [1, 2])
+    }).pipe(Effect.scoped, Effect.provide(Routed)))
 })
 
 const streamed = (url: string): Effect.Effect<void, HttpClientError.HttpClientError, HttpClient.HttpClient> =>

@@ -9,6 +9,7 @@ import {
   type NotCounted,
   rememberMillis,
   served,
+  undescribed,
   vouchMillis
 } from "../../src/internal/machine/evidence.ts"
 
@@ -216,5 +217,73 @@ describe("who may probe", () => {
     assert.strictEqual(keptFromProbing(opened, call(3, 9), true, 200, openMillis), 900)
     assert.strictEqual(keptFromProbing(came(opened, call(4, 10), 300), call(3, 9), true, 200, openMillis), 1_100)
     assert.strictEqual(keptFromProbing(none, call(3, 9), true, 200, openMillis), 0)
+  })
+})
+
+describe("what is remembered", () => {
+  it("is nothing at first", () => {
+    assert.deepStrictEqual(none, {
+      failed: [],
+      served: [],
+      sources: [],
+      ofOneSource: { source: 0, failures: 0 },
+      otherCameAt: -Infinity
+    })
+  })
+
+  it("of calls that nobody described is that one was served, and of nobody", () => {
+    const { served: requests, sources } = served(none, undescribed, 5)
+    assert.deepStrictEqual(requests, [{ id: 0, at: 5 }])
+    assert.deepStrictEqual(sources, [])
+    assert.deepStrictEqual(failing(none, [of(1), 5]).evidence.sources, [])
+    // Nobody is no other source.
+    assert.deepStrictEqual(
+      failing(served(none, of(9), 0), [of(1, 5), 1], [of(2, 5), 2], [of(3, 5), 3], [of(4, 5), 4]).notCounted,
+      [undefined, undefined, undefined, undefined]
+    )
+  })
+
+  it("is of the two that were served last, each once", () => {
+    const evidence = [of(1), of(2), of(3), of(2)].reduce((self, identity, at) => served(self, identity, at), none)
+    assert.deepStrictEqual(evidence.served, [{ id: 2, at: 3 }, { id: 3, at: 2 }])
+  })
+
+  it("of a request that fails again is one entry, which has counted if it ever did", () => {
+    const { evidence, notCounted } = failing(served(none, of(9), 0), [call(1, 7), 1], [call(2, 7), 2])
+    assert.deepStrictEqual(notCounted, [undefined, "repeat"])
+    assert.deepStrictEqual(evidence.failed, [{ ...call(2, 7), firstAt: 1, lastAt: 2, counted: true }])
+  })
+
+  it("is the call, too, if it comes with another request", () => {
+    assert.deepStrictEqual(failing(none, [call(1, 1), 0], [call(1, 2), 1]).notCounted, [undefined, "same_call"])
+  })
+
+  it("is measured from what was served, however late that is", () => {
+    const late = served(none, of(9), 1_000_000)
+    assert.deepStrictEqual(
+      failing(
+        late,
+        [call(1, 7), 1_000_001],
+        [call(2, 7), 1_010_000],
+        [call(3, 8), 1_010_000],
+        [call(4, 8), 1_010_001]
+      ).notCounted,
+      [undefined, "repeat", undefined, undefined]
+    )
+  })
+
+  it("of sources is who was active, however late that is, and what counted of one", () => {
+    const late = served(none, of(9, 6), 1_000_000)
+    assert.deepStrictEqual(
+      failing(
+        late,
+        [call(1, 7, 5), 1_000_001],
+        [call(2, 7, 5), 1_000_002],
+        [call(3, 8, 5), 1_000_003],
+        [call(4, 10, 5), 1_060_000],
+        [call(5, 11, 5), 1_060_001]
+      ).notCounted,
+      [undefined, "repeat", undefined, "one_source", undefined]
+    )
   })
 })

@@ -4,6 +4,7 @@ const parts = {
   circuit: [
     "src/TripPolicy.ts",
     "src/internal/machine/*.ts",
+    "!src/internal/machine/{evidence,ramp}.ts",
     "src/internal/options/{openSchedule,tripCriteria,compiledPolicy,validation}.ts"
   ],
   llm: [
@@ -13,6 +14,11 @@ const parts = {
     "src/RetryHint.ts",
     "src/internal/judgement/*.ts",
     "src/internal/untrusted/*.ts"
+  ],
+  blame: [
+    "src/internal/machine/{evidence,ramp}.ts",
+    "src/internal/call/lastResort.ts",
+    "src/internal/failover/{choice,gateRamp,itinerary,tally}.ts"
   ]
 }
 

@@ -20,6 +20,20 @@ const judges: Readonly<Record<string, ReadonlyArray<string>>> = {
     "hostile/untrusted",
     "judgement/RetryHint",
     "judgement/LlmStream"
+  ],
+  blame: [
+    "machine/evidence",
+    "failover/choice",
+    "failover/itinerary",
+    "failover/pace",
+    "call/lastResort",
+    "failover/evidence",
+    "failover/gates",
+    "failover/order",
+    "failover/transitions",
+    "failover/failback",
+    "failover/exhaustion",
+    "failover/probes"
   ]
 }
 
@@ -39,6 +53,7 @@ export default defineConfig({
   test: {
     include: tests.map((name) => name.slice(1)),
     sequence: { sequencer: InOrder },
+    isolate: false,
     testTimeout: 30_000,
     hookTimeout: 30_000
   }

@@ -5,11 +5,13 @@ import * as CircuitError from "../../CircuitError.ts"
 import type { Classify } from "../../CircuitPolicy.ts"
 import type { Target } from "../../FailoverRoute.ts"
 import * as Outcome from "../../Outcome.ts"
-import { alive, type ClassifyPart, content, type Opaque, type StreamSignal } from "../../StreamSignal.ts"
+import { alive, type ClassifyPart, content, failed, type Opaque, type StreamSignal } from "../../StreamSignal.ts"
 import { beginOf } from "../call/begin.ts"
+import { IsCommitted } from "../call/committed.ts"
 import { checked } from "../call/containment.ts"
 import { checkedSignal, isOpaque } from "../call/guardStream.ts"
 import { within } from "../call/within.ts"
+import type { CompiledTarget } from "./compiledRoute.ts"
 import { type HeldLimits, sizeOf } from "./heldBytes.ts"
 import { hold } from "./heldStream.ts"
 import { FailedAnswer, type Trail } from "./trail.ts"
@@ -30,6 +32,11 @@ const legOf = (trail: Trail): Leg => ({
   })
 })
 
+// Another context costs what most calls need not pay: one that takes its target only cannot commit.
+const takesLeg = (call: (target: Target, leg: Leg) => unknown): boolean => call.length !== 1
+
+const committed = (trail: Trail) => (outer: () => boolean) => () => trail.committed || outer()
+
 /** The attempts of `execute`. */
 export const effectAttempt = <A>(
   call: (target: Target, leg: Leg) => AnyEffect<A>,
@@ -39,7 +46,8 @@ export const effectAttempt = <A>(
   let outcome: Outcome.Outcome | undefined
   const limit = trail.limit(attemptTimeout)
   let isCutOff = false
-  const self = Effect.suspend(() => call(target, legOf(trail)))
+  const asked = Effect.suspend(() => call(target, legOf(trail)))
+  const self = takesLeg(call) ? Effect.updateService(asked, IsCommitted, committed(trail)) : asked
   const limited = limit === undefined ? self : within(self, {
     duration: limit.duration,
     orElse: () => {
@@ -65,29 +73,44 @@ export interface Reading<in A> {
   readonly settleProbeAt?: "finish" | "first_content" | undefined
   readonly rescue: number
   readonly held: HeldLimits
+  /** Hears what a target says that fails after its answer has begun. */
+  readonly failedLate: (target: CompiledTarget, said: Outcome.Outcome) => void
 }
 
 /** The attempts of `stream`. What an attempt gives is open in `scope` until that closes. */
 export const streamAttempt = <A>(
   call: (target: Target, leg: Leg) => AnyStream<A>,
-  { classifyPart, held: limits, rescue, settleProbeAt }: Reading<A>,
+  { classifyPart, failedLate, held: limits, rescue, settleProbeAt }: Reading<A>,
   scope: Scope.Scope,
   breaker: Breaker
 ): Attempt<AnyStream<A>> =>
-({ credentials, firstContentTimeout, idleTimeout, target: { key }, target }, trail, lastResort) => {
+(place, trail, lastResort) => {
+  const { credentials, firstContentTimeout, idleTimeout, target: { key }, target } = place
   let outcome: Outcome.Outcome | undefined
   let overflow: Outcome.Outcome | undefined
+  let isAnswer = false
+  // Said by a part that came together with the beginning of the answer.
+  let early: Outcome.Outcome | undefined
   const classify: Classify = (exit) => trail.counted(credentials, outcome = overflow ?? checked(trail.classify(exit)))
+  const countPart: ClassifyPart<A> | Opaque = isOpaque(classifyPart) ? classifyPart : (part) => {
+    const signal = classifyPart(part)
+    if (signal._tag !== "Failed") return signal
+    const said = checked(signal.outcome)
+    if (isAnswer) failedLate(place, said)
+    else early = said
+    return failed(trail.counted(credentials, said))
+  }
   const limit = trail.limit(firstContentTimeout)
+  const asked = Stream.suspend(() => call(target, legOf(trail)))
   const self = Stream.transformPull(
-    Stream.suspend(() => call(target, legOf(trail))),
+    takesLeg(call) ? Stream.updateService(asked, IsCommitted, committed(trail)) : asked,
     // Fails within the circuit, which has to hear of it.
     (pull) => Effect.succeed(Effect.suspend(() => overflow === undefined ? pull : Effect.fail(withoutContent)))
   )
   const guarded = breaker.stream(self, {
     key,
     classify,
-    classifyPart,
+    classifyPart: countPart,
     evidence: trail.evidence,
     lastResort,
     // A deadline that is closer cuts off too, and only says something if it is fair.
@@ -119,7 +142,11 @@ export const streamAttempt = <A>(
       : Effect.suspend(() => Effect.fail(CircuitError.make({ _tag: "StreamCut", key })))
   })
   return {
-    effect: inOwnScope(held, scope),
+    effect: Effect.map(inOwnScope(held, scope), (answer) => {
+      isAnswer = true
+      if (early !== undefined) failedLate(place, early)
+      return answer
+    }),
     judge: (exit) => Exit.isSuccess(exit) ? Outcome.success : outcome ?? trail.judge(exit)
   }
 }

@@ -131,9 +131,14 @@ export class Route {
   }
 
   /** Says that a target did not serve a call, and whether it refused our account or place. */
-  missed({ credentials, target }: CompiledTarget, cause: Cause): void {
+  missed(place: CompiledTarget, cause: Cause): void {
+    this.reporter.attempt(this.compiled.name, place.target.name, cause)
+    this.refused(place, cause)
+  }
+
+  /** Says that a target refused our account or place, if this is why it failed. */
+  refused({ credentials, target }: CompiledTarget, cause: Cause | undefined): void {
     const { clock, compiled: { name: route }, reporter } = this
-    reporter.attempt(route, target.name, cause)
     if (credentials === "caller" || !isAccountKind(cause)) return
     this.count(`${cause} ${target.name}`, (calls) =>
       reporter.announce({

@@ -13,11 +13,12 @@ import type {
   StreamOptions
 } from "../../FailoverRouter.ts"
 import * as LlmOutcome from "../../LlmOutcome.ts"
+import * as Outcome from "../../Outcome.ts"
 import { partReader } from "../call/guardStream.ts"
 import { checkOptions } from "../options/known.ts"
 import { invalid, millis, optionalFunction, positiveInt } from "../options/validation.ts"
 import { property } from "../untrusted/values.ts"
-import { effectAttempt, streamAttempt } from "./attempts.ts"
+import { effectAttempt, type Reading, streamAttempt } from "./attempts.ts"
 import { compileRoutes, heldParts } from "./compiledRoute.ts"
 import { MaxHeldBytes } from "./heldBytes.ts"
 import { type Places, Prober, type ProbeSettings } from "./prober.ts"
@@ -123,7 +124,10 @@ export const make = Effect.fnUntraced(function*<Of extends FailoverRoute, R>(
         ...options,
         classifyPart: partReader(options.classifyPart),
         rescue: options.rescue === undefined ? rescue : heldParts("rescue", options.rescue),
-        held: { ofCall, ofProcess }
+        held: { ofCall, ofProcess },
+        failedLate: ((target, said) => route.refused(target, Outcome.kindOf(said))) satisfies Reading<
+          never
+        >["failedLate"]
       }
       return Effect.flatMap(
         Effect.scope,

@@ -2,7 +2,7 @@
 import { Effect, type Scope } from "effect"
 import { ScriptedProvider } from "effect-resilience/testing"
 import { createServer, type Server } from "node:http"
-import type { AddressInfo } from "node:net"
+import type { AddressInfo, Socket } from "node:net"
 import { type Chat, type Reply, whole } from "./replies.ts"
 import { now } from "./storyTime.ts"
 
@@ -18,6 +18,8 @@ export interface Request {
 /**
  * - `requests`: what arrived so far, in order.
  * - `script`: the answers from now on, of which the last one repeats for good.
+ * - `forget`: from now on the connections that there are, are reset at their next use.
+ * - `resets`: how many were.
  * - `shut`: from now on connections are refused.
  */
 export interface Provider {
@@ -25,6 +27,8 @@ export interface Provider {
   readonly baseUrl: string
   readonly requests: ReadonlyArray<Request>
   readonly script: (...replies: ReadonlyArray<Reply>) => void
+  readonly forget: () => void
+  readonly resets: () => number
   readonly shut: Effect.Effect<void>
 }
 
@@ -37,7 +41,8 @@ export const make = (name: string): Effect.Effect<Provider, never, Scope.Scope> 
       const reply = replies[Math.min(answered++, replies.length - 1)]!
       return reply(chat(body))
     })
-    const server = yield* Effect.acquireRelease(listen(watched(provider, requests)), close)
+    const connections = makeConnections()
+    const server = yield* Effect.acquireRelease(listen(watched(provider, requests, connections)), close)
     const { port } = server.address() as AddressInfo
     return {
       name,
@@ -47,14 +52,40 @@ export const make = (name: string): Effect.Effect<Provider, never, Scope.Scope> 
         replies = next
         answered = 0
       },
+      forget: connections.forget,
+      resets: connections.resets,
       shut: close(server)
     }
   })
 
+/** Which connections there are, and which of them are forgotten. */
+const makeConnections = () => {
+  const known = new Set<Socket>()
+  const forgotten = new WeakSet<Socket>()
+  let resets = 0
+  return {
+    forget: () => known.forEach((socket) => forgotten.add(socket)),
+    resets: () => resets,
+    /** Whether a request came on one that is forgotten. */
+    reset: (socket: Socket): boolean => {
+      known.add(socket)
+      if (!forgotten.has(socket)) return false
+      resets++
+      socket.resetAndDestroy()
+      return true
+    }
+  }
+}
+
 /** Its server, which notes the requests. */
-const watched = ({ abandoned, handler }: ScriptedProvider.ScriptedProvider, requests: Array<Request>): Server => {
+const watched = (
+  { abandoned, handler }: ScriptedProvider.ScriptedProvider,
+  requests: Array<Request>,
+  connections: ReturnType<typeof makeConnections>
+): Server => {
   let known = 0
   return createServer((incoming, response) => {
+    if (connections.reset(incoming.socket)) return
     const index = requests.push({
       at: now(),
       method: incoming.method ?? "",

@@ -1,4 +1,5 @@
 // Providers that fail before they have said a word.
+import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { ScriptedProvider } from "effect-resilience/testing"
 import { assertAsked, assertBetween, assertTook, assertWhole } from "./assertAnswer.ts"
@@ -70,6 +71,20 @@ stories("failures", ({ bothWays, inOnePiece, streaming }) => {
 
   bothWays("connection reset once: eu serves at once", { us: [reset, whole("us")] }, servedByEuOnce)
   bothWays("connection reset for ever: eu serves", { us: [reset] }, servedByEu)
+  bothWays(
+    "connections that died while they were idle: us serves, and nobody notices",
+    {},
+    ({ ask, eu, us }) =>
+      Effect.gen(function*() {
+        const four = Effect.all([ask(), ask(), ask(), ask()], { concurrency: "unbounded" })
+        yield* four
+        us.forget()
+        for (const answer of yield* four) assertWhole(answer, "us")
+        assert.isAtLeast(us.resets(), 1)
+        assertWhole(yield* ask(), "us")
+        assertAsked([us, 9], [eu, 0])
+      })
+  )
   bothWays("connection refused: eu serves", {}, ({ ask, eu, us }) =>
     Effect.gen(function*() {
       yield* us.shut
