@@ -9,14 +9,18 @@ const planted = vi.hoisted(() => ({ mutant: undefined as Mutant | undefined }))
 
 /** The functions of a module, each as the planted mutant has it. */
 const broken = vi.hoisted(() => (real: Record<string, unknown>) =>
-  Object.fromEntries(Object.entries(real).map(([name, value]) => {
-    if (typeof value !== "function") return [name, value]
-    const call = (...args: ReadonlyArray<unknown>): unknown => {
-      const functions = planted.mutant?.functions as Record<string, ((real: unknown) => typeof call) | undefined> | undefined
-      return (functions?.[name]?.(value) ?? value as typeof call)(...args)
-    }
-    return [name, call]
-  }))
+  Object.fromEntries(
+    Object.entries(real).map(([name, value]) => {
+      if (typeof value !== "function") return [name, value]
+      const call = (...args: ReadonlyArray<unknown>): unknown => {
+        const functions = planted.mutant?.functions as
+          | Record<string, ((real: unknown) => typeof call) | undefined>
+          | undefined
+        return (functions?.[name]?.(value) ?? value as typeof call)(...args)
+      }
+      return [name, call]
+    })
+  )
 )
 
 vi.mock("../../src/internal/machine/merge.ts", async (original) => broken(await original()))

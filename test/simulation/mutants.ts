@@ -1,16 +1,16 @@
 /** Faults planted into the engine, or into its store. Each names the promises by which a simulation finds it. */
 import { Effect } from "effect"
 import { type RecordStore } from "effect-resilience"
-import type * as mergeModule from "../../src/internal/machine/merge.ts"
-import type * as settleModule from "../../src/internal/shared/settlement.ts"
-import type * as slotsModule from "../../src/internal/machine/slots.ts"
-import type * as teachingModule from "../../src/internal/shared/teaching.ts"
+import { LocalCircuit } from "../../src/internal/circuit/localCircuit.ts"
 import type * as admitModule from "../../src/internal/machine/admit.ts"
+import type * as mergeModule from "../../src/internal/machine/merge.ts"
+import type * as slotsModule from "../../src/internal/machine/slots.ts"
 import type * as steerModule from "../../src/internal/machine/steer.ts"
 import { Authority } from "../../src/internal/shared/authority.ts"
 import { Part } from "../../src/internal/shared/part.ts"
-import { Replica } from "../../src/internal/shared/replica.ts"
+import type * as settleModule from "../../src/internal/shared/settlement.ts"
 import { SharedCircuit } from "../../src/internal/shared/sharedCircuit.ts"
+import type * as teachingModule from "../../src/internal/shared/teaching.ts"
 
 type Store = RecordStore.RecordStore["Service"]
 
@@ -120,7 +120,12 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "that waits for the store as long as it takes",
-    breaks: ["no call waits longer than operationTimeout", "every call ends", "a process starts", "no process stays degraded"],
+    breaks: [
+      "no call waits longer than operationTimeout",
+      "every call ends",
+      "a process starts",
+      "no process stays degraded"
+    ],
     classes: () => replaceMember(Authority.prototype, "bounded", { value: <A>(self: A) => self })
   },
   {
@@ -130,23 +135,30 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "that does not merge when the store is back",
-    breaks: ["an open circuit rejects until its deadline", "generations never go back in a process",
-      "the fleet agrees when faults end", "transitions follow each other"],
+    breaks: [
+      "an open circuit rejects until its deadline",
+      "generations never go back in a process",
+      "the fleet agrees when faults end",
+      "transitions follow each other"
+    ],
     classes: () => replaceMember(SharedCircuit.prototype, "rejoin", { value: () => undefined })
   },
   {
     name: "that takes the time of the store for its own",
-    breaks: ["an open circuit rejects until its deadline", "the fleet agrees when faults end",
-      "a circuit closes when its dependency is well"],
+    breaks: [
+      "an open circuit rejects until its deadline",
+      "the fleet agrees when faults end",
+      "a circuit closes when its dependency is well"
+    ],
     classes: () => replaceMember(Part.prototype, "shift", { get: () => -1_700_000_000_000 })
   },
   {
     name: "that does not count calls while the store is away",
     breaks: ["an outage opens the circuit, also without a store"],
     classes: () => {
-      const real = Replica.prototype.settle
-      return replaceMember(Object.getPrototypeOf(Replica.prototype), "settle", {
-        value(this: Replica, ...[clock, permit, outcome, millis, interrupted]: Parameters<typeof real>) {
+      const real = LocalCircuit.prototype.settle
+      return replaceMember(LocalCircuit.prototype, "settle", {
+        value(this: LocalCircuit, ...[clock, permit, outcome, millis, interrupted]: Parameters<typeof real>) {
           if (outcome._tag === "Failure" && permit.probe === 0) return undefined
           return real.call(this, clock, permit, outcome, millis, interrupted)
         }
@@ -165,7 +177,11 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "that misses changes and does not read again",
-    breaks: ["the fleet agrees when faults end", "a circuit closes when its dependency is well", "a reset works at once"],
+    breaks: [
+      "the fleet agrees when faults end",
+      "a circuit closes when its dependency is well",
+      "a reset works at once"
+    ],
     classes: () => replaceMember(SharedCircuit.prototype, "changed", { value: () => {} })
   },
   {
@@ -182,4 +198,3 @@ export const mutants: ReadonlyArray<Mutant> = [
     }
   }
 ]
-

@@ -43,7 +43,8 @@ export const make = (
             )
         })
         const attempts = Effect.matchEffect(listening, {
-          onFailure: (fault) => Deferred.isDoneUnsafe(listens) ? Deferred.fail(lost, fault) : Effect.sleep("10 seconds"),
+          onFailure: (fault) =>
+            Deferred.isDoneUnsafe(listens) ? Deferred.fail(lost, fault) : Effect.sleep("10 seconds"),
           onSuccess: () => Effect.void
         })
         // In a fiber of its own, because a client waits for the server to end a subscription, and the scope must close.
