@@ -1,7 +1,7 @@
 /** The walk of one process finds every circuit that is broken on purpose, by the promise that it breaks. */
 import { assert, describe, it } from "@effect/vitest"
 import { TripPolicy } from "effect-resilience"
-import { compiled } from "./machine.ts"
+import { compiled } from "./compiled.ts"
 import { mutants } from "./mutants.ts"
 import { oneProcess } from "./oneProcess.ts"
 import { violationOf } from "./violationOf.ts"

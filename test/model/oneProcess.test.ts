@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { TripPolicy } from "effect-resilience"
+import { compiled } from "./compiled.ts"
 import { invariants } from "./invariants.ts"
-import { compiled } from "./machine.ts"
 import { oneProcess } from "./oneProcess.ts"
 import { walk } from "./walk.ts"
 

@@ -55,9 +55,13 @@ describe("a rate policy that is tried by some of a fleet", () => {
     { what: "another window", tried: rate(0.5, 50), usual: rate(0.5, 100) }
   ]
 
-  it.each(trials.flatMap((trial) => [2, 5, 11].flatMap((of) => [0, 200].map((served) => ({ ...trial, of, served })))))(
+  it.each(
+    trials.flatMap((trial) =>
+      [2, 5, 11].flatMap((of) => [0, 200].map((served) => ({ trial, of, served, what: trial.what })))
+    )
+  )(
     "with $what for 1 in $of calls, after $served served, opens within twice the calls that one policy needs",
-    ({ of, served, tried, usual }) => {
+    ({ of, served, trial: { tried, usual } }) => {
       const load = new Load("canary", [usual, tried], false)
       const process = (call: number) => call % of === 0 ? 1 : 0
       for (let call = 0; call < served; call++) {

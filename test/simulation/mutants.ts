@@ -7,6 +7,7 @@ import type * as mergeModule from "../../src/internal/machine/merge.ts"
 import type * as slotsModule from "../../src/internal/machine/slots.ts"
 import type * as steerModule from "../../src/internal/machine/steer.ts"
 import { Authority } from "../../src/internal/shared/authority.ts"
+import { Following } from "../../src/internal/shared/following.ts"
 import { Part } from "../../src/internal/shared/part.ts"
 import type * as settleModule from "../../src/internal/shared/settlement.ts"
 import { SharedCircuit } from "../../src/internal/shared/sharedCircuit.ts"
@@ -141,7 +142,7 @@ export const mutants: ReadonlyArray<Mutant> = [
       "the fleet agrees when faults end",
       "transitions follow each other"
     ],
-    classes: () => replaceMember(SharedCircuit.prototype, "rejoin", { value: () => undefined })
+    classes: () => replaceMember(Following.prototype, "rejoin", { value: () => undefined })
   },
   {
     name: "that takes the time of the store for its own",

@@ -205,7 +205,8 @@ class Simulation {
       case "hum": {
         // Longer than the finest slots of the windows are kept.
         const member = this.member(step.process)
-        for (let call = 0; call < 65 && member !== undefined; call++) {
+        if (member === undefined) return
+        for (let call = 0; call < 65; call++) {
           member.call(keys[step.key]!, call % 20 === 0 ? "overloaded" : "success", 0, false)
           this.pass(100)
         }

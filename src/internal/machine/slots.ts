@@ -29,7 +29,7 @@ export type Counters = ReadonlyMap<string, number>
 // Both fit into a whole number of 53 bits: 2 ** 26 calls in a slot are half a million in a second.
 const markedUnit = 2 ** 26
 
-export const pack = ({ calls, marked }: Tally): number => calls + marked * markedUnit
+const pack = ({ calls, marked }: Tally): number => calls + marked * markedUnit
 
 const unpack = (counter: number): Tally => ({
   calls: counter % markedUnit,
