@@ -17,9 +17,9 @@ import * as TripPolicy from "./TripPolicy.ts"
  * | setting | field |
  * | --- | --- |
  * | `CIRCUIT_TRIP_POLICY` | `consecutive`, `failure_count`, `failure_rate`, `slow_call_rate` or `adaptive` |
- * | `CIRCUIT_FAILURES` | failures in a row, for `consecutive` and `adaptive`, or within the window, for `failure_count`; set by itself it means `consecutive` |
+ * | `CIRCUIT_FAILURES` | failures in a row, or in the window of `failure_count`; by itself: `consecutive` |
  * | `CIRCUIT_THRESHOLD` | rate that opens, above 0 and up to 1, for the two rates |
- * | `CIRCUIT_WINDOW` | number of calls (`100`) or a duration (`30 seconds`), for the two rates; a duration for `failure_count` |
+ * | `CIRCUIT_WINDOW` | a duration (`30 seconds`) or, for the two rates only, a number of calls (`100`) |
  * | `CIRCUIT_MINIMUM_CALLS` | calls below which a rate is unknown |
  * | `CIRCUIT_SLOWER_THAN` | the duration beyond which a call is slow, for `slow_call_rate` |
  * | `CIRCUIT_OPEN_DURATION`, `CIRCUIT_MAX_OPEN_DURATION` | `openDuration`, `maxOpenDuration` |

@@ -1,5 +1,5 @@
 /**
- * What every store of records has to do, as checks for any test runner: whoever writes a store for `SharedCircuitStore`
+ * What every store of records has to do, as checks for any test runner: the author of a store for `SharedCircuitStore`
  * sees with them that it keeps the contract of `RecordStore`.
  *
  * A check is an effect that succeeds, or fails with a sentence that says what was promised and what was seen. It makes
@@ -47,8 +47,8 @@ export { ConformanceFailure }
  * - `cut`: cuts every connection by which changes come, so that some may be missed.
  * - `loseAnswers`: until its scope ends, updates may be carried out, and their answers are lost.
  * - `unreachable`: until its scope ends, no connection reaches the store.
- * - `patienceMillis`: how long a check waits for an answer or a change, and for how long it tries to get an operation to
- *   end that has to fail. Default: 5,000.
+ * - `patienceMillis`: how long a check waits for an answer, for a change, and for the end of an operation that has to
+ *   fail. Default: 5,000.
  *
  * @category models
  * @since 0.1.0

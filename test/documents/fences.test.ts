@@ -1,9 +1,9 @@
-// Runs every ```ts example of the doc comments in src, and holds the README's programs to the files in examples.
+// Runs every ```ts example of the doc comments in src and of the guide, and holds the README's programs to the files in examples.
 // In an example, `expr // => value` asserts that `expr` equals `value`. `npm run check` type-checks all of them.
 import { assert, describe, it } from "@effect/vitest"
 import { mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { type Fence, fencesOf } from "../../scripts/fences.ts"
-import { read, sources } from "./documents.ts"
+import { documents, read, sources } from "./documents.ts"
 
 const generated = new URL("../.docs/", import.meta.url)
 rmSync(generated, { recursive: true, force: true })
@@ -15,18 +15,20 @@ const runnable = ({ code, line }: Fence) =>
     code.replace(/^(.+?) \/\/ => (.+)$/gm, "assert.deepStrictEqual($1, $2)")
   }`
 
+const runs = (example: Fence) => {
+  const { code, document, line } = example
+  it(`${document}:${line} runs, and has the values that it shows`, async () => {
+    assert.include(code, " // => ")
+    const file = new URL(`${document.replaceAll("/", ".")}.${line}.ts`, generated)
+    writeFileSync(file, runnable(example))
+    await import(/* @vite-ignore */ file.href)
+  })
+}
+
 describe("doc comments", () => {
   const examples = [...sources.keys()].flatMap((path) => fencesOf(`src/${path}`))
 
-  for (const example of examples) {
-    const { code, document, line } = example
-    it(`${document}:${line} runs, and has the values that it shows`, async () => {
-      assert.include(code, " // => ")
-      const file = new URL(`${document.replaceAll("/", ".")}.${line}.ts`, generated)
-      writeFileSync(file, runnable(example))
-      await import(/* @vite-ignore */ file.href)
-    })
-  }
+  for (const example of examples) runs(example)
 
   it("say something about every export", () => {
     const silent = Array.from(sources)
@@ -45,6 +47,11 @@ describe("doc comments", () => {
   it("hold examples", () => {
     assert.isAbove(examples.length, 25)
   })
+})
+
+describe("the guide", () => {
+  const pages = documents.filter((path) => path.startsWith("docs/guide/"))
+  for (const example of pages.flatMap(fencesOf).filter(({ language }) => language === "ts")) runs(example)
 })
 
 describe("README", () => {

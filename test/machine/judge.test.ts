@@ -99,7 +99,7 @@ describe("a judgement", () => {
     assert.isAbove(learn(criterion, { counters, learnt: once, nowMillis: start + 2_000 }).rate, once.rate)
   })
 
-  it("has a measure for each thing that is counted, once", () => {
+  it("has a measure for each count that it needs, once", () => {
     const slow = (slowerThan: number) => TripPolicy.slowCallRate({ threshold: 0.5, window: 10, slowerThan })
     const policy = TripPolicy.anyOf(
       TripPolicy.consecutive(3),

@@ -44,6 +44,7 @@ describe("failures in a row", () => {
     assert.strictEqual(length(failed(streak, "b", 2000, 1500)), 1)
     assert.strictEqual(length(failed(streak, "b", 2000, 910)), 1)
     assert.strictEqual(length(failed(streak, "b", 2000, 899)), 3)
+    assert.strictEqual(length(failed(streak, "a", 2000, 0)), 1, "a process knows the order of its own calls")
     assert.strictEqual(length(failed(streak, "b", 2000, 900)), 2)
   })
 
