@@ -29,7 +29,8 @@ export interface Parts {
   failures: number
   readonly failureRates: Array<Measured>
   readonly slowRates: Array<Measured & { readonly slowerThanMillis: number }>
-  readonly failureCounts: Array<{ readonly window: Window; readonly failures: number }>
+  /** Of windows that have failures only. */
+  readonly failureCounts: Array<Measured>
   readonly learners: Array<Adaptive>
 }
 
@@ -73,22 +74,22 @@ export const make = (criteria: ReadonlyArray<Criterion>): Health => {
 // Small, because there are as many as circuits: a class, and lists without spare room.
 class PartsHealth implements Health {
   private readonly failures: number
-  private readonly failureRates: Parts["failureRates"]
+  /** The one that is shown. */
+  private readonly failureRate: Measured | undefined
+  private readonly failing: ReadonlyArray<Measured>
   private readonly slowRates: Parts["slowRates"]
-  private readonly failureCounts: Parts["failureCounts"]
   private readonly learners: Parts["learners"]
 
   constructor({ failureCounts, failureRates, failures, learners, slowRates }: Parts) {
     this.failures = failures
-    this.failureRates = exact(failureRates)
+    this.failureRate = failureRates[0]
+    this.failing = exact([...failureRates, ...failureCounts])
     this.slowRates = exact(slowRates)
-    this.failureCounts = exact(failureCounts)
     this.learners = exact(learners)
   }
 
   get remembers(): boolean {
-    return this.failureRates.length > 0 || this.slowRates.length > 0 || this.failureCounts.length > 0 ||
-      this.learners.length > 0
+    return this.failing.length > 0 || this.slowRates.length > 0 || this.learners.length > 0
   }
 
   get slowerThanMillis(): number {
@@ -98,23 +99,14 @@ class PartsHealth implements Health {
   }
 
   record(now: number, failed: boolean, durationMillis: number): boolean {
-    for (let i = 0; i < this.failureRates.length; i++) this.failureRates[i]!.window.record(now, failed)
+    for (let i = 0; i < this.failing.length; i++) this.failing[i]!.window.record(now, failed)
     for (const { slowerThanMillis, window } of this.slowRates) window.record(now, durationMillis > slowerThanMillis)
-    for (const { window } of this.failureCounts) {
-      if (failed) window.record(now, true)
-    }
     for (const learner of this.learners) learner.record(now, failed)
-    return this.failureReached() || this.slowRates.some(reached)
+    return this.failing.some(reached) || this.slowRates.some(reached)
   }
 
   slowness(): boolean {
-    return this.slowRates.some(reached) && !this.failureReached()
-  }
-
-  // A count opens with a failure only, because successes do not let its window move on.
-  private failureReached(): boolean {
-    return this.failureRates.some(reached) ||
-      this.failureCounts.some(({ failures, window }) => window.marked >= failures)
+    return this.slowRates.some(reached) && !this.failing.some(reached)
   }
 
   failureThreshold(): number {
@@ -124,7 +116,7 @@ class PartsHealth implements Health {
   }
 
   failureRatePpm(now: number): number | undefined {
-    const rate = this.failureRates[0]
+    const rate = this.failureRate
     if (rate === undefined) return this.learners[0]?.errorRatePpm()
     rate.window.expire(now)
     const { calls, marked } = rate.window
@@ -141,9 +133,8 @@ class PartsHealth implements Health {
   }
 
   clear(everything: boolean): void {
-    for (const { window } of this.failureRates) window.clear()
+    for (const { window } of this.failing) window.clear()
     for (const { window } of this.slowRates) window.clear()
-    for (const { window } of this.failureCounts) window.clear()
     if (everything) { for (const learner of this.learners) learner.clear() }
   }
 }

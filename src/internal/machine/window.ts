@@ -110,3 +110,11 @@ export const timeWindow = (millis: number): Window => {
   }
   return self
 }
+
+/** The window with its marked calls only. */
+export const onlyMarked = (window: Window): Window => {
+  const { record } = window
+  return Object.assign(window, {
+    record: (now: number, marked: boolean) => marked ? record(now, true) : window.expire(now)
+  })
+}

@@ -11,7 +11,7 @@ import type {
 } from "../../TripPolicy.ts"
 import * as learner from "../machine/adaptive.ts"
 import type { Criterion, Measured, Rate } from "../machine/health.ts"
-import { countWindow, timeWindow } from "../machine/window.ts"
+import { countWindow, onlyMarked, timeWindow } from "../machine/window.ts"
 import { checkOptions } from "./known.ts"
 import { fraction, fractionAboveZero, invalid, millis, positiveInt } from "./validation.ts"
 
@@ -49,7 +49,7 @@ export const failureCount: Check<FailureCount> = (policy, at) => {
     _tag: "FailureCount",
     failures,
     windowMillis,
-    join: ({ failureCounts }) => failureCounts.push({ failures, window: timeWindow(windowMillis) })
+    join: ({ failureCounts }) => failureCounts.push({ window: onlyMarked(timeWindow(windowMillis)), thresholdPpm: 1, minimumCalls: failures })
   }]
 }
 
