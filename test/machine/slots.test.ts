@@ -55,6 +55,12 @@ describe("a window of time", () => {
     runs
   )
 
+  it("that is no multiple of a slot has no call that is older than it and one slot", () => {
+    const { counters } = play([{ wait: 0, marked: true }])
+    assert.deepStrictEqual(ofTime(counters, "f", start + 248, 150), { calls: 1, marked: 1 })
+    assert.deepStrictEqual(ofTime(counters, "f", start + 249, 150), { calls: 0, marked: 0 })
+  })
+
   it("that is longer than the ladder has what the ladder has", () => {
     const { counters, now } = play([{ wait: 0, marked: true }])
     assert.deepStrictEqual(ofTime(counters, "f", now + 3_600_000, 1e10), { calls: 1, marked: 1 })

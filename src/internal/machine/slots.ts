@@ -94,12 +94,13 @@ const sum = (
 export const ofTime = (counters: Counters, measure: Measure, nowMillis: number, windowMillis: number): Tally => {
   const fits = ladder.findIndex(({ millis, slots }) => windowMillis <= millis * (slots - 1))
   const step = fits === -1 ? ladder.length - 1 : fits
+  const { millis, slots } = ladder[step]!
   return sum(
     counters,
     measure,
     step,
     nowMillis,
-    Math.min(Math.ceil(windowMillis / ladder[step]!.millis) + 1, ladder[step]!.slots)
+    Math.min(Math.floor(nowMillis / millis) - Math.floor((nowMillis - windowMillis + 1) / millis) + 1, slots)
   )
 }
 
