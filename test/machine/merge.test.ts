@@ -51,11 +51,13 @@ describe("a merge", () => {
     )
   })
 
-  it("takes what is open or half-open here if no other process has moved the record", () => {
+  it("takes what the circuit has come to here if no other process has moved the record", () => {
     for (const state of ["open", "half_open"] as const) {
       assert.strictEqual(merge(circuit("closed", 2), circuit(state, 2, { openUntil: 900 }), now, false).state, "mine")
     }
-    assert.strictEqual(merge(circuit("half_open", 2), circuit("closed", 2), now, false).state, "stored")
+    const closed = (reason: Circuit.Reason) => circuit("closed", 2, { reason })
+    assert.strictEqual(merge(circuit("half_open", 2), closed("probe_succeeded"), now, false).state, "mine")
+    assert.strictEqual(merge(circuit("half_open", 2), closed("reset"), now, false).state, "stored", "an older order")
   })
 
   it("takes a reset of an operator in this process", () => {

@@ -42,10 +42,10 @@ describe("failures in a row", () => {
   it("end with a success of another process that came clearly after them, and not with one of about the same time", () => {
     const streak = fail(none, ["a", 1000], ["a", 1010])
     assert.strictEqual(length(failed(streak, "b", 2000, 1500)), 1)
-    assert.strictEqual(length(failed(streak, "b", 2000, 910)), 1)
-    assert.strictEqual(length(failed(streak, "b", 2000, 899)), 3)
+    assert.strictEqual(length(failed(streak, "b", 2000, 990)), 1)
+    assert.strictEqual(length(failed(streak, "b", 2000, 979)), 3)
     assert.strictEqual(length(failed(streak, "a", 2000, 0)), 1, "a process knows the order of its own calls")
-    assert.strictEqual(length(failed(streak, "b", 2000, 900)), 2)
+    assert.strictEqual(length(failed(streak, "b", 2000, 980)), 2)
   })
 
   it("end with a success that is reported: all of its process, and those of others before it", () => {

@@ -49,7 +49,8 @@ export const failureCount: Check<FailureCount> = (policy, at) => {
     _tag: "FailureCount",
     failures,
     windowMillis,
-    join: ({ failureCounts }) => failureCounts.push({ window: onlyMarked(timeWindow(windowMillis)), thresholdPpm: 1, minimumCalls: failures })
+    join: ({ failureCounts }) =>
+      failureCounts.push({ window: onlyMarked(timeWindow(windowMillis)), thresholdPpm: 1, minimumCalls: failures })
   }]
 }
 
