@@ -47,7 +47,7 @@ export const make = (
             Deferred.isDoneUnsafe(listens) ? Deferred.fail(lost, fault) : Effect.sleep("10 seconds"),
           onSuccess: () => Effect.void
         })
-        // In a fiber of its own, because a client waits for the server to end a subscription, and the scope must close.
+        // In a fiber of its own: a client waits for the server to end a subscription, and the scope has to close.
         const fiber = yield* Effect.forkDetach(
           Effect.repeat(attempts, { until: () => Deferred.isDoneUnsafe(listens) })
         )
