@@ -452,7 +452,8 @@ class Simulation {
   /** Nothing but a close, a reset or another order ends what a process shows as open. */
   private look(): void {
     if (this.isCalm && this.time.now - this.endedAt > 100) this.lookForSlots()
-    if (this.hasClockStepped || (this.hasLost && this.hasFault)) return
+    // What was lost may be brought in by a process that knows less than others.
+    if (this.hasClockStepped || this.hasLost) return
     for (const member of this.living) {
       const held = this.held.get(member) ?? new Map<string, Held>()
       this.held.set(member, held)

@@ -24,11 +24,14 @@ export class Part {
     return this.shifts.length === 0 ? this.assumedShift : Math.min(...this.shifts)
   }
 
-  /** Takes in the time of an answer. A clock that was set back is believed after a few of them. */
+  /** Takes in the time of an answer. A clock that was set back is believed after two of them. */
   answered(now: number, nowMillis: number): void {
     this.shifts.push(now - nowMillis)
+    if (Math.min(...this.shifts.slice(-2)) - this.shift > setBackMillis) this.shifts.splice(0, this.shifts.length - 2)
     if (this.shifts.length > remembered) this.shifts.shift()
   }
 }
 
 const remembered = 8
+// Two answers in a row are not that slow.
+const setBackMillis = 1_000

@@ -7,7 +7,7 @@ import { never } from "../../Circuit.ts"
 import { absent, type CircuitRecord, type Reading, StoreFault } from "../../RecordStore.ts"
 import { expired } from "../machine/slots.ts"
 import type { Authority } from "./authority.ts"
-import { empty, type Entry, type Longest, read, write } from "./entry.ts"
+import { empty, type Entry, type Longest, type Read, read, write } from "./entry.ts"
 import type { Part } from "./part.ts"
 
 /** What a change is computed from. */
@@ -80,7 +80,8 @@ export class RecordQueue {
   private knownSince = 0
   private pending: Array<Pending> = []
   private isBusy = false
-  /** Whether the store has lost the record that this process knew. */
+  /** The newest record that the circuit has taken over, and whether the store has lost it. */
+  private followed: CircuitRecord = absent
   private isLost = false
   private announced: Problem | undefined
 
@@ -158,14 +159,22 @@ export class RecordQueue {
     )
   })
 
-  private update(batch: ReadonlyArray<Pending>): Effect.Effect<void, StoreFault> {
+  private update(waiting: ReadonlyArray<Pending>): Effect.Effect<void, StoreFault> {
     return Effect.suspend(() => {
       if (this.unusable !== undefined) return Effect.fail(new StoreFault({ code: this.unusable, ofRecord: true }))
       const { authority, known: { record } } = this
       const { shift } = this.part = authority.partOf(this.id)
       const basis = { now: authority.now(), shift }
       // Read and written with one shift, so that times which do not change stay as they are.
-      const entry = read(record.state, record.generation, shift, basis.now, this.options)!.entry
+      const { entry } = this.readings(record, shift, basis.now)!
+      // What the store has lost comes before what is computed from it.
+      const teaches = this.isLost
+      const teaching = {
+        change: this.follower.teach,
+        carriedOut: () => {},
+        done: Deferred.makeUnsafe<void, StoreFault>()
+      }
+      const batch = teaches ? [teaching, ...waiting] : waiting
       const counters = new Map(record.counters)
       let add = new Map<string, number>()
       let next = entry
@@ -195,6 +204,7 @@ export class RecordQueue {
       }
       if (next === entry && add.size === 0) {
         return Effect.sync(() => {
+          if (teaches) this.accept(this.known)
           report()
           finish(carriedOut)
         })
@@ -213,16 +223,11 @@ export class RecordQueue {
       })
       return Effect.flatMap(updated, (updated) => {
         if (updated.applied) {
-          this.take(updated, asked, epoch, report)
+          this.take(updated, asked, epoch, report, teaches)
           return Effect.sync(() => finish(carriedOut))
         }
         this.take(updated, asked, epoch)
-        const teaching = {
-          change: this.follower.teach,
-          carriedOut: () => {},
-          done: Deferred.makeUnsafe<void, StoreFault>()
-        }
-        return this.update(this.isLost ? [teaching, ...carriedOut] : carriedOut)
+        return this.update(carriedOut.filter((one) => one !== teaching))
       })
     })
   }
@@ -238,11 +243,16 @@ export class RecordQueue {
   }
 
   // Takes over what was read, unless a later question was answered before.
-  private take({ record }: Reading, asked: number, epoch: number, before: () => void = () => {}): void {
+  private take(
+    { record }: Reading,
+    asked: number,
+    epoch: number,
+    before: () => void = () => {},
+    isTaught = false
+  ): void {
     const { authority, follower, known } = this
-    const isOlder = record.generation < known.record.generation || record.revision < known.record.revision
-    if (isOlder && asked <= this.knownSince) return before()
-    const found = read(record.state, record.generation, this.part.shift, authority.now(), this.options)
+    if (isOlder(record, known.record) && asked <= this.knownSince) return before()
+    const found = this.readings(record, this.part.shift, authority.now())
     const returns = this.unusable !== undefined
     this.readAt = authority.now()
     this.epoch = Math.max(this.epoch, epoch)
@@ -250,11 +260,28 @@ export class RecordQueue {
     this.notice(found === undefined ? "newer_version" : found.corrupt ? "unreadable_fields" : undefined)
     if (found === undefined) return before()
     this.knownSince = this.asked
-    this.isLost = isOlder
+    // Until this process has brought in what it knows: a second answer does not make the loss good.
+    this.isLost = !isTaught && isOlder(record, this.followed)
     this.known = { record, entry: found.entry }
     before()
     if (returns) follower.returns(this.known)
-    else if (!isOlder) follower.adopt(this.known)
+    else if (!this.isLost) this.accept(this.known)
+  }
+
+  private accept(known: Known): void {
+    this.isLost = false
+    this.followed = known.record
+    this.follower.adopt(known)
+  }
+
+  // Of several readings of one revision the earliest deadlines are the truest, also after a clock was set back.
+  private readings(record: CircuitRecord, shift: number, now: number): Read | undefined {
+    const found = read(record.state, record.generation, shift, now, this.options)
+    const { entry: { circuit }, record: { generation, revision } } = this.known
+    if (found === undefined || revision === 0 || record.revision !== revision || record.generation !== generation) return found
+    const openUntil = Math.min(found.entry.circuit.openUntil, circuit.openUntil)
+    const gateUntil = Math.min(found.entry.circuit.gateUntil, circuit.gateUntil)
+    return { ...found, entry: { ...found.entry, circuit: { ...found.entry.circuit, openUntil, gateUntil } } }
   }
 
   // A fault of only this record leaves the store as it is.
@@ -272,6 +299,9 @@ export class RecordQueue {
     this.announced = problem
   }
 }
+
+const isOlder = (one: CircuitRecord, other: CircuitRecord): boolean =>
+  one.generation < other.generation || one.revision < other.revision
 
 const finish = (carriedOut: ReadonlyArray<Pending>): void => {
   for (const { done } of carriedOut) Deferred.doneUnsafe(done, Effect.void)

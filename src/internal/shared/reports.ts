@@ -1,5 +1,5 @@
 /** What a circuit of this process tells its record of the calls that end here. */
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import * as Circuit from "../../Circuit.ts"
 import * as Outcome from "../../Outcome.ts"
 import type { StoreFault } from "../../RecordStore.ts"
@@ -84,6 +84,7 @@ export class Reports {
       const add = isCounted ? this.takeUnsent() : new Map<string, number>()
       if (isCounted) slotsOf(circuit.policy, authority.now() - queue.part.shift, failed, durationMillis, add)
       if (permit.probe === 0) circuit.observe(outcome, durationMillis)
+      const startedAt = authority.now()
       let settled: Settled | undefined
       const sent = circuit.send(
         "report",
@@ -93,7 +94,13 @@ export class Reports {
       return Effect.matchEffect(sent, {
         // A call that could not be reported counts here.
         onFailure: () => Effect.sync(() => circuit.settleHere(call)),
-        onSuccess: () => isCounted ? Effect.ignore(this.tripIfUnhealthy) : Effect.void
+        onSuccess: () => {
+          if (!isCounted) return Effect.void
+          const trip = authority.fork(Effect.ignore(this.tripIfUnhealthy))
+          // The call waits for both operations no longer than for one.
+          const left = authority.settings.operationMillis - (authority.now() - startedAt)
+          return Effect.asVoid(Effect.timeoutOption(Fiber.await(trip), left))
+        }
       })
     })
   }

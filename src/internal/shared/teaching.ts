@@ -33,14 +33,16 @@ export const taught = (policy: CompiledPolicy, basis: Basis, teacher: Teacher): 
     : entry.streak
   const isSame = !takesMine && merged.circuit.gateUntil === stored.gateUntil &&
     merged.circuit.openUntil === stored.openUntil && merged.circuit.state === stored.state && streak === entry.streak
-  // The record stays as it is, but this process has shown later generations of its own.
-  const isBehind = isMoved && !takesMine && mine.reason !== "initial" && mine.generation >= stored.generation
+  // The record stays as it is, but this process has shown later generations.
+  const shown = isMoved ? mine.generation : confirmed
+  const isBehind = !takesMine && mine.reason !== "initial" &&
+    (isMoved ? shown >= stored.generation : shown > stored.generation)
   // What was counted is brought back by the first process that comes, and is not lost with a generation.
   const add = isEmpty && basis.counters.size === 0 ? followed.record.counters : isBehind ? basis.counters : undefined
   if (isSame && !isBehind) return { entry, add }
   // A generation that this process has shown never names another opening.
   const generation = isBehind
-    ? mine.generation + 1
+    ? shown + 1
     : takesMine && (confirmed > stored.generation || merged.circuit.state !== stored.state || isMoved)
     ? Math.max(stored.generation + 1, mine.generation)
     : merged.circuit.state !== stored.state
