@@ -278,7 +278,9 @@ export class RecordQueue {
   private readings(record: CircuitRecord, shift: number, now: number): Read | undefined {
     const found = read(record.state, record.generation, shift, now, this.options)
     const { entry: { circuit }, record: { generation, revision } } = this.known
-    if (found === undefined || revision === 0 || record.revision !== revision || record.generation !== generation) return found
+    if (found === undefined || revision === 0 || record.revision !== revision || record.generation !== generation) {
+      return found
+    }
     const openUntil = Math.min(found.entry.circuit.openUntil, circuit.openUntil)
     const gateUntil = Math.min(found.entry.circuit.gateUntil, circuit.gateUntil)
     return { ...found, entry: { ...found.entry, circuit: { ...found.entry.circuit, openUntil, gateUntil } } }
