@@ -1,7 +1,14 @@
 /** What a process brings into a record when its store answers again. Each of these was found by a simulation. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer } from "effect"
-import { CircuitBreaker, type CircuitEvent, type CircuitPolicy, Outcome, SharedCircuitStore, TripPolicy } from "effect-resilience"
+import {
+  CircuitBreaker,
+  type CircuitEvent,
+  type CircuitPolicy,
+  Outcome,
+  SharedCircuitStore,
+  TripPolicy
+} from "effect-resilience"
 import { SimulatedRecordStore } from "effect-resilience/testing"
 import { TestClock } from "effect/testing"
 import { read } from "../../src/internal/shared/entry.ts"
@@ -51,9 +58,10 @@ describe("a process that has decided by itself", () => {
       yield* one.disable(key)
       yield* other.execute(up, { key })
       other.faults.isDown = true
-      yield* other.reset(key).pipe(Effect.forkChild, Effect.flatMap((fiber) =>
-        Effect.andThen(TestClock.adjust(100), Fiber.join(fiber))
-      ))
+      yield* other.reset(key).pipe(
+        Effect.forkChild,
+        Effect.flatMap((fiber) => Effect.andThen(TestClock.adjust(100), Fiber.join(fiber)))
+      )
       other.faults.isDown = false
       yield* TestClock.adjust(1000)
       assert.strictEqual((yield* other.state(key))._tag, "Disabled")
@@ -85,7 +93,9 @@ describe("a process whose store", () => {
       yield* Effect.exit(down.pipe(one.execute({ key })))
       server.records.clear()
       server.faults.latencyMillis = () => 5
-      const reads = yield* Effect.forkChild(Effect.all([one.state(key), one.state(key), one.state(key)], { concurrency: 3 }))
+      const reads = yield* Effect.forkChild(
+        Effect.all([one.state(key), one.state(key), one.state(key)], { concurrency: 3 })
+      )
       yield* TestClock.adjust(100)
       const states = yield* Fiber.join(reads)
       assert.deepStrictEqual(states.map(({ _tag }) => _tag), ["Open", "Open", "Open"])

@@ -186,7 +186,10 @@ export class Member {
     const after = ranUntil === undefined ? 0 : endedAt! - ranUntil
     if (Math.max(before, after) > operationMillis) {
       this.witness.fail(
-        new Broken("no call waits longer than operationTimeout", `${before} ms before it ran, ${after} ms after it had ended`)
+        new Broken(
+          "no call waits longer than operationTimeout",
+          `${before} ms before it ran, ${after} ms after it had ended`
+        )
       )
     }
     if (Exit.isSuccess(exit)) {

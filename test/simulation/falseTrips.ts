@@ -23,7 +23,11 @@ export const falseTrips = (
   let inOrder = 0
   const policy = { tripPolicy: TripPolicy.consecutive(3), openDuration: 60_000 }
   for (let seed = 1; seed <= seeds; seed++) {
-    const load = new Load(`${processes} ${callsPerSecond} ${share} ${seed}`, Array.from({ length: processes }, () => policy), true)
+    const load = new Load(
+      `${processes} ${callsPerSecond} ${share} ${seed}`,
+      Array.from({ length: processes }, () => policy),
+      true
+    )
     for (let call = 0; call < callsOfSeed; call++) {
       load.call(load.dice.between(0, processes - 1), load.dice.chance(share))
       load.time.advance(1000 / callsPerSecond)
@@ -44,4 +48,6 @@ export const pooled = (several: ReadonlyArray<Pick<FalseTrips, "calls" | "fleet"
 }
 
 export const shown = ({ calls, fleet, inOrder, least, most, ratio }: FalseTrips): string =>
-  `${fleet} trips of the fleet, ${inOrder} in order, of ${calls} calls: ${ratio.toFixed(2)} times (${least.toFixed(2)} to ${most.toFixed(2)})`
+  `${fleet} trips of the fleet, ${inOrder} in order, of ${calls} calls: ${ratio.toFixed(2)} times (${
+    least.toFixed(2)
+  } to ${most.toFixed(2)})`

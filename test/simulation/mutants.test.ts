@@ -9,24 +9,27 @@ const planted = vi.hoisted(() => ({ mutant: undefined as Mutant | undefined }))
 
 /** The functions of a module, each as the planted mutant has it. */
 const broken = vi.hoisted(() => (real: Record<string, unknown>) =>
-  Object.fromEntries(Object.entries(real).map(([name, value]) => {
-    if (typeof value !== "function") return [name, value]
-    const call = (...args: ReadonlyArray<unknown>): unknown => {
-      const functions = planted.mutant?.functions as Record<string, ((real: unknown) => typeof call) | undefined> | undefined
-      return (functions?.[name]?.(value) ?? value as typeof call)(...args)
-    }
-    return [name, call]
-  }))
+  Object.fromEntries(
+    Object.entries(real).map(([name, value]) => {
+      if (typeof value !== "function") return [name, value]
+      const call = (...args: ReadonlyArray<unknown>): unknown => {
+        const functions = planted.mutant?.functions as
+          | Record<string, ((real: unknown) => typeof call) | undefined>
+          | undefined
+        return (functions?.[name]?.(value) ?? value as typeof call)(...args)
+      }
+      return [name, call]
+    })
+  )
 )
 
-vi.mock("../../src/internal/machine/merge.ts", async (original) => broken(await original()))
 vi.mock("../../src/internal/machine/admit.ts", async (original) => broken(await original()))
 vi.mock("../../src/internal/machine/steer.ts", async (original) => broken(await original()))
 vi.mock("../../src/internal/machine/slots.ts", async (original) => broken(await original()))
 vi.mock("../../src/internal/shared/settlement.ts", async (original) => broken(await original()))
 vi.mock("../../src/internal/shared/teaching.ts", async (original) => broken(await original()))
 
-const seeds = 150
+const seeds = 120
 
 const firstViolation = (mutant: Mutant): (Violation & { readonly seed: number }) | undefined => {
   planted.mutant = mutant
@@ -46,7 +49,6 @@ const firstViolation = (mutant: Mutant): (Violation & { readonly seed: number })
 describe("a simulation finds an engine", () => {
   it.each(mutants)("$name", (mutant) => {
     const found = firstViolation(mutant)
-    console.log(mutant.name, found)
     assert.include(mutant.breaks, found?.promise, found?.detail)
   })
 })

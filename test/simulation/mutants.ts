@@ -1,23 +1,21 @@
 /** Faults planted into the engine, or into its store. Each names the promises by which a simulation finds it. */
 import { Effect } from "effect"
 import { type RecordStore } from "effect-resilience"
-import type * as mergeModule from "../../src/internal/machine/merge.ts"
-import type * as settleModule from "../../src/internal/shared/settlement.ts"
-import type * as slotsModule from "../../src/internal/machine/slots.ts"
-import type * as teachingModule from "../../src/internal/shared/teaching.ts"
+import { LocalCircuit } from "../../src/internal/circuit/localCircuit.ts"
 import type * as admitModule from "../../src/internal/machine/admit.ts"
+import type * as slotsModule from "../../src/internal/machine/slots.ts"
 import type * as steerModule from "../../src/internal/machine/steer.ts"
 import { Authority } from "../../src/internal/shared/authority.ts"
+import { Following } from "../../src/internal/shared/following.ts"
 import { Part } from "../../src/internal/shared/part.ts"
-import { Replica } from "../../src/internal/shared/replica.ts"
+import type * as settleModule from "../../src/internal/shared/settlement.ts"
 import { SharedCircuit } from "../../src/internal/shared/sharedCircuit.ts"
+import type * as teachingModule from "../../src/internal/shared/teaching.ts"
 
 type Store = RecordStore.RecordStore["Service"]
 
 /** Functions of the engine that a mutant replaces, given the real ones. */
 export interface Broken {
-  readonly merge?: (real: typeof mergeModule.merge) => typeof mergeModule.merge
-  readonly settle?: (real: typeof settleModule.settle) => typeof settleModule.settle
   readonly advanced?: (real: typeof settleModule.advanced) => typeof settleModule.advanced
   readonly expired?: (real: typeof slotsModule.expired) => typeof slotsModule.expired
   readonly taught?: (real: typeof teachingModule.taught) => typeof teachingModule.taught
@@ -55,21 +53,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     })
   },
   {
-    name: "that merges an open circuit to the shorter deadline",
-    breaks: ["an open circuit rejects until its deadline", "the fleet agrees when faults end"],
-    functions: {
-      merge: (real) => (stored, mine, now, isReset) => {
-        const merged = real(stored, mine, now, isReset)
-        const both = [stored.openUntil, mine.openUntil].filter((until) => until > 0)
-        return both.length < 2
-          ? merged
-          : { ...merged, circuit: { ...merged.circuit, openUntil: Math.min(...both) } }
-      }
-    }
-  },
-  {
     name: "that forgets what it decided while the store was away",
-    breaks: ["an open circuit rejects until its deadline", "no process stays degraded"],
+    breaks: ["generations never go back in a process", "no process stays degraded"],
     functions: { taught: () => (_, { entry }) => ({ entry }) }
   },
   {
@@ -92,18 +77,6 @@ export const mutants: ReadonlyArray<Mutant> = [
     functions: { admit: (real) => (circuit, rules, now) => real(circuit, rules, now + 100) }
   },
   {
-    name: "that settles calls of generations of the past",
-    breaks: ["a circuit closes when its dependency is well", "an open circuit rejects until its deadline"],
-    functions: {
-      settle: (real) => (policy, basis, end, add, slower) => {
-        const { circuit, owners } = basis.entry
-        const permit = { generation: circuit.generation, probe: circuit.probes[0]?.id ?? 0 }
-        const entry = { ...basis.entry, owners: new Map([...owners].map(([id]) => [id, end.process])) }
-        return real(policy, { ...basis, entry }, { ...end, permit }, add, slower)
-      }
-    }
-  },
-  {
     name: "that opens every outage under one number",
     breaks: ["an outage that has ended does not come back"],
     functions: {
@@ -120,33 +93,40 @@ export const mutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "that waits for the store as long as it takes",
-    breaks: ["no call waits longer than operationTimeout", "every call ends", "a process starts", "no process stays degraded"],
+    breaks: [
+      "no call waits longer than operationTimeout",
+      "every call ends",
+      "a process starts",
+      "no process stays degraded"
+    ],
     classes: () => replaceMember(Authority.prototype, "bounded", { value: <A>(self: A) => self })
   },
   {
-    name: "that never gives back the slot of an interrupted probe",
-    breaks: ["no slot stays taken", "a circuit closes when its dependency is well"],
-    classes: () => replaceMember(SharedCircuit.prototype, "free", { value: () => Effect.void })
-  },
-  {
     name: "that does not merge when the store is back",
-    breaks: ["an open circuit rejects until its deadline", "generations never go back in a process",
-      "the fleet agrees when faults end", "transitions follow each other"],
-    classes: () => replaceMember(SharedCircuit.prototype, "rejoin", { value: () => undefined })
+    breaks: [
+      "an open circuit rejects until its deadline",
+      "generations never go back in a process",
+      "the fleet agrees when faults end",
+      "transitions follow each other"
+    ],
+    classes: () => replaceMember(Following.prototype, "rejoin", { value: () => undefined })
   },
   {
     name: "that takes the time of the store for its own",
-    breaks: ["an open circuit rejects until its deadline", "the fleet agrees when faults end",
-      "a circuit closes when its dependency is well"],
+    breaks: [
+      "an open circuit rejects until its deadline",
+      "the fleet agrees when faults end",
+      "a closed circuit lets calls pass"
+    ],
     classes: () => replaceMember(Part.prototype, "shift", { get: () => -1_700_000_000_000 })
   },
   {
     name: "that does not count calls while the store is away",
     breaks: ["an outage opens the circuit, also without a store"],
     classes: () => {
-      const real = Replica.prototype.settle
-      return replaceMember(Object.getPrototypeOf(Replica.prototype), "settle", {
-        value(this: Replica, ...[clock, permit, outcome, millis, interrupted]: Parameters<typeof real>) {
+      const real = LocalCircuit.prototype.settle
+      return replaceMember(LocalCircuit.prototype, "settle", {
+        value(this: LocalCircuit, ...[clock, permit, outcome, millis, interrupted]: Parameters<typeof real>) {
           if (outcome._tag === "Failure" && permit.probe === 0) return undefined
           return real.call(this, clock, permit, outcome, millis, interrupted)
         }
@@ -154,18 +134,12 @@ export const mutants: ReadonlyArray<Mutant> = [
     }
   },
   {
-    name: "that does not open by a rate which the fleet has reached",
-    breaks: ["an outage opens the circuit, also without a store"],
-    functions: {
-      settle: (real) => (policy, basis, end, add, slower) =>
-        end.outcome._tag === "Success" && end.permit.probe === 0
-          ? { ...real(policy, basis, end, add, slower), entry: basis.entry, clears: false }
-          : real(policy, basis, end, add, slower)
-    }
-  },
-  {
     name: "that misses changes and does not read again",
-    breaks: ["the fleet agrees when faults end", "a circuit closes when its dependency is well", "a reset works at once"],
+    breaks: [
+      "the fleet agrees when faults end",
+      "a circuit closes when its dependency is well",
+      "a reset works at once"
+    ],
     classes: () => replaceMember(SharedCircuit.prototype, "changed", { value: () => {} })
   },
   {
@@ -182,4 +156,3 @@ export const mutants: ReadonlyArray<Mutant> = [
     }
   }
 ]
-

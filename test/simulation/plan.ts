@@ -29,7 +29,13 @@ export type Step =
   }
   | { readonly do: "interrupt"; readonly process: number }
   | { readonly do: "outage" | "hum"; readonly process: number; readonly key: number }
-  | { readonly do: "order"; readonly process: number; readonly key: number; readonly order: Order; readonly millis: number }
+  | {
+    readonly do: "order"
+    readonly process: number
+    readonly key: number
+    readonly order: Order
+    readonly millis: number
+  }
   | { readonly do: "fault"; readonly process: number; readonly fault: Fault; readonly value: number }
   | { readonly do: "heal" | "keep" | "rollBack" | "cut" | "calm" }
   | { readonly do: "lose"; readonly key: number }
@@ -63,7 +69,10 @@ export const trips: ReadonlyArray<{ readonly policy: TripPolicy.TripPolicy; read
   { policy: TripPolicy.failureRate({ threshold: 0.5, minimumCalls: 4, window: 8 }), enough: 8 },
   { policy: TripPolicy.failureRate({ threshold: 0.5, minimumCalls: 4, window: "2 seconds" }), enough: undefined },
   { policy: TripPolicy.failureCount({ failures: 3, window: "3 seconds" }), enough: 3 },
-  { policy: TripPolicy.slowCallRate({ threshold: 0.5, slowerThan: 50, minimumCalls: 3, window: 6 }), enough: undefined },
+  {
+    policy: TripPolicy.slowCallRate({ threshold: 0.5, slowerThan: 50, minimumCalls: 3, window: 6 }),
+    enough: undefined
+  },
   { policy: TripPolicy.adaptive({ failures: 3, minimumSamples: 5 }), enough: 6 },
   {
     policy: TripPolicy.anyOf(
@@ -76,16 +85,17 @@ export const trips: ReadonlyArray<{ readonly policy: TripPolicy.TripPolicy; read
 
 export const longestOpenMillis = 3_000
 
-export const policyOf = (plan: ProcessPlan): CircuitPolicy.CircuitPolicy => plan.policy ?? ({
-  tripPolicy: trips[plan.trip]!.policy,
-  probes: plan.probes,
-  successesToClose: plan.successesToClose,
-  openDuration: plan.openMillis,
-  maxOpenDuration: longestOpenMillis,
-  probeLease: "30 seconds",
-  gateJitter: 0,
-  ...plan.ramp ? { ramp: "1 second" } : undefined
-})
+export const policyOf = (plan: ProcessPlan): CircuitPolicy.CircuitPolicy =>
+  plan.policy ?? ({
+    tripPolicy: trips[plan.trip]!.policy,
+    probes: plan.probes,
+    successesToClose: plan.successesToClose,
+    openDuration: plan.openMillis,
+    maxOpenDuration: longestOpenMillis,
+    probeLease: "30 seconds",
+    gateJitter: 0,
+    ...plan.ramp ? { ramp: "1 second" } : undefined
+  })
 
 export const planOf = (seed: number): Plan => {
   const dice = new Dice(`simulation ${seed}`)
@@ -122,8 +132,19 @@ export const planOf = (seed: number): Plan => {
   })
   const fault = (): Step => {
     switch (
-      dice.weighted({ latency: 3, losesAnswer: 3, losesChange: 3, lateChange: 2, doublesChange: 1, away: 4, lose: 2, keep: 2,
-        rollBack: 2, clock: 1.5, cut: 2 })
+      dice.weighted({
+        latency: 3,
+        losesAnswer: 3,
+        losesChange: 3,
+        lateChange: 2,
+        doublesChange: 1,
+        away: 4,
+        lose: 2,
+        keep: 2,
+        rollBack: 2,
+        clock: 1.5,
+        cut: 2
+      })
     ) {
       case "latency":
         return { do: "fault", process: process(), fault: "latency", value: dice.pick([1, 5, 30, 60]) }

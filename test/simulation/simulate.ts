@@ -20,7 +20,9 @@ const { values } = parseArgs({
 })
 
 const show = (seed: number, violation: Violation) => {
-  console.log(`seed ${seed}: ${violation.promise}: ${violation.detail} (step ${violation.step}, ${violation.atMillis} ms)`)
+  console.log(
+    `seed ${seed}: ${violation.promise}: ${violation.detail} (step ${violation.step}, ${violation.atMillis} ms)`
+  )
   if (!values.shrunk) return
   const shrunk = shrink(planOf(seed), violation)
   console.log(`  shrunk to ${shrunk.plan.steps.length} steps: ${shrunk.violation.detail}`)

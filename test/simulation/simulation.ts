@@ -154,7 +154,11 @@ class Simulation {
         onEvent: (member, event) => this.heard(member, event),
         onRun: (call) => this.ran(call),
         onEnd: (call, outcome) => {
-          this.log(`  p${call.member.index} ${call.key}: ${call.says} ${call.ranAt === undefined ? "was turned away" : "ended"}`)
+          this.log(
+            `  p${call.member.index} ${call.key}: ${call.says} ${
+              call.ranAt === undefined ? "was turned away" : "ended"
+            }`
+          )
           this.endedAt = time.now
           if (outcome?._tag !== "Success") return
           this.successes.set(call.key, (this.successes.get(call.key) ?? 0) + 1)
@@ -163,7 +167,9 @@ class Simulation {
         },
         onOrder: (key, order, waitedMillis) => {
           if (order !== "force") this.release(key)
-          if (waitedMillis > operationMillis) this.fail("an order waits no longer than operationTimeout", `${waitedMillis} ms`)
+          if (waitedMillis > operationMillis) {
+            this.fail("an order waits no longer than operationTimeout", `${waitedMillis} ms`)
+          }
         },
         fail: (broken) => this.broken ??= broken
       },
@@ -336,7 +342,12 @@ class Simulation {
     const before = this.written.get(id)
     const entry = this.entryOf(kept)
     this.written.set(id, { kept, entry })
-    const finest = [...kept.counters.keys()].filter((name) => name.includes(".0:")).length
+    const slots = new Map<string, number>()
+    for (const name of kept.counters.keys()) {
+      const measure = name.slice(0, name.indexOf(":"))
+      slots.set(measure, (slots.get(measure) ?? 0) + 1)
+    }
+    const finest = Math.max(0, ...slots.values())
     if (finest > maxFinest || kept.counters.size > maxCounters || kept.state.length > maxText) {
       this.fail("memory is bounded", `${finest} of ${kept.counters.size} counters, ${kept.state.length} characters`)
     }
@@ -405,7 +416,8 @@ class Simulation {
     if (call.probeOf === undefined) return
     this.see("probe")
     const running = this.living.flatMap(({ calls }) => [...calls]).filter((other) =>
-      other.key === call.key && other.ranAt !== undefined && other.ranUntil === undefined && other.probeOf === call.probeOf
+      other.key === call.key && other.ranAt !== undefined && other.ranUntil === undefined &&
+      other.probeOf === call.probeOf
     )
     const most = Math.max(...this.plan.processes.map(({ probes }) => probes))
     const bound = this.isCalm ? most : most * this.members.length
@@ -420,7 +432,10 @@ class Simulation {
     for (const key of this.keys) {
       const circuit = this.written.get(circuitId.encode(key))?.entry.circuit
       const slots = circuit?.probes.filter(({ leaseUntil }) => leaseUntil > this.storeNow).length ?? 0
-      const calls = this.living.reduce((sum, { calls }) => sum + [...calls].filter((call) => call.key === key).length, 0)
+      const calls = this.living.reduce(
+        (sum, { calls }) => sum + [...calls].filter((call) => call.key === key).length,
+        0
+      )
       if (slots > calls) throw new Broken("no slot stays taken", `${slots} slots for ${calls} calls`)
     }
   }
@@ -461,15 +476,18 @@ class Simulation {
             `p${member.index}: ${before.detail}, now ${state._tag} ${state.generation} until ${until}`
           )
         }
-        if (until > this.time.now) held.set(key, { until, released: seenAt, detail: `${state._tag} ${state.generation} until ${until}` })
-        else held.delete(key)
+        if (until > this.time.now) {
+          held.set(key, { until, released: seenAt, detail: `${state._tag} ${state.generation} until ${until}` })
+        } else held.delete(key)
       }
     }
   }
 
   private openUntil(state: CircuitState.CircuitState): number {
     if (state._tag !== "Open" && state._tag !== "ForcedOpen") return 0
-    return state.retryAfter === undefined ? Number.POSITIVE_INFINITY : this.time.now + Duration.toMillis(state.retryAfter)
+    return state.retryAfter === undefined
+      ? Number.POSITIVE_INFINITY
+      : this.time.now + Duration.toMillis(state.retryAfter)
   }
 
   private traffic(rounds: number, millis: number): void {
@@ -490,7 +508,9 @@ class Simulation {
       if (member.isGone) continue
       if (!member.isUp) throw new Broken("a process starts", `p${member.index} has not`)
       if (member.isDegraded) throw new Broken("no process stays degraded", `p${member.index}`)
-      if (member.calls.size > 0) throw new Broken("every call ends", `${member.calls.size} calls of p${member.index} go on`)
+      if (member.calls.size > 0) {
+        throw new Broken("every call ends", `${member.calls.size} calls of p${member.index} go on`)
+      }
     }
     for (const key of this.keys) this.agree(key)
     this.isCalm = true
@@ -521,7 +541,10 @@ class Simulation {
     const { generation } = record?.kept ?? { generation: 0 }
     const stored = record?.entry.circuit.state ?? "closed"
     if (first.state.generation !== generation || states[first.state._tag] !== stored) {
-      throw new Broken("the fleet agrees with the record when faults end", `${say(first.state)}, record ${stored} ${generation}`)
+      throw new Broken(
+        "the fleet agrees with the record when faults end",
+        `${say(first.state)}, record ${stored} ${generation}`
+      )
     }
   }
 
@@ -567,5 +590,5 @@ const states = {
 
 // 200 slots of the ladder for each of three measures, and those that are dropped with the next update.
 const maxCounters = 660
-const maxFinest = 3 * 60
+const maxFinest = 70
 const maxText = 8_000
