@@ -3,7 +3,6 @@ import { Effect } from "effect"
 import { type RecordStore } from "effect-resilience"
 import { LocalCircuit } from "../../src/internal/circuit/localCircuit.ts"
 import type * as admitModule from "../../src/internal/machine/admit.ts"
-import type * as mergeModule from "../../src/internal/machine/merge.ts"
 import type * as slotsModule from "../../src/internal/machine/slots.ts"
 import type * as steerModule from "../../src/internal/machine/steer.ts"
 import { Authority } from "../../src/internal/shared/authority.ts"
@@ -17,8 +16,6 @@ type Store = RecordStore.RecordStore["Service"]
 
 /** Functions of the engine that a mutant replaces, given the real ones. */
 export interface Broken {
-  readonly merge?: (real: typeof mergeModule.merge) => typeof mergeModule.merge
-  readonly settle?: (real: typeof settleModule.settle) => typeof settleModule.settle
   readonly advanced?: (real: typeof settleModule.advanced) => typeof settleModule.advanced
   readonly expired?: (real: typeof slotsModule.expired) => typeof slotsModule.expired
   readonly taught?: (real: typeof teachingModule.taught) => typeof teachingModule.taught
@@ -56,21 +53,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     })
   },
   {
-    name: "that merges an open circuit to the shorter deadline",
-    breaks: ["an open circuit rejects until its deadline", "the fleet agrees when faults end"],
-    functions: {
-      merge: (real) => (stored, mine, now, isReset) => {
-        const merged = real(stored, mine, now, isReset)
-        const both = [stored.openUntil, mine.openUntil].filter((until) => until > 0)
-        return both.length < 2
-          ? merged
-          : { ...merged, circuit: { ...merged.circuit, openUntil: Math.min(...both) } }
-      }
-    }
-  },
-  {
     name: "that forgets what it decided while the store was away",
-    breaks: ["an open circuit rejects until its deadline", "no process stays degraded"],
+    breaks: ["generations never go back in a process", "no process stays degraded"],
     functions: { taught: () => (_, { entry }) => ({ entry }) }
   },
   {
@@ -91,18 +75,6 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "that lets probes begin before the deadline",
     breaks: ["an open circuit rejects until its deadline"],
     functions: { admit: (real) => (circuit, rules, now) => real(circuit, rules, now + 100) }
-  },
-  {
-    name: "that settles calls of generations of the past",
-    breaks: ["a circuit closes when its dependency is well", "an open circuit rejects until its deadline"],
-    functions: {
-      settle: (real) => (policy, basis, end, add, slower) => {
-        const { circuit, owners } = basis.entry
-        const permit = { generation: circuit.generation, probe: circuit.probes[0]?.id ?? 0 }
-        const entry = { ...basis.entry, owners: new Map([...owners].map(([id]) => [id, end.process])) }
-        return real(policy, { ...basis, entry }, { ...end, permit }, add, slower)
-      }
-    }
   },
   {
     name: "that opens every outage under one number",
@@ -130,11 +102,6 @@ export const mutants: ReadonlyArray<Mutant> = [
     classes: () => replaceMember(Authority.prototype, "bounded", { value: <A>(self: A) => self })
   },
   {
-    name: "that never gives back the slot of an interrupted probe",
-    breaks: ["no slot stays taken", "a circuit closes when its dependency is well"],
-    classes: () => replaceMember(SharedCircuit.prototype, "free", { value: () => Effect.void })
-  },
-  {
     name: "that does not merge when the store is back",
     breaks: [
       "an open circuit rejects until its deadline",
@@ -149,7 +116,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     breaks: [
       "an open circuit rejects until its deadline",
       "the fleet agrees when faults end",
-      "a circuit closes when its dependency is well"
+      "a closed circuit lets calls pass"
     ],
     classes: () => replaceMember(Part.prototype, "shift", { get: () => -1_700_000_000_000 })
   },
@@ -167,23 +134,13 @@ export const mutants: ReadonlyArray<Mutant> = [
     }
   },
   {
-    name: "that does not open by a rate which the fleet has reached",
-    breaks: ["an outage opens the circuit, also without a store"],
-    functions: {
-      settle: (real) => (policy, basis, end, add, slower) =>
-        end.outcome._tag === "Success" && end.permit.probe === 0
-          ? { ...real(policy, basis, end, add, slower), entry: basis.entry, clears: false }
-          : real(policy, basis, end, add, slower)
-    }
-  },
-  {
     name: "that misses changes and does not read again",
     breaks: [
       "the fleet agrees when faults end",
       "a circuit closes when its dependency is well",
       "a reset works at once"
     ],
-    classes: () => replaceMember(SharedCircuit.prototype, "changed", { value: () => {} })
+    classes: () => replaceMember(Following.prototype, "changed", { value: () => {} })
   },
   {
     name: "that answers a call with the end of the report",
