@@ -163,7 +163,7 @@ describe.concurrent("junk in the field", () => {
       )
   )
 
-  it.live("that is the whole state costs no call anything, is reported once, and healed by the next write", () =>
+  it.live("that is the whole state, or has a part of it, costs no call anything, is reported once, and healed (I82)", () =>
     survives(
       ["x", "{", "[]", "null", "1", `"closed"`, "{}"],
       (record, value) => command("HSET", record, "s", value),
@@ -185,5 +185,17 @@ describe("asking for the state of a circuit that is not used here", () => {
       yield* up(other, "another")
       assert.deepStrictEqual(yield* repeated(3, stateOf(other, "key")), Array(3).fill("ForcedOpen"))
       assert.deepStrictEqual(yield* other.recorded.names, [])
+    }))
+})
+
+describe("a record whose expiry was lost", () => {
+  it.live("is readable, and gets one with the next write (I107)", () =>
+    Effect.gen(function*() {
+      const { members: [one, other], recordOf } = yield* fleet
+      yield* trip(one, "long/key")
+      yield* command("PERSIST", recordOf("long/key"))
+      assert.strictEqual(yield* up(other, "long/key"), "CircuitOpen")
+      yield* other.breaker.reset("long/key")
+      assert.isAbove(Number(yield* command("PTTL", recordOf("long/key"))), 0)
     }))
 })

@@ -289,10 +289,7 @@ export class RecordQueue {
   // A fault of only this record leaves the store as it is.
   private failed(fault: StoreFault): Effect.Effect<void, StoreFault> {
     if (fault.ofRecord !== true) return Effect.fail(fault)
-    if (fault.code !== this.unusable) {
-      this.unusable = "wrong_type"
-      this.notice("wrong_type")
-    }
+    if (fault.code !== this.unusable) this.notice(this.unusable = "wrong_type")
     return Effect.void
   }
 
