@@ -83,7 +83,7 @@ export const trips: ReadonlyArray<{ readonly policy: TripPolicy.TripPolicy; read
   }
 ]
 
-export const longestOpenMillis = 3_000
+const longestOpenMillis = 3_000
 
 export const policyOf = (plan: ProcessPlan): CircuitPolicy.CircuitPolicy =>
   plan.policy ?? ({
