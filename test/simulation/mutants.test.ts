@@ -1,9 +1,8 @@
 /** The simulation finds every engine that is broken on purpose, within so many seeds. */
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, describe, it } from "@effect/vitest"
 import { vi } from "vitest"
-import { type Mutant, mutants } from "./mutants.ts"
-import { planOf } from "./plan.ts"
-import { simulate, type Violation } from "./simulation.ts"
+import type { Mutant } from "./mutants.ts"
+import type { Violation } from "./simulation.ts"
 
 const planted = vi.hoisted(() => ({ mutant: undefined as Mutant | undefined }))
 
@@ -28,6 +27,15 @@ vi.mock("../../src/internal/machine/steer.ts", async (original) => broken(await 
 vi.mock("../../src/internal/machine/slots.ts", async (original) => broken(await original()))
 vi.mock("../../src/internal/shared/settlement.ts", async (original) => broken(await original()))
 vi.mock("../../src/internal/shared/teaching.ts", async (original) => broken(await original()))
+
+// Other files of this worker have the modules as they are: these are loaded anew, and let go afterwards.
+vi.resetModules()
+const { mutants } = await import("./mutants.ts")
+const { planOf } = await import("./plan.ts")
+const { simulate } = await import("./simulation.ts")
+afterAll(() => {
+  vi.resetModules()
+})
 
 const seeds = 120
 
