@@ -44,7 +44,7 @@ export const deploy = (
     return {
       provider,
       published,
-      recordKey: `${prefix}:{${key}}`,
+      recordKey: `${prefix}:records:{${key}}`,
       members,
       all,
       load: (callers, thinkMillis) => Effect.asVoid(all({ do: "start", callers, thinkMillis })),

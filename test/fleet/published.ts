@@ -21,7 +21,7 @@ export const listen = (port: number, prefix: string): Effect.Effect<ReadonlyArra
     redis.on("message", (_, message: string) => {
       const [id] = JSON.parse(message) as readonly [string, number, string]
       if (id === "") return
-      const asked = reader.multi().hmget(`${prefix}:{${id}}`, "g", "s").time().exec()
+      const asked = reader.multi().hmget(`${prefix}:records:{${id}}`, "g", "s").time().exec()
       asked.then((replies) => heard.push(...read(replies)), () => {})
     })
     yield* Effect.promise(() => redis.subscribe(`${prefix}:changes`))

@@ -21,11 +21,11 @@ describe("a hostile key", () => {
       const trip = Effect.forEach(keys, (key) => Effect.exit(Effect.fail("503").pipe(CircuitBreaker.execute({ key }))))
       yield* Effect.provide(trip, breaker("one"))
       const stored = (yield* server.command("KEYS", "*")) as ReadonlyArray<string>
-      const circuits = stored.filter((key) => !key.endsWith(":pulse"))
+      const circuits = stored.filter((key) => !key.endsWith(":processes"))
       assert.lengthOf(circuits, keys.length)
-      for (const key of circuits) assert.match(key, /^one:\{[\w.~/@+=:%-]+\}$/)
+      for (const key of circuits) assert.match(key, /^one:records:\{[\w.~/@+=:%-]+\}$/)
       // Who has another prefix knows nothing of them, also where that and a key could be mistaken for one of these.
-      for (const prefix of ["two", "on", "one:", "one:pulse"]) {
+      for (const prefix of ["two", "on", "one:", "one:records"]) {
         const states = yield* Effect.provide(Effect.forEach(keys, (key) => CircuitBreaker.state(key)), breaker(prefix))
         assert.deepStrictEqual(new Set(states.map(({ _tag }) => _tag)), new Set(["Closed"]), prefix)
       }

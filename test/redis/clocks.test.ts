@@ -76,7 +76,7 @@ describe("processes whose clocks are a minute apart (I92, W36)", () => {
         assert.deepStrictEqual((yield* every("up")).map(({ result }) => result), Array(3).fill("CircuitOpen"))
 
         // Whose clock would count 30 seconds more would not be admitted in the time of a test.
-        const openUntil = (yield* stateIn(server, "effect-resilience:{key}")).openUntil!
+        const openUntil = (yield* stateIn(server, "effect-resilience:records:{key}")).openUntil!
         yield* Effect.forEach(fleet, (process) =>
           Effect.gen(function*() {
             assert.strictEqual((yield* process.order("until admitted")).result, "hello")

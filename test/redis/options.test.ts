@@ -87,7 +87,7 @@ describe("options from the environment", () => {
     Effect.gen(function*() {
       const one = yield* member(from({ CIRCUIT_REDIS_URL: url }))
       yield* down(one, "from silence")
-      const left = Number(yield* command("PTTL", "effect-resilience:{from%0020silence}"))
+      const left = Number(yield* command("PTTL", "effect-resilience:records:{from%0020silence}"))
       assert.isTrue(left > 3_590_000 && left <= 3_600_000)
     }))
 

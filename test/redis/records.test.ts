@@ -13,7 +13,7 @@ const fleet = Effect.gen(function*() {
   return {
     members: [yield* memberAt(port, { prefix }), yield* memberAt(port, { prefix })] as const,
     newcomer: memberAt(port, { prefix }),
-    recordOf: (key: string) => `${prefix}:{${key}}`
+    recordOf: (key: string) => `${prefix}:records:{${key}}`
   }
 })
 

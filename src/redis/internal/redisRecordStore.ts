@@ -7,7 +7,7 @@ import { recordScript } from "./recordScript.ts"
 export const make = (port: RedisPort, prefix: string): RecordStore["Service"] => {
   const channel = `${port.keyPrefix}${prefix}:changes`
   const processes = `${prefix}:processes`
-  const keyOf = (id: string) => id === "" ? processes : `${prefix}:{${id}}`
+  const keyOf = (id: string) => id === "" ? processes : `${prefix}:records:{${id}}`
   const run = (operation: string, keys: ReadonlyArray<string>, ...args: ReadonlyArray<string>) =>
     port.run(recordScript, keys, [operation, channel, ...args])
 
@@ -68,7 +68,7 @@ export const make = (port: RedisPort, prefix: string): RecordStore["Service"] =>
         }).pipe(Effect.catch((fault) => Queue.fail(queue, fault)))
       ),
     presence: Effect.map(run("presence", [processes]), (reply) => isList(reply) ? reply.map(String) : []),
-    list: Stream.map(port.scan(`${escaped(prefix)}:{*}`), (key) => key.slice(key.indexOf(":{") + 2, -1)),
+    list: Stream.map(port.scan(`${escaped(prefix)}:records:{*}`), (key) => key.slice(key.indexOf(":{") + 2, -1)),
     partOf: (id) => port.partOf(keyOf(id))
   }
 }

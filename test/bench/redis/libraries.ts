@@ -51,7 +51,7 @@ export const ours: Library = {
       Layer.build,
       Effect.map((context) => (self, key) => Context.get(context, CircuitBreaker.CircuitBreaker).execute(self, { key }))
     ),
-  record: (prefix, key) => `${prefix}:{${key}}`
+  record: (prefix, key) => `${prefix}:records:{${key}}`
 }
 
 export const effects: Library = {

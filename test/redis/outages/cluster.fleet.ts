@@ -23,7 +23,7 @@ import { assertHarmless } from "./outage.ts"
 const clusterWith = (options: RedisCircuitStore.Options) =>
   Effect.gen(function*() {
     const { moveSlot, nodes, servers, slotOwner } = yield* RedisCluster.make(3)
-    const recordOf = (key: string) => `effect-resilience:{${key}}`
+    const recordOf = (key: string) => `effect-resilience:records:{${key}}`
     const ownerOf = (key: string) => Effect.map(slotOwner(recordOf(key)), (index) => servers[index]!)
     // Of two slots that move at once, a master may take back one: it has not heard yet that another is ahead of it.
     const move = (key: string) =>

@@ -21,7 +21,7 @@ import {
 
 type Loss = (server: RedisServer.RedisServer, key: string) => Effect.Effect<unknown, unknown>
 
-const recordOf = (key: string) => `effect-resilience:{${key}}`
+const recordOf = (key: string) => `effect-resilience:records:{${key}}`
 
 const flush: Loss = ({ command }) => command("FLUSHALL")
 

@@ -9,7 +9,7 @@ import * as RedisServer from "../../support/redis/RedisServer.ts"
 import * as TcpProxy from "../../support/redis/TcpProxy.ts"
 import { all, call, cooldown, crowd, down, memberAt, settings, stateOf, tells, trip, up } from "./faults.ts"
 
-const recordOf = (id: string) => `effect-resilience:{${id}}`
+const recordOf = (id: string) => `effect-resilience:records:{${id}}`
 
 describe.concurrent("a process that lost Redis", () => {
   it.live("comes back, although an operator's words were cut within a character", () =>

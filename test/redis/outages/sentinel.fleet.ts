@@ -19,7 +19,7 @@ describe("a server behind Sentinels", () => {
     Effect.gen(function*() {
       const { failover, master, members, replica } = yield* fleet
       yield* assertHarmless(members, { strikes: master.kill, ends: failover, codes: ["CONNECTION", "TIMEOUT"] })
-      assert.strictEqual((yield* stateIn(replica, "effect-resilience:{long/opened}")).state, "open")
+      assert.strictEqual((yield* stateIn(replica, "effect-resilience:records:{long/opened}")).state, "open")
     }), 60_000)
 
   it.live("hands what it knew to the one that takes its place", () =>
@@ -29,7 +29,7 @@ describe("a server behind Sentinels", () => {
       yield* up(other, "long/after")
       yield* trip(one, "long/before")
       yield* eventually(Effect.map(
-        stateIn(replica, "effect-resilience:{long/before}"),
+        stateIn(replica, "effect-resilience:records:{long/before}"),
         ({ state }) => state === "open"
       ))
       yield* failover
