@@ -79,7 +79,7 @@ describe("options from the environment", () => {
         CIRCUIT_REDIS_REQUIRE_CONNECTION: "true"
       }))
       yield* down(one, "key")
-      const left = Number(yield* command("PTTL", "from-env:{key}"))
+      const left = Number(yield* command("PTTL", "from-env:records:{key}"))
       assert.isTrue(left > 50_000 && left <= 60_000)
     }))
 
@@ -211,8 +211,8 @@ describe("a key", () => {
     "}{",
     ":",
     "a:b",
-    "a:pulse",
-    "transitions",
+    "a:processes",
+    "changes",
     "__proto__",
     "\ud83d\ude00",
     "\ud83d",
@@ -236,7 +236,7 @@ describe("a key", () => {
       const newcomer = yield* memberAt(port, { prefix })
       const states = yield* Effect.forEach(keys, (key) => stateOf(newcomer, key))
       assert.deepStrictEqual(states, Array(keys.length).fill("ForcedOpen"))
-      const records = (yield* command("KEYS", "bytes:{*}")) as ReadonlyArray<string>
+      const records = (yield* command("KEYS", "bytes:records:{*}")) as ReadonlyArray<string>
       assert.strictEqual(records.length, keys.length)
     }))
 })

@@ -1,5 +1,5 @@
 /** The record store as one process sees it: operations, bounded in time, and whether their answers can be relied on. */
-import { Cause, Clock, Deferred, Effect, Fiber, FiberSet, Latch, Option, Result } from "effect"
+import { Cause, Clock, Deferred, Effect, Fiber, FiberSet, Option, Result } from "effect"
 import { type Reading, type RecordStore, StoreFault, type Update, type Updated } from "../../RecordStore.ts"
 import { circuitMillis, elapsedMillis } from "../clock/time.ts"
 import { Hub } from "../observers/hub.ts"
@@ -37,8 +37,6 @@ export class Authority {
   closed = false
   private readonly parts = new Map<string, Part>()
   private started = false
-  /** Open from the first answer of the store on. */
-  readonly answered = Latch.makeUnsafe()
   /** How many parts have come back whose circuits are still merged. */
   rejoining = 0
   private updates = 0
@@ -224,15 +222,16 @@ export class Authority {
   /** The store has answered for the first time: parts are well until one fails. */
   starts(): void {
     this.started = true
-    this.answered.openUnsafe()
   }
 
   /** Changes may have been missed: each circuit reads its record before it decides again. */
   subscriptionLost(code: string): void {
+    this.trouble.begins("subscribe", code)
+    // Before its first answer nothing was read of the store that could be out of date.
+    if (!this.started) return
     this.subscribed = false
     this.missesChanges = true
     this.missedChanges()
-    this.trouble.begins("subscribe", code)
   }
 
   /** From now on every change arrives. */
@@ -240,7 +239,6 @@ export class Authority {
     if (this.subscribed) return
     this.subscribed = true
     this.missesChanges = false
-    this.missedChanges()
     this.restored()
   }
 
@@ -264,7 +262,8 @@ export class Authority {
     if (this.reliable) this.trouble.ends()
   }
 
-  private missedChanges(): void {
+  /** What was read until now may be out of date. */
+  missedChanges(): void {
     this.epoch++
     this.refreshAll()
   }

@@ -22,6 +22,7 @@ export class Heartbeat {
   private readonly unflushed = new Set<Tended>()
   private readonly anyUnflushed = Latch.makeUnsafe()
   private readonly silent = Latch.makeUnsafe()
+  private readonly listening = Latch.makeUnsafe()
   /** Numbers of beats: the last one tried, the last one carried out, and the last one that arrived as a change. */
   private beats = 0
   private sent = 0
@@ -51,6 +52,8 @@ export class Heartbeat {
     const soon = Effect.andThen(Effect.sleep("20 millis"), this.beat)
     const first = this.beat.pipe(
       Effect.andThen(Effect.suspend(() => isReady() ? Effect.void : Effect.repeat(soon, { until: isReady }))),
+      // For a moment more, because what is read before the process listens has to be read again.
+      Effect.andThen(Effect.timeoutOption(this.listening.await, authority.settings.operationMillis)),
       Effect.timeoutOption(connectMillis)
     )
     const beat = Effect.andThen(Effect.sleep(authority.beatMillis), Effect.andThen(this.beat, this.tend))
@@ -132,8 +135,10 @@ export class Heartbeat {
       // Only the newest beat, on a subscription that was not given up, shows that changes arrive now.
       if (this.arrived === this.beats && !this.silent.isOpen()) authority.subscriptionWorks()
     }
-    const onListening = Effect.sync(() => {
+    const onListening = Effect.suspend(() => {
       this.mayMiss = this.beats
+      authority.missedChanges()
+      return this.listening.open
     })
     const listening = Effect.andThen(
       this.silent.close,
@@ -141,18 +146,14 @@ export class Heartbeat {
     )
     // Gives up a subscription that stays silent, because a dead connection may not report that it is closed.
     const untilSilent = Effect.andThen(this.silent.await, Effect.fail(silence))
-    // Not before the store answers, because it could not be listened to either.
-    return Effect.andThen(
-      authority.answered.await,
-      Effect.raceFirst(Effect.andThen(listening, Effect.fail(ended)), untilSilent).pipe(
-        Effect.catchCause((cause) =>
-          Effect.sync(() => {
-            this.mayMiss = Number.POSITIVE_INFINITY
-            authority.subscriptionLost(codeOf(cause))
-          })
-        ),
-        Effect.repeat(Schedule.jittered(Schedule.spaced("250 millis")))
-      )
+    return Effect.raceFirst(Effect.andThen(listening, Effect.fail(ended)), untilSilent).pipe(
+      Effect.catchCause((cause) =>
+        Effect.sync(() => {
+          this.mayMiss = Number.POSITIVE_INFINITY
+          authority.subscriptionLost(codeOf(cause))
+        })
+      ),
+      Effect.repeat(Schedule.jittered(Schedule.spaced("250 millis")))
     )
   })
 

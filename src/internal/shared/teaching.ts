@@ -22,6 +22,10 @@ export const taught = (policy: CompiledPolicy, basis: Basis, teacher: Teacher): 
   const { entry, now } = basis
   const { confirmed, followed, hold, isReset, mine, process } = teacher
   const stored = entry.circuit
+  // Another process has taken the slot of a probe that ended here: its probe decides.
+  const isProbedElsewhere = stored.state === "half_open" &&
+    stored.probes.some(({ id, leaseUntil }) => leaseUntil > now && entry.owners.get(id) !== process)
+  if (isProbedElsewhere && !isReset && (mine.state === "closed" || mine.state === "half_open")) return { entry }
   const isMoved = mine.generation !== followed.record.generation && mine.generation !== confirmed
   const merged = merge(stored, { ...mine, generation: confirmed }, now, isReset)
   const isEmpty = stored.reason === "initial" && entry.streak.length === 0
