@@ -14,7 +14,7 @@ import { LocalCircuit } from "./internal/circuit/localCircuit.ts"
 import { Registry } from "./internal/circuit/registry.ts"
 import { UnguardedCircuit } from "./internal/circuit/unguardedCircuit.ts"
 import { wallMillis } from "./internal/clock/time.ts"
-import type { Evidence } from "./internal/machine/evidence.ts"
+import type { Evidence, Identity } from "./internal/machine/evidence.ts"
 import { Hub } from "./internal/observers/hub.ts"
 import type { Listeners } from "./internal/observers/listeners.ts"
 import type { CompiledPolicy } from "./internal/options/compiledPolicy.ts"
@@ -42,6 +42,7 @@ export interface Operator {
  *   interrupted, and settle the permit that it gives.
  * - `evidence`: which requests have failed and were served here. `servedAt`: when a call was served last, of those that
  *   say nothing of their request; a plain field, because every call of a closed circuit sets it.
+ * - `keyed`: the identity of a call as this circuit remembers it, if that differs.
  * - `turnAway`: rejects a call that may not be the probe.
  * - `settle`: ends an admitted call, once. Returns an effect if the call has to wait for the store.
  * - `probedEarly`: takes a call that was served while the circuit was open for its probe. A store whose circuits cannot
@@ -61,6 +62,7 @@ export interface CircuitHandle {
   readonly timed: boolean
   evidence: Evidence
   servedAt: number
+  readonly keyed?: (identity: Identity) => Identity
   readonly admit: (clock: Clock.Clock, now: number) => Permit | Rejection | "claim"
   readonly turnAway: (clock: Clock.Clock, now: number, retryAfterMillis: number) => Rejection
   readonly claim: Effect.Effect<Permit | Rejection>

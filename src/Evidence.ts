@@ -56,7 +56,8 @@ import { checkOptions } from "./internal/options/known.ts"
 import { invalid } from "./internal/options/validation.ts"
 
 /**
- * The description of a call. Neither value leaves the process: a circuit keeps a keyed digest of each.
+ * The description of a call. Neither value leaves the process: a circuit keeps a digest of each, and the record of a
+ * shared store has it keyed by the key of its circuit.
  *
  * - `request`: the request, such as the body that is sent. Text and bytes are compared by content, other objects by
  *   identity. Default: the call itself.

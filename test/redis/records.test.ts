@@ -138,8 +138,7 @@ describe.concurrent("junk in the field", () => {
     "held",
     "streak",
     "learnt",
-    "failed",
-    "salt"
+    "failed"
   ]
   const values = [`"x"`, "-1", "1.5", "1e300", "null", "[1]", `[["1",{},3]]`, "{}", "[[1,-1]]"]
 

@@ -36,7 +36,7 @@ export const served = (call: Call, atMillis: number): void => {
   const { failed, served } = circuit.evidence
   const isRecent = atMillis - (served[0]?.at ?? -Infinity) < betweenServedMillis
   if (failed.length > 0 || !isRecent || !call.evidence.isLazy) {
-    circuit.evidence = evidence.served(circuit.evidence, known(call).identity, atMillis)
+    circuit.evidence = evidence.served(circuit.evidence, identityOf(call), atMillis)
   }
 }
 
@@ -54,7 +54,7 @@ export const blamed = (call: Call, permit: Permit, outcome: Outcome.Outcome): Ou
     const before = circuit.servedAt === -Infinity
       ? circuit.evidence
       : evidence.served(circuit.evidence, evidence.undescribed, circuit.servedAt)
-    const after = evidence.failed(before, own.identity, circuitMillis(clock), isProbe, policy.failuresOfOneSource)
+    const after = evidence.failed(before, identityOf(call), circuitMillis(clock), isProbe, policy.failuresOfOneSource)
     circuit.evidence = after.evidence
     notCounted = after.notCounted
   }
@@ -83,7 +83,7 @@ export const came = (call: Call): void => {
   const at = Math.floor(call.startedAt)
   // What another call has said of this millisecond says it all.
   if (circuit.evidence.failed.length > 0 && circuit.evidence.otherCameAt !== at) {
-    circuit.evidence = evidence.came(circuit.evidence, known(call).identity, at)
+    circuit.evidence = evidence.came(circuit.evidence, identityOf(call), at)
   }
 }
 
@@ -92,7 +92,7 @@ export const mayBeCause = (call: Call): boolean => {
   const { circuit } = call
   if (circuit.evidence.failed.length === 0) return false
   const own = known(call)
-  return hasFailedElsewhere(call, own) || evidence.hasPart(circuit.evidence, own.identity)
+  return hasFailedElsewhere(call, own) || evidence.hasPart(circuit.evidence, identityOf(call))
 }
 
 /**
@@ -108,7 +108,7 @@ export const keptFromProbing = (call: Call): Rejection | undefined => {
   const now = circuitMillis(clock)
   const millis = evidence.keptFromProbing(
     circuit.evidence,
-    own.identity,
+    identityOf(call),
     hasFailedElsewhere(call, own),
     now,
     policy.openMillis(1)
@@ -119,6 +119,12 @@ export const keptFromProbing = (call: Call): Rejection | undefined => {
 /** Lets a retry with this error be recognised as the same request. */
 export const noteFailed = ({ known, token }: Call, error: unknown): void => {
   if (known !== undefined) noteAttempt(error, known, token)
+}
+
+/** The identity of a call as its circuit remembers it. */
+const identityOf = (call: Call): evidence.Identity => {
+  const { identity } = known(call)
+  return call.circuit.keyed?.(identity) ?? identity
 }
 
 /** The evidence of a call. If the caller's function for it throws, the call is a request of its own. */

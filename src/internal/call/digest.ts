@@ -1,7 +1,9 @@
-/** Keyed digests of what callers say about requests, because no part of a prompt may be kept. */
-
-// Drawn by each process, because nobody who knows a text may be able to recognise its digest.
-const seeds = [Math.random(), Math.random()].map((random) => Math.floor(random * 2 ** 32)) as [number, number]
+/**
+ * Digests of what callers say about requests, because no part of a prompt may be kept. All processes of a fleet agree
+ * about them, so they do not leave the process: a shared store gets them keyed by the key of a circuit
+ * (`machine/keyed.ts`).
+ */
+const seeds = [0xdeadbeef, 0x41c6ce57] as const
 
 const longest = 65_536
 const numbers = new WeakMap<object, number>()
@@ -12,7 +14,8 @@ export const digest = (value: unknown): number => {
   if (typeof value === "string") return mix(value.length, (index) => value.charCodeAt(index))
   if (value instanceof Uint8Array) return mix(value.length, (index) => value[index]!)
   if ((typeof value === "object" && value !== null) || typeof value === "function") {
-    const known = numbers.get(value) ?? ++objects
+    // Between the whole numbers, because no other process knows the object.
+    const known = numbers.get(value) ?? ++objects + 0.5
     numbers.set(value, known)
     return known
   }
@@ -21,7 +24,7 @@ export const digest = (value: unknown): number => {
 
 /** 53 bits by multiplication and rotation (cyrb53): quick, and enough to tell a few dozen requests apart. */
 const mix = (length: number, at: (index: number) => number): number => {
-  let [high, low] = seeds
+  let [high, low]: [number, number] = [...seeds]
   for (let index = Math.max(0, length - longest); index < length; index++) {
     const code = at(index)
     high = Math.imul(high ^ code, 2_654_435_761)

@@ -42,6 +42,15 @@ export const lateOutcome = (circuit: Circuit, scene: Scene, outcome: Outcome): C
   ...optional("kind", kindOf(outcome))
 })
 
+/** A failure that does not count, because another process has counted one of the same request. */
+export const repeat = (circuit: Circuit, scene: Scene, outcome: Outcome): CircuitEvent.CircuitEvent => ({
+  event: "circuit.failure",
+  ...base(circuit, scene),
+  kind: kindOf(outcome) ?? "unknown",
+  consecutive_failures: circuit.failures,
+  not_counted: "repeat"
+})
+
 /** What the call said, in the order in which a reader would tell it; the transition it led to comes after. */
 export const settled = (scene: Scene, call: Settled): ReadonlyArray<CircuitEvent.CircuitEvent> => {
   const { after, before, outcome } = call

@@ -103,7 +103,7 @@ const whyNot = (
 }
 
 /** Whether the target has served another request since this one first failed, or a moment ago. */
-const isVouchedFor = ({ served }: Evidence, { firstAt, request }: Failed, now: number): boolean =>
+export const isVouchedFor = ({ served }: Evidence, { firstAt, request }: Failed, now: number): boolean =>
   served.some(({ at, id }) => id !== request && (at >= firstAt || now - at <= vouchMillis))
 
 /** Whether another source is active, and only this one fails, as often as one may. */

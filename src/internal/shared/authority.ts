@@ -148,10 +148,8 @@ export class Authority {
 
   /** Gives up after `operationTimeout`, because a call may be waiting. What a store throws is a fault, too. */
   bounded<A>(self: Effect.Effect<A, StoreFault>): Effect.Effect<A, StoreFault> {
-    const contained = Effect.catchCause(
-      self,
-      (cause) => Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause) : Effect.fail(faultOf(cause))
-    )
+    const isFault = (cause: Cause.Cause<StoreFault>) => !Cause.hasInterruptsOnly(cause)
+    const contained = Effect.catchCauseIf(self, isFault, (cause) => Effect.fail(faultOf(cause)))
     return Effect.raceFirst(apart(contained), deadline(this.settings.operationMillis))
   }
 

@@ -3,16 +3,8 @@ import * as Circuit from "../../Circuit.ts"
 import type { Operator } from "../../CircuitStore.ts"
 import { kinds } from "../../Outcome.ts"
 import { type Learnt, nothing } from "../machine/adaptive.ts"
+import type { SharedFailure } from "../machine/keyed.ts"
 import { length, type Run, type Streak } from "../machine/streak.ts"
-
-/** A request that failed somewhere in the fleet: by keyed digests of the request and of its source. */
-export interface SharedFailure {
-  readonly request: number
-  readonly source: number
-  readonly firstAt: number
-  readonly lastAt: number
-  readonly counted: boolean
-}
 
 export interface Entry {
   readonly circuit: Circuit.Circuit
@@ -26,9 +18,8 @@ export interface Entry {
   readonly streak: Streak
   /** In the time of the store, as the slots from which it was learnt. */
   readonly learnt: Learnt
-  /** The requests that failed last, and the number by which their digests are keyed. */
+  /** The requests that failed last. */
   readonly failed: ReadonlyArray<SharedFailure>
-  readonly salt: number
 }
 
 export const empty = (generation: number): Entry => ({
@@ -39,8 +30,7 @@ export const empty = (generation: number): Entry => ({
   latencyTripped: false,
   streak: [],
   learnt: nothing,
-  failed: [],
-  salt: 0
+  failed: []
 })
 
 /** The version of the text. One that is newer is not touched. */
@@ -72,8 +62,7 @@ export const write = (entry: Entry, shift: number): string => {
       stored(one.firstAt),
       stored(one.lastAt),
       one.counted
-    ]),
-    salt: entry.salt
+    ])
   })
 }
 
@@ -163,8 +152,7 @@ export const read = (
       firstAt: local(firstAt),
       lastAt: local(lastAt),
       counted
-    })),
-    salt: json.number("salt")
+    }))
   }
   return { entry, corrupt: json.corrupt }
 }

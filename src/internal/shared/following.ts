@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import type * as Circuit from "../../Circuit.ts"
 import { absent } from "../../RecordStore.ts"
 import type { Initial } from "../circuit/initial.ts"
+import { learnt } from "../machine/keyed.ts"
 import { empty } from "./entry.ts"
 import type { Host } from "./host.ts"
 import type { Change, Known } from "./recordQueue.ts"
@@ -54,6 +55,7 @@ export class Following {
       circuit.adopt(entry, this.here(entry.circuit).generation, announces)
       this.confirmed = circuit.current
     }
+    circuit.evidence = learnt(circuit.evidence, entry.failed)
     circuit.refresh()
     // The next circuit of this key must not count from a generation that this one has shown.
     if (!this.kept) this.initial.outlive(this.confirmed)

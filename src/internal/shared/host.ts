@@ -5,6 +5,7 @@ import type { Rejection } from "../../CircuitError.ts"
 import type { Operator } from "../../CircuitStore.ts"
 import type { Outcome } from "../../Outcome.ts"
 import type { StoreFault } from "../../RecordStore.ts"
+import type { Evidence } from "../machine/evidence.ts"
 import type { CompiledPolicy } from "../options/compiledPolicy.ts"
 import type { Authority } from "./authority.ts"
 import type { Entry } from "./entry.ts"
@@ -28,6 +29,8 @@ export interface Host {
   readonly inStore: (generation: number) => number
   /** Takes over what a record says, and announces the transition if it is one that this process should announce. */
   readonly adopt: (entry: Entry, generation: number, announces: boolean) => void
+  /** Which requests have failed and were served, here and in other processes. */
+  evidence: Evidence
   /** Changes what this process knows before the store does: what no call should wait for. */
   readonly change: (change: Partial<Circuit>) => void
   /** Frees the slot of a probe that has ended. */

@@ -3,10 +3,13 @@ import { Effect, Fiber } from "effect"
 import * as Circuit from "../../Circuit.ts"
 import * as Outcome from "../../Outcome.ts"
 import type { StoreFault } from "../../RecordStore.ts"
+import { type Failed, isVouchedFor, rememberMillis } from "../machine/evidence.ts"
 import { judge } from "../machine/judge.ts"
+import { shared } from "../machine/keyed.ts"
 import { anyMarked } from "../machine/slots.ts"
 import * as streak from "../machine/streak.ts"
 import type { Host } from "./host.ts"
+import type { Basis } from "./recordQueue.ts"
 import { countedBy, type Ended, settle, type Settled, slotsOf } from "./settlement.ts"
 
 export class Reports {
@@ -18,6 +21,9 @@ export class Reports {
   /** When a call was served here since the last failure here. */
   private servedAt: number | undefined
   private failures = 0
+  /** The request that failed here last, and when the fleet heard of one for which no other state changed. */
+  private noted: Failed | undefined
+  private sharedAt = -Infinity
 
   constructor(circuit: Host, flushLater: () => void) {
     this.circuit = circuit
@@ -86,11 +92,11 @@ export class Reports {
       if (permit.probe === 0) circuit.observe(outcome, durationMillis)
       const startedAt = authority.now()
       let settled: Settled | undefined
-      const sent = circuit.send(
-        "report",
-        (basis) => settled = settle(circuit.policy, basis, end, add, circuit.slowerThanMillis),
-        () => circuit.announceCall(call, settled!)
-      )
+      const request = failed ? this.lastFailed() : undefined
+      const sent = circuit.send("report", (basis) => {
+        const next = settle(circuit.policy, basis, end, add, circuit.slowerThanMillis)
+        return settled = request === undefined ? next : this.withRequest(basis, next, request)
+      }, () => circuit.announceCall(call, settled!))
       return Effect.matchEffect(sent, {
         // A call that could not be reported counts here.
         onFailure: () => Effect.sync(() => circuit.settleHere(call)),
@@ -103,6 +109,33 @@ export class Reports {
         }
       })
     })
+  }
+
+  // The request whose failure the circuit has noted just now, if it was of a kind that a request can cause.
+  private lastFailed(): Failed | undefined {
+    const last = this.circuit.evidence.failed.at(-1)
+    if (last === this.noted) return undefined
+    return this.noted = last
+  }
+
+  // Brings a request that failed into the record, and does not count it if another process has counted it.
+  private withRequest({ entry, now }: Basis, settled: Settled, request: Failed): Settled {
+    const { authority, evidence } = this.circuit
+    const known = entry.failed.find((one) => one.request === request.request)
+    const failed = shared(entry.failed, request)
+    const isRepeat = known?.counted === true && request.counted && request.firstAt === request.lastAt &&
+      now - known.lastAt <= rememberMillis && isVouchedFor(evidence, { ...request, firstAt: known.firstAt }, now)
+    if (isRepeat) return { ...settled, isRepeat, entry: { ...entry, failed }, add: undefined, clears: false }
+    if (failed === entry.failed) return settled
+    // Where only counters change, so that counting seldom competes.
+    const isOnly = settled.entry === entry
+    if (isOnly && (known !== undefined || now - this.sharedAt < authority.settings.flushMillis)) return settled
+    if (isOnly) this.sharedAt = now
+    return {
+      ...settled,
+      entry: { ...settled.entry, failed },
+      announces: settled.announces === true || known === undefined
+    }
   }
 
   /** A call that was served while the circuit was open is its probe. */

@@ -34,6 +34,8 @@ export interface End {
 /** What became of it. `late` if its permit is of the past. */
 export interface Settled extends Next {
   readonly late: boolean
+  /** Whether another process has counted a failure of the same request before. */
+  readonly isRepeat: boolean
   readonly before: Circuit.Circuit
   readonly after: Circuit.Circuit
   readonly judgement: Judgement
@@ -84,7 +86,7 @@ export const settle = (
   const failed = outcome._tag === "Failure"
   const succeeded = outcome._tag === "Success"
   const slow = (failed || succeeded) && durationMillis > slowerThanMillis
-  if (!isCurrent) return { entry, late: true, before, after: before, judgement, latencyTripped: false }
+  if (!isCurrent) return { entry, late: true, isRepeat: false, before, after: before, judgement, latencyTripped: false }
   const unhealthy = !isProbe && (failed || succeeded) && judgement.unhealthy
   const latencyTripped = isProbe ? slow && succeeded : unhealthy && judgement.slowness
   const row = failed && !isProbe
@@ -103,7 +105,7 @@ export const settle = (
     failureThreshold: judgement.failureThreshold,
     openMillis: openMillis(policy, counted, Circuit.nextOpening(from, now))
   })
-  const common = { late: false, before: from, after: circuit, judgement, latencyTripped, add }
+  const common = { late: false, isRepeat: false, before: from, after: circuit, judgement, latencyTripped, add }
   // A policy that counts no failures in a row has no row to keep, so that its counting never competes.
   const isCount = failed && !isProbe && judgement.failureThreshold === 0 && circuit.generation === before.generation &&
     circuit.openings === before.openings

@@ -6,17 +6,19 @@ import type { CircuitState } from "../../CircuitState.ts"
 import type { CircuitHandle, Operator } from "../../CircuitStore.ts"
 import type { Outcome } from "../../Outcome.ts"
 import type { StoreFault } from "../../RecordStore.ts"
-import * as announce from "../circuit/announce.ts"
 import * as describe from "../circuit/describe.ts"
 import type { Initial } from "../circuit/initial.ts"
 import { LocalCircuit } from "../circuit/localCircuit.ts"
 import type { Kept } from "../circuit/registry.ts"
 import { circuitMillis, wallMillis } from "../clock/time.ts"
+import type { Identity } from "../machine/evidence.ts"
 import { judge } from "../machine/judge.ts"
+import { keyed, numberOf } from "../machine/keyed.ts"
 import type { CompiledPolicy } from "../options/compiledPolicy.ts"
 import type { Authority } from "./authority.ts"
 import { Claims } from "./claims.ts"
 import type { Entry } from "./entry.ts"
+import { eventsOf } from "./eventsOf.ts"
 import { Following } from "./following.ts"
 import type { Heartbeat } from "./heartbeat.ts"
 import type { Host } from "./host.ts"
@@ -57,6 +59,11 @@ export class SharedCircuit extends LocalCircuit implements CircuitHandle, Host, 
     this.claims = new Claims(this)
     this.reports = new Reports(this, () => heartbeat.flushLater(this))
     this.refresh()
+  }
+
+  /** The identity of a call under the number of the record, by which processes know it from each other. */
+  keyed(identity: Identity): Identity {
+    return keyed(numberOf(this.key), identity)
   }
 
   get part(): Part {
@@ -251,23 +258,12 @@ export class SharedCircuit extends LocalCircuit implements CircuitHandle, Host, 
     return this.weighed().slowerThanMillis
   }
 
-  announceCall({ durationMillis, interrupted, outcome, permit }: Ended, settled: Settled): void {
+  announceCall(call: Ended, settled: Settled): void {
     const { authority: { clock }, following, slowerThanMillis } = this
-    if (settled.late) return this.late(clock, outcome)
+    if (settled.late) return this.late(clock, call.outcome)
     if (!this.hub.listening) return
-    const spoke = outcome._tag === "Success" || outcome._tag === "Failure"
-    this.hub.announce(...announce.settled(this.scene(clock, circuitMillis(clock)), {
-      ...settled.judgement,
-      before: following.here(settled.before),
-      after: following.here(settled.after),
-      probe: permit.probe > 0,
-      outcome,
-      interrupted,
-      slowMillis: spoke && durationMillis > slowerThanMillis ? durationMillis : undefined,
-      slowerThanMillis,
-      failureRateThresholdPpm: this.policy.failureRateThresholdPpm,
-      latencyTripped: settled.latencyTripped
-    }))
+    const here = { ...settled, before: following.here(settled.before), after: following.here(settled.after) }
+    this.hub.announce(...eventsOf(this.scene(clock, circuitMillis(clock)), this.policy, slowerThanMillis, call, here))
   }
 
   send(operation: string, change: Change, carriedOut?: (known: Known) => void): Effect.Effect<void, StoreFault> {

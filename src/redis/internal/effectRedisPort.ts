@@ -48,7 +48,7 @@ export const make: Effect.Effect<RedisPort, never, Redis.Redis> = Effect.map(Red
         "0",
         (cursor) =>
           cursor === undefined
-            ? Effect.succeed(undefined)
+            ? Effect.undefined
             : Effect.map(
               Effect.mapError(redis.send<[string, ReadonlyArray<string>]>("SCAN", cursor, "MATCH", pattern), fault),
               ([next, keys]) => [keys, next === "0" ? undefined : next] as const
