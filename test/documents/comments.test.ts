@@ -115,9 +115,8 @@ describe("comments and names", () => {
 })
 
 describe("comments and titles", () => {
-  // This file has the words, and the tests of the shared store are written anew.
-  const others = /^test\/(?:documents\/comments\.test\.ts|redis\/|model\/|fleet\/)/
-  const tests = programsIn(["test", "dashboards"]).filter((path) => !others.test(path))
+  // This file has the words.
+  const tests = programsIn(["test", "dashboards"]).filter((path) => path !== "test/documents/comments.test.ts")
 
   it("of tests and dashboards use no retired word", () => {
     assert.deepStrictEqual(tests.flatMap(retiredSentences), [])
@@ -143,8 +142,7 @@ describe("documents", () => {
 })
 
 describe("files of src", () => {
-  // Lua is written beside the machine in TypeScript, line by line, and may be wider.
-  const written = list("src").filter((path) => path.endsWith(".ts") && !/\/lua\w+\.ts$/.test(path))
+  const written = list("src").filter((path) => path.endsWith(".ts"))
 
   it("have no line wider than can be read", () => {
     assert.deepStrictEqual(written.flatMap(wideLines), [])

@@ -34,7 +34,7 @@ const openings = (answered: ReadonlyArray<Provider.Call>, failures: number, with
   return opened
 }
 
-// Successes are not told while there is no streak: one that ends before the news of a streak has come does not end it.
+// A process reports no success while there is no streak: one that ends before the news of a streak has come does not end it.
 const newsMillis = 15
 const chances = [
   { share: 0.01, failures: 3, thinkMillis: 250, calls: "784 calls a second" },

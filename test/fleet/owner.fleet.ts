@@ -34,7 +34,7 @@ const probing = Effect.gen(function*() {
 
 type Probing = Effect.Success<typeof probing>
 
-/** Waits until somebody else probes, and for another lease, in which nobody may. */
+/** Waits until another process probes, and for another lease, in which no process may. */
 const takenOver = Effect.fnUntraced(function*(deployment: Probing) {
   const { probe, published } = deployment
   yield* eventually(Effect.sync(() => probes(deployment).length > 1))

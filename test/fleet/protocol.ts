@@ -15,7 +15,7 @@ export interface Setup {
 /**
  * What a test orders a process to do; every order is answered when it is done.
  *
- * - `start`: callers think, call, and begin again; `calls` times each, or until they are told to rest.
+ * - `start`: callers think, call, and begin again; `calls` times each, or until `rest`.
  * - `rest`: done when the last calls are over.
  * - `look`: answers what this process believes of the circuit.
  * - `leave`: answers with all that happened.

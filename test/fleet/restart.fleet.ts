@@ -27,7 +27,7 @@ const dieAndComeBack = (meanwhile: Effect.Effect<unknown> = Effect.void) =>
     yield* ground.redis.restart
   })
 
-/** The time in which a process has had no store: it was told of once. */
+/** The time in which a process has had no store: it was announced once. */
 const trouble = ({ events }: Recording) => {
   const troubles = events.filter(({ event }) => event.event.startsWith("store."))
   assert.deepStrictEqual(troubles.map(({ event }) => event.event), ["store.degraded", "store.recovered"])
@@ -108,11 +108,11 @@ describe("a fleet whose Redis dies and comes back empty", () => {
       assert.deepStrictEqual(provider.calls.filter(({ state }) => state !== "Closed"), [])
     }), 30_000)
 
-  it.live("does not go back to a generation before one that a process has told", () =>
+  it.live("does not go back to a generation before one that a process has announced", () =>
     Effect.gen(function*() {
       const deployment = yield* deploy(ground, settings)
       const { leave, load, look, members } = deployment
-      // Held, half-open, closed: once in all processes, and once in one that is alone.
+      // Held, half-open, closed: once in all processes, and once in one that is degraded.
       const hold = members[0]!.order({ do: "forceOpen", millis: 50 })
       yield* load(50, 100)
       yield* hold

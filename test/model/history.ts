@@ -2,13 +2,13 @@
 import type { Circuit } from "effect-resilience"
 import { Broken } from "./walk.ts"
 
-/** A probe that was admitted and has not ended. Whoever held it may be dead. */
+/** A probe that was admitted and has not ended. The process that had it may be dead. */
 export interface Running {
   readonly permit: Circuit.Permit
   readonly leaseUntil: number
 }
 
-/** A transition that a process told its observers of. */
+/** A transition that a process announced to its observers. */
 export interface Told {
   readonly process: string
   readonly generation: number
@@ -33,7 +33,7 @@ export interface History {
   readonly views: Readonly<Record<string, View>>
 }
 
-/** One step: what it did to the circuit where that is decided, and what was told of it. */
+/** One step: what it did to the circuit where that is decided, and what was announced of it. */
 export interface Moment {
   /**
    * What moved the circuit: the machine; its being forgotten and made anew; or a process that brought in what the

@@ -1,4 +1,4 @@
-/** The eight promises that no step may break, whoever takes it and whatever comes before. */
+/** The eight promises that no step may break, of any caller and whatever comes before. */
 import { isDeepStrictEqual } from "node:util"
 import { type Invariant, isHeld, isSame } from "./history.ts"
 import { isLegal } from "./isLegal.ts"

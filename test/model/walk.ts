@@ -5,7 +5,7 @@ export interface World<State, Step> {
   readonly starts: ReadonlyArray<State>
   readonly steps: (state: State) => ReadonlyArray<Step>
   readonly take: (state: State, step: Step) => State
-  /** Equal for states from which the same things can happen. */
+  /** Equal for states from which the same steps can follow. */
   readonly shape: (state: State) => string
   readonly show: (step: Step) => string
 }

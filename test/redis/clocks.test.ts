@@ -10,7 +10,7 @@ import type { Order, Reply, Setup } from "./skewed.ts"
 
 const openMillis = 1500
 
-// As many probes as processes: whoever comes at the deadline is let in.
+// As many probes as processes: every process that comes at the deadline is let in.
 const policy = {
   tripPolicy: TripPolicy.consecutive(1),
   openDuration: openMillis,

@@ -77,7 +77,7 @@ const implementations: ReadonlyArray<{
 const owned = <C extends Redis | Cluster>(make: () => C) =>
   Effect.acquireRelease(Effect.sync(make), (client) => Effect.sync(() => client.disconnect()))
 
-// Nothing here may print, and whoever drops a rejected promise fails the whole run.
+// Nothing here may print, and a test that drops a rejected promise fails the whole run.
 const printed: Array<unknown> = []
 beforeAll(() => {
   for (const method of ["log", "info", "warn", "error", "debug"] as const) {

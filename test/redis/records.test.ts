@@ -35,7 +35,7 @@ describe.concurrent("a key that is not ours to write:", () => {
     ]
 
   it.live.each(foreign)(
-    "%s is left alone byte for byte, reported once, and followed again when it is gone",
+    "%s stays as it is byte for byte, reported once, and followed again when it is gone",
     ([, put, problem]) =>
       Effect.gen(function*() {
         const { members: [one, other], recordOf } = yield* fleet

@@ -27,7 +27,7 @@ Date.now = () => wall() + wallSkew
 performance.now = () => monotonic() + skewMillis
 process.hrtime.bigint = () => bigint() + BigInt(skewMillis) * 1_000_000n
 
-// Not before, so that whoever keeps a clock keeps a wrong one.
+// Not before, so that code which keeps a clock keeps a wrong one.
 const { Effect, Layer, ManagedRuntime } = await import("effect")
 const { CircuitBreaker, TripPolicy } = await import("../../src/index.ts")
 const { RedisCircuitStore: Store } = await import("../../src/redis/index.ts")

@@ -87,14 +87,14 @@ describe.concurrent("a view", () => {
     return { one: yield* memberAt(server.port, stale), mute }
   })
 
-  it.live("is as fresh as was promised when what another process says reaches nobody", () =>
+  it.live("is as new as was promised when what another process says reaches nobody", () =>
     Effect.gen(function*() {
       const { mute, one } = yield* beside
       assert.isAtMost(Math.max(...yield* lags(one, mute)), beatsToUpToDate)
       yield* assertNoOutage(one)
     }))
 
-  it.live("is as fresh as was promised when its own connection for messages falls silent", () =>
+  it.live("is as new as was promised when its own connection for messages falls silent", () =>
     Effect.gen(function*() {
       const server = yield* RedisServer.make()
       const proxy = yield* TcpProxy.make(server.port)

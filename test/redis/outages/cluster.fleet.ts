@@ -41,7 +41,7 @@ const fleetWith = (options: RedisCircuitStore.Options) =>
     return { ...cluster, members: [yield* member(store), yield* member(store)] as const }
   })
 const fleet = fleetWith({})
-// A move is no fault: however long it takes on a busy machine, nobody has to go on alone.
+// A move is no fault: however long it takes on a busy machine, no process has to go on by itself.
 const patientFleet = fleetWith({ operationTimeout: "5 seconds" })
 
 const keys = Array.from({ length: 12 }, (_, index) => `long/${index}`)

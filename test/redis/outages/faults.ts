@@ -40,7 +40,7 @@ const long: CircuitPolicy.CircuitPolicy = { ...short, openDuration: "1 minute" }
 export const cooldown = Effect.sleep("350 millis")
 
 /**
- * One process of the fleet: a store of its own, a breaker on it, and what it told.
+ * One process of the fleet: a store of its own, a breaker on it, and what it announced.
  *
  * - `failed`: how many operations that its calls and circuits asked for have failed.
  * - `beats`: how many pulses it has sent.
@@ -173,7 +173,7 @@ export const crowd = Effect.fnUntraced(function*(members: ReadonlyArray<Member>,
   return ran
 })
 
-/** Waits until a member has told so. */
+/** Waits until a member has announced so. */
 export const tells = ({ recorded }: Member, event: "store.degraded" | "store.recovered" | "store.corrupt") =>
   eventually(Effect.map(recorded.names, (names) => names.includes(event)))
 
@@ -186,7 +186,7 @@ export const assertOneOutage = ({ recorded }: Member, codes: ReadonlyArray<strin
     assert.strictEqual((yield* recorded.of("store.recovered")).length, 1)
   })
 
-/** What is told of so many outages, one after the other. */
+/** What is announced of so many outages, one after the other. */
 export const inTurn = (outages: number) =>
   Array.from({ length: outages }, () => ["store.degraded", "store.recovered"]).flat()
 

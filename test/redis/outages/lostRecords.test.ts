@@ -62,7 +62,7 @@ describe.concurrent.each([["FLUSHALL", flush], ["eviction", evict]] as const)("%
       yield* unharmed(members)
     }))
 
-  it.live("an open circuit leaves it open, and those who come later hear of it from whoever still calls", () =>
+  it.live("an open circuit leaves it open, and those who come later hear of it from a process that still calls", () =>
     Effect.gen(function*() {
       const { lost, members, server } = yield* fleet
       const [one, other] = members

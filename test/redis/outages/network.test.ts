@@ -34,7 +34,7 @@ describe.concurrent("I116, I117, I118, I119, I120: a network between one process
       yield* assertHarmless(members, { strikes: strikes(proxy), ends: proxy.restore, codes, spares: true })
     }))
 
-  it.live("is silent for messages alone, is no outage of the breaker", () =>
+  it.live("is silent for messages only, is no outage of the breaker", () =>
     Effect.gen(function*() {
       const server = yield* RedisServer.make()
       const proxy = yield* TcpProxy.make(server.port)

@@ -1,4 +1,4 @@
-/** The course of an outage of the store, and what every one has to leave standing. */
+/** The course of an outage of the store, and what none of them may break. */
 import { assert } from "@effect/vitest"
 import { Cause, Duration, Effect, Exit, Fiber, Latch } from "effect"
 import { eventually } from "../../support/eventually.ts"
@@ -22,7 +22,7 @@ import {
  * - `strikes`, `ends`: what breaks the store, and what repairs it.
  * - `codes`: what the members may say of it, whichever notices it first.
  * - `spares`: whether it only breaks the store of the first member.
- * - `lasts`: for how many milliseconds more than the course of things takes anyway.
+ * - `lasts`: for how many milliseconds more than the course of an outage takes anyway.
  */
 export interface Fault {
   readonly strikes: Effect.Effect<unknown, unknown>
@@ -69,7 +69,7 @@ const assertSoonDegraded = Effect.fnUntraced(function*(member: Member) {
   ])
   assert.deepStrictEqual(results, ["503", "first read", "probe"])
   yield* tells(member, "store.degraded")
-  // What the store was not told counts all the same.
+  // What the store does not know counts all the same.
   assert.deepStrictEqual(yield* repeated(2, down(member, "long/counted")), ["503", "CircuitOpen"])
 
   const failed = yield* member.failed

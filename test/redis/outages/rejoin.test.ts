@@ -48,7 +48,7 @@ const opensUntil = ({ breaker }: Member, key: string) =>
   )
 
 describe.concurrent("after an outage", () => {
-  it.live("of two deadlines the later one wins, whoever comes back first", () =>
+  it.live("of two deadlines the later one wins, in whatever order processes come back", () =>
     Effect.gen(function*() {
       const { away: [early, late], comeBack, home, leave } = yield* apart
       const members = [early, late, home]

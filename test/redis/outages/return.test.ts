@@ -149,7 +149,7 @@ describe.concurrent("a process that lost Redis", () => {
       assert.deepStrictEqual(new Set(streaks), new Set([1]))
     }))
 
-  it.live("has told of every success that counts for a rate, when its layer closes", () =>
+  it.live("has reported every success that counts for a rate, when its layer closes", () =>
     Effect.gen(function*() {
       const server = yield* RedisServer.make()
       const store = RedisCircuitStore.layer({ url: server.url, ...settings, flushInterval: "1 minute" })
