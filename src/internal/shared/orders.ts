@@ -22,7 +22,8 @@ export const order = (
       const circuit = next(entry.circuit, basis.now)
       if (circuit === entry.circuit) return { entry }
       const moved = advanced(policy, entry, circuit, countedBy(basis))
-      return { entry: { ...moved, words: operator, held: moved.held || circuit.state === "forced_open" } }
+      const held = moved.held || circuit.state === "forced_open"
+      return { entry: { ...moved, words: operator, held }, announces: true }
     })
     // Reads first if it never has, because the transition is announced only if the state before it is known.
     const ordered = host.asked(operation, queue.hasRead ? change : Effect.andThen(queue.read, change))
