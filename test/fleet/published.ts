@@ -10,6 +10,7 @@ export interface Published {
   readonly reason: Circuit.Reason
   readonly generation: number
   readonly issued: number
+  readonly openedAt: number
   readonly openUntil: number
   readonly probes: ReadonlyArray<{ readonly id: number; readonly leaseUntil: number }>
 }
@@ -33,7 +34,7 @@ const read = (replies: ReadonlyArray<readonly [Error | null, unknown]> | null): 
   const [generation, text] = fields as readonly [string | null, string | null]
   const [seconds, micros] = time as readonly [string, string]
   if (generation === null || text === null) return []
-  const { issued, openUntil, probes, reason, state } = JSON.parse(text) as Omit<Published, "probes"> & {
+  const { issued, openedAt, openUntil, probes, reason, state } = JSON.parse(text) as Omit<Published, "probes"> & {
     readonly probes: ReadonlyArray<readonly [id: number, leaseUntil: number, process: string]>
   }
   return [{
@@ -42,6 +43,7 @@ const read = (replies: ReadonlyArray<readonly [Error | null, unknown]> | null): 
     reason,
     generation: Number(generation),
     issued,
+    openedAt,
     openUntil,
     probes: probes.map(([id, leaseUntil]) => ({ id, leaseUntil }))
   }]
