@@ -6,7 +6,7 @@ import { sharedServer } from "../support/redis/sharedServer.ts"
 
 const real = {
   advance: (duration: Duration.Input) => TestClock.withLive(Effect.sleep(duration)),
-  converge: TestClock.withLive(Effect.sleep("5 millis"))
+  converge: TestClock.withLive(Effect.sleep("20 millis"))
 }
 
 const { url } = await sharedServer()

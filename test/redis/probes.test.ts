@@ -115,7 +115,8 @@ describe.concurrent("the slot of a probe", () => {
       assert.strictEqual(yield* up(one, "key"), "hello")
       yield* server.thaw
       yield* tells(one, "store.recovered")
-      assert.strictEqual(yield* stateOf(other, "key"), "HalfOpen")
+      // On a busy machine the claim may not have left before the server froze.
+      assert.include(["HalfOpen", "Closed"], yield* stateOf(other, "key"))
       yield* closes(one).pipe(
         Effect.raceFirst(eventually(Effect.map(up(other, "key"), (result) => result === "hello")))
       )

@@ -118,7 +118,12 @@ export const mutants: ReadonlyArray<Mutant> = [
       "the fleet agrees when faults end",
       "a closed circuit lets calls pass"
     ],
-    classes: () => replaceMember(Part.prototype, "shift", { get: () => -1_700_000_000_000 })
+    classes: () =>
+      replaceMember(Part.prototype, "answered", {
+        value(this: Part) {
+          this.shift = -1_700_000_000_000
+        }
+      })
   },
   {
     name: "that does not count calls while the store is away",

@@ -16,6 +16,9 @@ const ladder = [
   { millis: 120_000, slots: 32 }
 ] as const
 
+/** How long a slot of the finest step is. */
+export const finestMillis = ladder[0].millis
+
 /** What is marked in a counter: failures, or calls slower than some time. */
 export type Measure = "f" | `s${number}`
 

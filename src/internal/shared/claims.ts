@@ -12,10 +12,14 @@ interface Lease {
   renewedAt: number
 }
 
+// Shared by all circuits that have never had a probe, which are most.
+const noClaims = new Set<Fiber.Fiber<unknown, StoreFault>>()
+const noProbes = new Map<Circuit.Permit, Lease>()
+
 export class Claims {
   private readonly circuit: Host
-  private readonly claims = new Set<Fiber.Fiber<unknown, StoreFault>>()
-  private readonly probes = new Map<Circuit.Permit, Lease>()
+  private claims = noClaims
+  private probes = noProbes
   /** Whether the store may hold a slot for no call of this process, because a claim or a verdict has failed. */
   slotLost = false
 
@@ -60,9 +64,14 @@ export class Claims {
 
   // The slot is given back if the caller was interrupted before the answer came.
   private ask(): Effect.Effect<Circuit.Permit | Rejection> {
-    const { circuit, claims, probes } = this
+    const { circuit } = this
     const { authority, policy } = circuit
     if (circuit.degraded) return circuit.claimHere
+    if (this.claims === noClaims) {
+      this.claims = new Set()
+      this.probes = new Map()
+    }
+    const { claims, probes } = this
     let hasLeft = false
     let granted: Circuit.Permit | undefined
     const take = this.take((permit) => {
@@ -121,15 +130,17 @@ export class Claims {
   }
 
   /** Frees the slots that the store holds for this process and no call of it. */
-  readonly freeLost: Effect.Effect<void> = Effect.suspend(() => {
-    const { circuit, running } = this
-    if (!this.slotLost || circuit.degraded || this.claims.size > 0) return Effect.void
-    this.slotLost = false
-    const lost = [...circuit.queue.known.entry.owners]
-      .filter(([id, owner]) => owner === circuit.authority.process && !running.has(id))
-      .map(([id]) => id)
-    return lost.length === 0 ? Effect.void : Effect.ignore(this.free(lost))
-  })
+  get freeLost(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { circuit, running } = this
+      if (!this.slotLost || circuit.degraded || this.claims.size > 0) return Effect.void
+      this.slotLost = false
+      const lost = [...circuit.queue.known.entry.owners]
+        .filter(([id, owner]) => owner === circuit.authority.process && !running.has(id))
+        .map(([id]) => id)
+      return lost.length === 0 ? Effect.void : Effect.ignore(this.free(lost))
+    })
+  }
 
   private free(ids: ReadonlyArray<number>): Effect.Effect<void, StoreFault> {
     const { process } = this.circuit.authority

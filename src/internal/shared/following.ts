@@ -6,8 +6,11 @@ import type { Initial } from "../circuit/initial.ts"
 import { learnt } from "../machine/keyed.ts"
 import { empty } from "./entry.ts"
 import type { Host } from "./host.ts"
-import type { Change, Known } from "./recordQueue.ts"
+import type { Basis, Known, Next } from "./recordQueue.ts"
 import { taught } from "./teaching.ts"
+
+// Shared by all circuits without a record, which are most.
+const nothing: Known = { record: absent, entry: empty(0) }
 
 export class Following {
   private readonly circuit: Host
@@ -16,7 +19,7 @@ export class Following {
   /** The circuit of this process as long as there is no record, whose generation is 0 there and unique here. */
   private readonly unknown: Circuit.Circuit
   /** The record that was taken over last, and what the circuit was then. */
-  private followed: Known = { record: absent, entry: empty(0) }
+  private followed: Known = nothing
   private confirmed: Circuit.Circuit
   private hasFollowed = false
   /** Whether this process has decided by itself, and has not yet brought that into the record. */
@@ -42,7 +45,7 @@ export class Following {
   }
 
   /** Takes over a record, unless this process decides by itself. */
-  readonly adopt = (known: Known): void => {
+  adopt(known: Known): void {
     const { circuit } = this
     if (circuit.degraded) return
     const { entry, record } = known
@@ -62,14 +65,14 @@ export class Following {
   }
 
   /** The record can be used again. */
-  readonly returns = (known: Known): void => {
+  returns(known: Known): void {
     const merge = this.rejoin()
     if (merge === undefined) this.adopt(known)
     else this.circuit.authority.fork(merge)
   }
 
   /** Brings what this process knows into a record that the store has lost or set back. */
-  readonly teach: Change = (basis) => {
+  teach(basis: Basis): Next {
     const { current, hold } = this.circuit
     return taught(this.circuit.policy, basis, {
       mine: current,
@@ -87,37 +90,42 @@ export class Following {
     if (revision > known.record.revision && !degraded) authority.fork(this.reread)
   }
 
-  readonly reread: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.ignore(this.circuit.asked("read", this.circuit.queue.read))
-  )
+  get reread(): Effect.Effect<void> {
+    return Effect.suspend(() => Effect.ignore(this.circuit.asked("read", this.circuit.queue.read)))
+  }
 
   /** Follows the store again; an effect if this process has decided by itself meanwhile. */
   rejoin(): Effect.Effect<void> | undefined {
     const { circuit: { current }, confirmed } = this
     this.diverged ||= current.generation !== confirmed.generation || current.gateUntil > confirmed.gateUntil ||
       current.openUntil > confirmed.openUntil
-    return this.diverged ? this.merge : undefined
+    return this.diverged ? this.merge() : undefined
   }
 
   // Until nothing has moved here meanwhile.
-  private readonly merge: Effect.Effect<void> = Effect.suspend(() => {
-    const { circuit } = this
-    const { current, queue } = circuit
-    return Effect.matchEffect(circuit.asked("merge", Effect.andThen(queue.read, queue.change(this.teach))), {
-      onFailure: () =>
-        Effect.sync(() => {
-          this.taught = undefined
-        }),
-      onSuccess: () => {
-        if (circuit.current !== current) {
-          this.taught = current
-          return this.merge
+  private merge(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { circuit } = this
+      const { current, queue } = circuit
+      return Effect.matchEffect(
+        circuit.asked("merge", Effect.andThen(queue.read, queue.change((basis) => this.teach(basis)))),
+        {
+          onFailure: () =>
+            Effect.sync(() => {
+              this.taught = undefined
+            }),
+          onSuccess: () => {
+            if (circuit.current !== current) {
+              this.taught = current
+              return this.merge()
+            }
+            this.taught = undefined
+            this.diverged = false
+            this.adopt(queue.known)
+            return Effect.void
+          }
         }
-        this.taught = undefined
-        this.diverged = false
-        this.adopt(queue.known)
-        return Effect.void
-      }
+      )
     })
-  })
+  }
 }

@@ -62,6 +62,10 @@ interface Pending {
   readonly done: Deferred.Deferred<void, StoreFault>
 }
 
+// Shared by all circuits without a record, which are most.
+const none: Array<Pending> = []
+const nothing: Known = { record: absent, entry: empty(0) }
+
 export class RecordQueue {
   /** The part of the store that keeps the record: another one when a Cluster has moved it. */
   part: Part
@@ -78,7 +82,7 @@ export class RecordQueue {
   /** Numbers of questions: the latest one, and the one that was the latest when the known record came in. */
   private asked = 0
   private knownSince = 0
-  private pending: Array<Pending> = []
+  private pending = none
   private isBusy = false
   /** The newest record that the circuit has taken over, and whether the store has lost it. */
   private followed: CircuitRecord = absent
@@ -91,7 +95,7 @@ export class RecordQueue {
     this.follower = follower
     this.options = options
     this.part = authority.partOf(id)
-    this.known = { record: absent, entry: empty(0) }
+    this.known = nothing
   }
 
   /** Whether no change was missed since the record was read. */
@@ -120,7 +124,7 @@ export class RecordQueue {
         onFailure: (fault) => this.failed(fault),
         onSuccess: (reading) => {
           this.take(reading, asked, epoch)
-          return this.isLost ? this.change(this.follower.teach) : Effect.void
+          return this.isLost ? this.change((basis) => this.follower.teach(basis)) : Effect.void
         }
       })
     })
@@ -130,34 +134,32 @@ export class RecordQueue {
   change(change: Change, carriedOut: (known: Known) => void = () => {}): Effect.Effect<void, StoreFault> {
     return Effect.suspend(() => {
       const done = Deferred.makeUnsafe<void, StoreFault>()
+      if (this.pending === none) this.pending = []
       this.pending.push({ change, carriedOut, done })
-      if (!this.isBusy) {
-        this.isBusy = true
-        this.authority.fork(this.work)
-      }
+      const begins = !this.isBusy
+      this.isBusy = true
+      if (begins) this.authority.fork(this.work())
       return Deferred.await(done)
     })
   }
 
-  private readonly work: Effect.Effect<void> = Effect.suspend(() => {
-    const batch = this.pending
-    if (batch.length === 0) {
-      this.isBusy = false
-      return Effect.void
-    }
-    this.pending = []
-    return this.authority.bounded(this.update(batch)).pipe(
-      Effect.catch((fault) =>
-        Effect.andThen(
-          Effect.ignore(this.failed(fault)),
-          Effect.sync(() => {
-            for (const { done } of batch) Deferred.doneUnsafe(done, Effect.fail(fault))
-          })
-        )
-      ),
-      Effect.andThen(this.work)
-    )
-  })
+  private work(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const batch = this.pending
+      if (batch.length === 0) {
+        this.isBusy = false
+        return Effect.void
+      }
+      this.pending = []
+      const fails = (fault: StoreFault) => {
+        const noticed = Effect.ignore(this.failed(fault))
+        for (const { done } of batch) Deferred.doneUnsafe(done, Effect.fail(fault))
+        return noticed
+      }
+      const updated = Effect.catch(this.authority.bounded(this.update(batch)), fails)
+      return Effect.andThen(updated, Effect.suspend(() => this.work()))
+    })
+  }
 
   private update(waiting: ReadonlyArray<Pending>): Effect.Effect<void, StoreFault> {
     return Effect.suspend(() => {
@@ -170,7 +172,7 @@ export class RecordQueue {
       // What the store has lost comes before what is computed from it.
       const teaches = this.isLost
       const teaching = {
-        change: this.follower.teach,
+        change: (basis: Basis) => this.follower.teach(basis),
         carriedOut: () => {},
         done: Deferred.makeUnsafe<void, StoreFault>()
       }

@@ -6,7 +6,7 @@ import type { StoreFault } from "../../RecordStore.ts"
 import { type Failed, isVouchedFor, rememberMillis } from "../machine/evidence.ts"
 import { judge } from "../machine/judge.ts"
 import { shared } from "../machine/keyed.ts"
-import { anyMarked } from "../machine/slots.ts"
+import { anyMarked, count, finestMillis, measuresOf } from "../machine/slots.ts"
 import * as streak from "../machine/streak.ts"
 import type { Host } from "./host.ts"
 import type { Basis } from "./recordQueue.ts"
@@ -16,8 +16,11 @@ export class Reports {
   private readonly circuit: Host
   private readonly flushLater: () => void
   /** Successes that no other process knows of, by slot, and the generation to which they belong. */
-  private unsent = new Map<string, number>()
+  private unsent: Map<string, number> | undefined
   private unsentOf = 0
+  /** How many of them ended in the slot of the finest step that began last, which most successes only count up. */
+  private recent = 0
+  private recentSlot = 0
   /** When a call was served here since the last failure here. */
   private servedAt: number | undefined
   private failures = 0
@@ -46,8 +49,11 @@ export class Reports {
     const servedAt = authority.now()
     circuit.observe(outcome, durationMillis)
     if (circuit.remembers) {
-      slotsOf(circuit.policy, servedAt - queue.part.shift, false, durationMillis, this.unsentHere())
-      if (anyMarked(queue.known.record.counters)) this.flushLater()
+      const slot = Math.floor((servedAt - queue.part.shift) / finestMillis)
+      if (slot !== this.recentSlot || circuit.generation !== this.unsentOf) this.countRecent(slot)
+      this.recent++
+      const { counters } = queue.known.record
+      if (counters.size > 0 && anyMarked(counters)) this.flushLater()
     }
     if (circuit.current.failures === 0) return
     circuit.change({ failures: 0, lastFailureKind: "", hintUntil: 0 })
@@ -62,12 +68,16 @@ export class Reports {
   }
 
   /** Sends the successes that wait to be sent together. */
-  readonly flush: Effect.Effect<void> = Effect.suspend(() => {
-    const { circuit } = this
-    const add = this.takeUnsent()
-    if (circuit.degraded || add.size === 0) return Effect.void
-    return Effect.ignore(Effect.andThen(circuit.send("report", ({ entry }) => ({ entry, add })), this.tripIfUnhealthy))
-  })
+  get flush(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { circuit } = this
+      const add = this.takeUnsent()
+      if (circuit.degraded || add.size === 0) return Effect.void
+      return Effect.ignore(
+        Effect.andThen(circuit.send("report", ({ entry }) => ({ entry, add })), this.tripIfUnhealthy)
+      )
+    })
+  }
 
   /** Reports a call that says more than that all is well. */
   report(call: Ended): Effect.Effect<void> {
@@ -139,51 +149,69 @@ export class Reports {
   }
 
   /** A call that was served while the circuit was open is its probe. */
-  readonly probedEarly: Effect.Effect<void> = Effect.suspend(() => {
-    const { circuit } = this
-    const { process } = circuit.authority
-    return Effect.ignore(circuit.send("report", (basis) => {
-      const { entry, now } = basis
-      if (entry.circuit.state !== "open") return { entry }
-      const admission = Circuit.admitEarly(entry.circuit, circuit.policy.rules, now)
-      if (admission._tag === "Rejected") return { entry }
-      const { permit } = admission
-      const probing = { ...entry, circuit: admission.circuit, owners: new Map([[permit.probe, process]]) }
-      const end = { permit, outcome: Outcome.success, durationMillis: 0, process, ...nothing }
-      const { announces, entry: after } = settle(circuit.policy, { ...basis, entry: probing }, end, new Map(), Infinity)
-      return { entry: after, announces }
-    }))
-  })
+  get probedEarly(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { circuit } = this
+      const { process } = circuit.authority
+      return Effect.ignore(circuit.send("report", (basis) => {
+        const { entry, now } = basis
+        if (entry.circuit.state !== "open") return { entry }
+        const admission = Circuit.admitEarly(entry.circuit, circuit.policy.rules, now)
+        if (admission._tag === "Rejected") return { entry }
+        const { permit } = admission
+        const probing = { ...entry, circuit: admission.circuit, owners: new Map([[permit.probe, process]]) }
+        const end = { permit, outcome: Outcome.success, durationMillis: 0, process, ...nothing }
+        const { announces, entry: after } = settle(
+          circuit.policy,
+          { ...basis, entry: probing },
+          end,
+          new Map(),
+          Infinity
+        )
+        return { entry: after, announces }
+      }))
+    })
+  }
 
   // What was counted may be too much together with what other processes have counted meanwhile.
-  private readonly tripIfUnhealthy: Effect.Effect<void, StoreFault> = Effect.suspend(() => {
-    const { circuit } = this
-    const { policy, queue } = circuit
-    const { generation } = queue.known.record
-    const isUnhealthy = judge(policy.criteria, countedBy(queue.basis)).unhealthy
-    if (queue.known.entry.circuit.state !== "closed" || !isUnhealthy) return Effect.void
-    const end = {
-      permit: { generation, probe: 0 },
-      outcome: Outcome.success,
-      durationMillis: 0,
-      process: circuit.authority.process,
-      ...nothing
-    }
-    return circuit.send("report", (basis) => settle(policy, basis, end, new Map(), circuit.slowerThanMillis))
-  })
+  private get tripIfUnhealthy(): Effect.Effect<void, StoreFault> {
+    return Effect.suspend(() => {
+      const { circuit } = this
+      const { policy, queue } = circuit
+      const { generation } = queue.known.record
+      const isUnhealthy = judge(policy.criteria, countedBy(queue.basis)).unhealthy
+      if (queue.known.entry.circuit.state !== "closed" || !isUnhealthy) return Effect.void
+      const end = {
+        permit: { generation, probe: 0 },
+        outcome: Outcome.success,
+        durationMillis: 0,
+        process: circuit.authority.process,
+        ...nothing
+      }
+      return circuit.send("report", (basis) => settle(policy, basis, end, new Map(), circuit.slowerThanMillis))
+    })
+  }
 
   private takeUnsent(): Map<string, number> {
-    const unsent = this.unsentHere()
-    this.unsent = new Map()
+    this.countRecent(0)
+    const unsent = this.unsent ?? new Map<string, number>()
+    this.unsent = undefined
     return unsent
   }
 
   // Of a former generation nothing counts.
-  private unsentHere(): Map<string, number> {
-    const { generation } = this.circuit
-    if (this.unsentOf !== generation) this.unsent = new Map()
+  private countRecent(slot: number): void {
+    const { circuit: { generation, policy }, recent, recentSlot } = this
+    if (this.unsentOf !== generation) this.unsent = undefined
+    else if (recent > 0) {
+      this.unsent ??= new Map()
+      for (const measure of measuresOf(policy.criteria)) {
+        count(this.unsent, measure, recentSlot * finestMillis, { calls: recent, marked: 0 })
+      }
+    }
     this.unsentOf = generation
-    return this.unsent
+    this.recent = 0
+    this.recentSlot = slot
   }
 }
 
