@@ -38,7 +38,7 @@ import { CircuitStore } from "../CircuitStore.ts"
 import { checkOptions } from "../internal/options/known.ts"
 import { invalidAsConfigError, setting, underPrefix } from "../internal/options/settings.ts"
 import { invalid } from "../internal/options/validation.ts"
-import { makeShared, sharedFields, sharedSettings } from "../internal/shared/options.ts"
+import { makeShared, sharedConfig, sharedFields, sharedSettings } from "../internal/shared/options.ts"
 import type { StoreUnavailable } from "../RecordStore.ts"
 import type * as SharedCircuitStore from "../SharedCircuitStore.ts"
 import * as effectRedisPort from "./internal/effectRedisPort.ts"
@@ -141,14 +141,7 @@ export const config = (prefix = "CIRCUIT_REDIS"): Config.Config<{ readonly url: 
     Config.all({
       url: setting(Config.String, "URL"),
       prefix: setting(Config.String, "PREFIX"),
-      operationTimeout: setting(Config.Duration, "OPERATION_TIMEOUT"),
-      connectTimeout: setting(Config.Duration, "CONNECT_TIMEOUT"),
-      maxStaleness: setting(Config.Duration, "MAX_STALENESS"),
-      flushInterval: setting(Config.Duration, "FLUSH_INTERVAL"),
-      lease: setting(Config.Duration, "LEASE"),
-      idleTimeToLive: setting(Config.Duration, "IDLE_TIME_TO_LIVE"),
-      maxCircuits: setting(Config.Number, "MAX_CIRCUITS"),
-      requireConnection: setting(Config.Boolean, "REQUIRE_CONNECTION")
+      ...sharedConfig()
     }),
     ({ url, ...options }) => {
       read(options)

@@ -20,6 +20,8 @@ export interface Judgement {
   /** How many failures in a row open the circuit, 0 if no criterion counts them. */
   readonly failureThreshold: number
   readonly failureRatePpm: number | undefined
+  /** Whether a window has a failure or a slow call, so that it matters how many calls were served beside it. */
+  readonly hasMarked: boolean
 }
 
 /** What an adaptive policy has learnt with the calls that were counted since. */
@@ -36,17 +38,20 @@ export const judge = (criteria: ReadonlyArray<Criterion>, counted: Counted): Jud
   let rate: number | undefined
   let hasRate = false
   let learntRate: number | undefined
+  let marked = 0
   for (const criterion of criteria) {
     switch (criterion._tag) {
       case "Consecutive":
         failureThreshold = Math.min(failureThreshold, criterion.failures)
         break
       case "FailureCount":
+        // How many were served does not matter to it.
         failing ||=
           ofTime(counted.counters, "f", counted.nowMillis, criterion.windowMillis).marked >= criterion.failures
         break
       case "FailureRate": {
         const tally = tallyOf(counted, "f", criterion)
+        marked += tally.marked
         failing ||= isReached(tally, criterion.minimumCalls, criterion.thresholdPpm)
         if (!hasRate && tally.calls >= criterion.minimumCalls) rate = Math.round(tally.marked * 1_000_000 / tally.calls)
         hasRate = true
@@ -54,6 +59,7 @@ export const judge = (criteria: ReadonlyArray<Criterion>, counted: Counted): Jud
       }
       case "SlowCallRate": {
         const tally = tallyOf(counted, `s${criterion.slowerThanMillis}`, criterion)
+        marked += tally.marked
         slow ||= isReached(tally, criterion.minimumCalls, criterion.thresholdPpm)
         break
       }
@@ -61,6 +67,7 @@ export const judge = (criteria: ReadonlyArray<Criterion>, counted: Counted): Jud
         const known = learn(criterion, counted)
         failureThreshold = Math.min(failureThreshold, adaptive.threshold(criterion, known))
         learntRate ??= Math.round(known.rate)
+        marked += known.rate
       }
     }
   }
@@ -68,7 +75,8 @@ export const judge = (criteria: ReadonlyArray<Criterion>, counted: Counted): Jud
     unhealthy: failing || slow,
     slowness: slow && !failing,
     failureThreshold: failureThreshold === Number.POSITIVE_INFINITY ? 0 : failureThreshold,
-    failureRatePpm: hasRate ? rate : learntRate
+    failureRatePpm: hasRate ? rate : learntRate,
+    hasMarked: marked > 0
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * What processes of a fleet tell each other of requests that failed: digests, keyed by a number of the record, so that
- * nobody who knows a text can recognise it without the record. Plain data in, plain data out.
+ * What processes of a fleet know from each other of requests that failed: digests, keyed by the key of the circuit, so
+ * that one request has another digest in each record. Plain data in, plain data out.
  */
 import type { Evidence, Failed, Identity } from "./evidence.ts"
 
@@ -28,14 +28,14 @@ const keyedBy = (salt: number, digest: number): number => {
   return 4_294_967_296 * (2_097_151 & high) + (low >>> 0) + 1
 }
 
-/** The number of a record, on which all processes agree without having read it. */
+/** The number by which a circuit keys digests: all processes agree on it without having read the record. */
 export const numberOf = (key: string): number => {
   let number = 0x811c9dc5
   for (let index = 0; index < key.length; index++) number = Math.imul(number ^ key.charCodeAt(index), 16_777_619)
   return number
 }
 
-/** The identity of a call under the number of a record. */
+/** The identity of a call as a circuit of this number remembers it. */
 export const keyed = (salt: number, identity: Identity): Identity => ({
   call: identity.call,
   request: keyedBy(salt, identity.request),

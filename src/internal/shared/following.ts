@@ -1,16 +1,12 @@
 /** How a circuit of this process follows its record, and what it brings in after it had to decide by itself. */
 import { Effect } from "effect"
 import type * as Circuit from "../../Circuit.ts"
-import { absent } from "../../RecordStore.ts"
 import type { Initial } from "../circuit/initial.ts"
 import { learnt } from "../machine/keyed.ts"
-import { empty } from "./entry.ts"
+import type { Basis, Next } from "./change.ts"
 import type { Host } from "./host.ts"
-import type { Basis, Known, Next } from "./recordQueue.ts"
+import { type Known, unknown } from "./recordQueue.ts"
 import { taught } from "./teaching.ts"
-
-// Shared by all circuits without a record, which are most.
-const nothing: Known = { record: absent, entry: empty(0) }
 
 export class Following {
   private readonly circuit: Host
@@ -19,7 +15,7 @@ export class Following {
   /** The circuit of this process as long as there is no record, whose generation is 0 there and unique here. */
   private readonly unknown: Circuit.Circuit
   /** The record that was taken over last, and what the circuit was then. */
-  private followed: Known = nothing
+  private followed = unknown
   private confirmed: Circuit.Circuit
   private hasFollowed = false
   /** Whether this process has decided by itself, and has not yet brought that into the record. */

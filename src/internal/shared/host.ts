@@ -8,8 +8,9 @@ import type { StoreFault } from "../../RecordStore.ts"
 import type { Evidence } from "../machine/evidence.ts"
 import type { CompiledPolicy } from "../options/compiledPolicy.ts"
 import type { Authority } from "./authority.ts"
+import type { Change } from "./change.ts"
 import type { Entry } from "./entry.ts"
-import type { Change, Known, RecordQueue } from "./recordQueue.ts"
+import type { Known, RecordQueue } from "./recordQueue.ts"
 import type { Ended, Settled } from "./settlement.ts"
 
 export interface Host {
@@ -40,7 +41,7 @@ export interface Host {
   /** Decides on a call by what the store has just said: it has no slot for it. */
   readonly decideNow: () => Permit | Rejection
   /** Records a call in the windows of this process, because they decide while the store cannot. */
-  readonly observe: (outcome: Outcome, durationMillis: number) => void
+  readonly observe: (outcome: Outcome, durationMillis: number, now: number) => void
   readonly remembers: boolean
   readonly slowerThanMillis: number
   /** Ends a call without telling the store. */

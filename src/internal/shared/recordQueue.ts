@@ -7,31 +7,9 @@ import { never } from "../../Circuit.ts"
 import { absent, type CircuitRecord, type Reading, StoreFault } from "../../RecordStore.ts"
 import { expired } from "../machine/slots.ts"
 import type { Authority } from "./authority.ts"
+import { type Basis, type Change, combine } from "./change.ts"
 import { empty, type Entry, type Longest, type Read, read, write } from "./entry.ts"
 import type { Part } from "./part.ts"
-
-/** What a change is computed from. */
-export interface Basis {
-  readonly entry: Entry
-  readonly counters: ReadonlyMap<string, number>
-  /** The time of this process, and what to add to a time of the store to get one of it. */
-  readonly now: number
-  readonly shift: number
-}
-
-/** What a change comes to. */
-export interface Next {
-  /** The same entry, if only counters change. */
-  readonly entry: Entry
-  readonly add?: ReadonlyMap<string, number> | undefined
-  /** Whether all counters are dropped, as they are with a new generation. */
-  readonly clears?: boolean | undefined
-  /** Whether other processes should read the record soon, as they do with a new generation. */
-  readonly announces?: boolean | undefined
-}
-
-/** Computes what is next. It runs again if another process has written in between. */
-export type Change = (basis: Basis) => Next
 
 /** A record that was read, and what it says. */
 export interface Known {
@@ -62,9 +40,11 @@ interface Pending {
   readonly done: Deferred.Deferred<void, StoreFault>
 }
 
-// Shared by all circuits without a record, which are most.
+/** What is known of a circuit without a record. All of them share it, because most keys never see a failure. */
+export const unknown: Known = { record: absent, entry: empty(0) }
+
+// Shared in the same way.
 const none: Array<Pending> = []
-const nothing: Known = { record: absent, entry: empty(0) }
 
 export class RecordQueue {
   /** The part of the store that keeps the record: another one when a Cluster has moved it. */
@@ -95,7 +75,7 @@ export class RecordQueue {
     this.follower = follower
     this.options = options
     this.part = authority.partOf(id)
-    this.known = nothing
+    this.known = unknown
   }
 
   /** Whether no change was missed since the record was read. */
@@ -177,27 +157,7 @@ export class RecordQueue {
         done: Deferred.makeUnsafe<void, StoreFault>()
       }
       const batch = teaches ? [teaching, ...waiting] : waiting
-      const counters = new Map(record.counters)
-      let add = new Map<string, number>()
-      let next = entry
-      let clears = false
-      let announces = false
-      let made = 0
-      // What waits is not for a generation that begins here.
-      while (made < batch.length && next.circuit.generation === entry.circuit.generation) {
-        const change = batch[made++]!.change({ ...basis, entry: next, counters })
-        next = change.entry
-        announces ||= change.announces === true
-        for (const [name, n] of change.add ?? []) {
-          add.set(name, (add.get(name) ?? 0) + n)
-          counters.set(name, (counters.get(name) ?? 0) + n)
-        }
-        if (change.clears === true) {
-          clears = true
-          add = new Map()
-          counters.clear()
-        }
-      }
+      const { add, announces, clears, made, next } = combine(batch, { ...basis, entry, counters: record.counters })
       this.pending.unshift(...batch.slice(made))
       const carriedOut = batch.slice(0, made)
       const moves = next.circuit.generation !== entry.circuit.generation

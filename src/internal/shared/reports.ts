@@ -6,10 +6,10 @@ import type { StoreFault } from "../../RecordStore.ts"
 import { type Failed, isVouchedFor, rememberMillis } from "../machine/evidence.ts"
 import { judge } from "../machine/judge.ts"
 import { shared } from "../machine/keyed.ts"
-import { anyMarked, count, finestMillis, measuresOf } from "../machine/slots.ts"
+import { count, expired, finestMillis, measuresOf } from "../machine/slots.ts"
 import * as streak from "../machine/streak.ts"
+import type { Basis } from "./change.ts"
 import type { Host } from "./host.ts"
-import type { Basis } from "./recordQueue.ts"
 import { countedBy, type Ended, settle, type Settled, slotsOf } from "./settlement.ts"
 
 export class Reports {
@@ -46,14 +46,13 @@ export class Reports {
   success(outcome: Outcome.Outcome, durationMillis: number): undefined {
     const { circuit } = this
     const { authority, queue } = circuit
-    const servedAt = authority.now()
-    circuit.observe(outcome, durationMillis)
+    const servedAt = this.servedAt ?? authority.now()
+    circuit.observe(outcome, durationMillis, servedAt)
     if (circuit.remembers) {
       const slot = Math.floor((servedAt - queue.part.shift) / finestMillis)
       if (slot !== this.recentSlot || circuit.generation !== this.unsentOf) this.countRecent(slot)
       this.recent++
-      const { counters } = queue.known.record
-      if (counters.size > 0 && anyMarked(counters)) this.flushLater()
+      if (queue.known.record.counters.size > 0) this.flushLater()
     }
     if (circuit.current.failures === 0) return
     circuit.change({ failures: 0, lastFailureKind: "", hintUntil: 0 })
@@ -67,15 +66,17 @@ export class Reports {
     })))
   }
 
-  /** Sends the successes that wait to be sent together. */
+  /** Sends the successes that wait, if a window of the fleet has a failure beside which they count. */
   get flush(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { circuit } = this
+      if (circuit.degraded || !judge(circuit.policy.criteria, countedBy(circuit.queue.basis)).hasMarked) {
+        return Effect.void
+      }
       const add = this.takeUnsent()
-      if (circuit.degraded || add.size === 0) return Effect.void
-      return Effect.ignore(
-        Effect.andThen(circuit.send("report", ({ entry }) => ({ entry, add })), this.tripIfUnhealthy)
-      )
+      if (add.size === 0) return Effect.void
+      const sent = circuit.send("report", ({ entry }) => ({ entry, add }))
+      return Effect.ignore(Effect.andThen(sent, this.tripIfUnhealthy("")))
     })
   }
 
@@ -98,9 +99,8 @@ export class Reports {
       if (failed) this.servedAt = undefined
       const isCounted = permit.probe === 0 && circuit.remembers && (failed || outcome._tag === "Success")
       const add = isCounted ? this.takeUnsent() : new Map<string, number>()
-      if (isCounted) slotsOf(circuit.policy, authority.now() - queue.part.shift, failed, durationMillis, add)
-      if (permit.probe === 0) circuit.observe(outcome, durationMillis)
       const startedAt = authority.now()
+      if (isCounted) slotsOf(circuit.policy, startedAt - queue.part.shift, failed, durationMillis, add)
       let settled: Settled | undefined
       const request = failed ? this.lastFailed() : undefined
       const sent = circuit.send("report", (basis) => {
@@ -111,8 +111,11 @@ export class Reports {
         // A call that could not be reported counts here.
         onFailure: () => Effect.sync(() => circuit.settleHere(call)),
         onSuccess: () => {
+          if (permit.probe === 0) circuit.observe(outcome, durationMillis, startedAt)
           if (!isCounted) return Effect.void
-          const trip = authority.fork(Effect.ignore(this.tripIfUnhealthy))
+          const trip = authority.fork(
+            Effect.ignore(this.tripIfUnhealthy(outcome._tag === "Failure" ? outcome.kind : ""))
+          )
           // The call waits for both operations no longer than for one.
           const left = authority.settings.operationMillis - (authority.now() - startedAt)
           return Effect.asVoid(Effect.timeoutOption(Fiber.await(trip), left))
@@ -173,22 +176,23 @@ export class Reports {
     })
   }
 
-  // What was counted may be too much together with what other processes have counted meanwhile.
-  private get tripIfUnhealthy(): Effect.Effect<void, StoreFault> {
+  // What was counted may be too much together with what other processes have counted meanwhile. `kind` is that of the
+  // failure with which it is.
+  private tripIfUnhealthy(kind: Outcome.Kind | ""): Effect.Effect<void, StoreFault> {
     return Effect.suspend(() => {
-      const { circuit } = this
-      const { policy, queue } = circuit
+      const { circuit: { authority: { process }, policy, queue, slowerThanMillis } } = this
       const { generation } = queue.known.record
-      const isUnhealthy = judge(policy.criteria, countedBy(queue.basis)).unhealthy
-      if (queue.known.entry.circuit.state !== "closed" || !isUnhealthy) return Effect.void
-      const end = {
-        permit: { generation, probe: 0 },
-        outcome: Outcome.success,
-        durationMillis: 0,
-        process: circuit.authority.process,
-        ...nothing
-      }
-      return circuit.send("report", (basis) => settle(policy, basis, end, new Map(), circuit.slowerThanMillis))
+      if (queue.known.entry.circuit.state !== "closed") return Effect.void
+      if (!judge(policy.criteria, countedBy(queue.basis)).unhealthy) return Effect.void
+      const permit = { generation, probe: 0 }
+      const end = { permit, outcome: Outcome.success, durationMillis: 0, process, ...nothing }
+      return this.circuit.send("report", (basis) => {
+        const { circuit } = basis.entry
+        const failing = { ...basis.entry, circuit: { ...circuit, lastFailureKind: kind || circuit.lastFailureKind } }
+        const next = settle(policy, { ...basis, entry: failing }, end, new Map(), slowerThanMillis)
+        // No call has ended here: what opens no circuit changes nothing.
+        return next.entry.circuit.generation === circuit.generation ? { entry: basis.entry } : next
+      })
     })
   }
 
@@ -199,14 +203,18 @@ export class Reports {
     return unsent
   }
 
-  // Of a former generation nothing counts.
+  // Of a former generation nothing counts, nor does what no window can reach any more.
   private countRecent(slot: number): void {
     const { circuit: { generation, policy }, recent, recentSlot } = this
     if (this.unsentOf !== generation) this.unsent = undefined
     else if (recent > 0) {
       this.unsent ??= new Map()
+      const at = recentSlot * finestMillis
       for (const measure of measuresOf(policy.criteria)) {
-        count(this.unsent, measure, recentSlot * finestMillis, { calls: recent, marked: 0 })
+        count(this.unsent, measure, at, { calls: recent, marked: 0 })
+      }
+      if (Math.floor(slot / betweenTrims) !== Math.floor(recentSlot / betweenTrims)) {
+        for (const name of expired(this.unsent, at)) this.unsent.delete(name)
       }
     }
     this.unsentOf = generation
@@ -214,6 +222,9 @@ export class Reports {
     this.recentSlot = slot
   }
 }
+
+// In slots of the finest step: looking through all of them costs more than a success may.
+const betweenTrims = 100
 
 // Of a call that is none of this process's failures.
 const nothing = { servedAt: undefined, failuresHere: 0 }

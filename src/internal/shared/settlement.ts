@@ -8,8 +8,8 @@ import { downMillis } from "../machine/queries.ts"
 import { anyMarked, count, type Counters, measuresOf } from "../machine/slots.ts"
 import * as streak from "../machine/streak.ts"
 import type { CompiledPolicy } from "../options/compiledPolicy.ts"
+import type { Basis, Next } from "./change.ts"
 import type { Entry } from "./entry.ts"
-import type { Basis, Next } from "./recordQueue.ts"
 
 /** A call that has ended. */
 export interface Ended {

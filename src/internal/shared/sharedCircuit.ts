@@ -16,6 +16,7 @@ import { judge } from "../machine/judge.ts"
 import { keyed, numberOf } from "../machine/keyed.ts"
 import type { CompiledPolicy } from "../options/compiledPolicy.ts"
 import type { Authority } from "./authority.ts"
+import type { Change } from "./change.ts"
 import { Claims } from "./claims.ts"
 import type { Entry } from "./entry.ts"
 import { eventsOf } from "./eventsOf.ts"
@@ -24,7 +25,7 @@ import type { Heartbeat } from "./heartbeat.ts"
 import type { Host } from "./host.ts"
 import { order } from "./orders.ts"
 import type { Part } from "./part.ts"
-import { type Change, type Known, type Problem, RecordQueue } from "./recordQueue.ts"
+import { type Known, type Problem, RecordQueue } from "./recordQueue.ts"
 import { Reports } from "./reports.ts"
 import { countedBy, type Ended, type Settled } from "./settlement.ts"
 
@@ -243,9 +244,9 @@ export class SharedCircuit extends LocalCircuit implements CircuitHandle, Host, 
     if (probes.length < this.circuit.probes.length) this.change({ probes })
   }
 
-  observe(outcome: Outcome, durationMillis: number): void {
+  observe(outcome: Outcome, durationMillis: number, now: number): void {
     const health = this.weighed()
-    this.seenAt = this.authority.now()
+    this.seenAt = now
     const spoke = outcome._tag === "Success" || outcome._tag === "Failure"
     if (spoke && health.remembers) health.record(this.seenAt, outcome._tag === "Failure", durationMillis)
   }

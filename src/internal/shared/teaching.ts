@@ -3,7 +3,8 @@ import type * as Circuit from "../../Circuit.ts"
 import type { Operator } from "../../CircuitStore.ts"
 import { merge } from "../machine/merge.ts"
 import type { CompiledPolicy } from "../options/compiledPolicy.ts"
-import type { Basis, Known, Next } from "./recordQueue.ts"
+import type { Basis, Next } from "./change.ts"
+import type { Known } from "./recordQueue.ts"
 import { advanced, countedBy } from "./settlement.ts"
 
 export interface Teacher {
