@@ -30,7 +30,8 @@ type Member = Effect.Success<ReturnType<typeof fleet>>["members"][number]
 const up = ({ breaker }: Member) => Effect.succeed("hello").pipe(breaker.execute({ key }))
 const down = ({ breaker }: Member) => Effect.exit(Effect.fail("503").pipe(breaker.execute({ key })))
 const stateOf = ({ breaker }: Member) => Effect.map(breaker.state(key), ({ _tag }) => _tag)
-const times = (n: number, self: Effect.Effect<unknown, unknown>) => Effect.forEach(Array.from({ length: n }), () => self)
+const times = (n: number, self: Effect.Effect<unknown, unknown>) =>
+  Effect.forEach(Array.from({ length: n }), () => self)
 
 const rate = (window: number | "10 seconds", minimumCalls: number, threshold = 1) =>
   TripPolicy.failureRate({ threshold, minimumCalls, window })
